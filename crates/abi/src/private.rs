@@ -1,0 +1,73 @@
+//! Calls of our own, which only our library and tools make. They share the table's shape and the wire.
+
+use crate::table::{Arg, Dir, Len, Route, Row, Support};
+
+/// The number of the first private call; the others follow.
+pub const FIRST: u32 = 0x1000;
+
+macro_rules! private {
+    ($($(#[$doc:meta])* $name:ident $text:literal $args:expr;)*) => {
+        private!(@number 0; $($(#[$doc])* $name;)*);
+        pub(crate) const ROWS: &[Row] = &[$(Row {
+            nr: $name,
+            name: $text,
+            args: $args,
+            route: Route::Special,
+            support: Support::Full,
+            note: "private",
+        },)*];
+    };
+    (@number $nr:expr; $(#[$doc:meta])* $name:ident; $($rest:tt)*) => {
+        $(#[$doc])* pub const $name: u32 = FIRST + $nr;
+        private!(@number $nr + 1; $($rest)*);
+    };
+    (@number $nr:expr;) => {};
+}
+
+private! {
+    /// `rump_watch(fd)`: from now on drive this file's host descriptor so that the host's poll sees its
+    /// readiness. Idempotent.
+    WATCH "rump_watch" &[Arg::Fd];
+    /// `rump_identify(cookie)`: which of the kernel's files has the host descriptor with this `SO_COOKIE`?
+    /// Answers its descriptor in this process (entered if new) or `ENOENT`: then it is a host socket.
+    IDENTIFY "rump_identify" &[Arg::Int];
+    /// `rump_mapfd(fd, prot)`: a host memory file with the contents of this regular file, to be mapped.
+    /// `ENODEV` where the file system has none to give.
+    MAPFD "rump_mapfd" &[Arg::Fd, Arg::Int];
+    /// `rump_sites(path, build_id, size, buf, len)`: where the system calls of this object file are, as the
+    /// `sites` crate encodes it. `ENOENT` if the server cannot read that file.
+    SITES "rump_sites" &[
+        Arg::Path, Arg::Buf(Dir::In, Len::Fixed(20)), Arg::Int, Arg::Buf(Dir::Out, Len::Arg(4)), Arg::Size,
+    ];
+    /// `rump_info(topic, buf, len)`: a table as text, one row a line, fields parted by tabs.
+    /// Answers its whole length. Topics: [`Info`].
+    INFO "rump_info" &[Arg::Int, Arg::Buf(Dir::Out, Len::Arg(2)), Arg::Size];
+    /// `rump_trace(buf, len)`: waits for finished calls of other processes; one line each.
+    TRACE "rump_trace" &[Arg::Buf(Dir::Out, Len::Arg(1)), Arg::Size];
+    /// `rump_halt()`: ends the server once this is answered. `EPERM` unless root in the rump kernel.
+    HALT "rump_halt" &[];
+}
+
+/// What `rump_info` can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Info {
+    /// Processes: pid, ppid, uid, descriptors, calls, name.
+    Processes = 0,
+    /// Sockets: uid, name, pid, descriptor, protocol, state, local address, foreign address.
+    Sockets = 1,
+    /// Counters: name, value. `calls` and `call.NAME` count the calls served.
+    Counters = 2,
+    /// Mounts: source, directory, type, options.
+    Mounts = 3,
+}
+
+impl Info {
+    /// The topic with this number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        [Self::Processes, Self::Sockets, Self::Counters, Self::Mounts]
+            .into_iter()
+            .find(|topic| *topic as u64 == number)
+    }
+}

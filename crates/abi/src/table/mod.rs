@@ -1,0 +1,264 @@
+//! One row per system call: how it is routed, which bytes its arguments name, and how well it is served.
+//!
+//! From these rows come the host-or-rump decision of the preloaded library, the bytes that travel with a
+//! request and a reply, the server's dispatch, the lines of `rump trace` and `docs/SYSCALLS.md`.
+
+mod rows;
+
+use crate::{Errno, private};
+
+/// One system call.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Its number in `%eax`.
+    pub nr: u32,
+    /// Its name in section 2 of the manual.
+    pub name: &'static str,
+    /// Its arguments in register order. Empty for calls that never leave the host.
+    pub args: &'static [Arg],
+    /// What decides which kernel serves it.
+    pub route: Route,
+    /// How well the rump kernel serves it.
+    pub support: Support,
+    /// What a reader of docs/SYSCALLS.md should know. May be empty.
+    pub note: &'static str,
+}
+
+/// What decides which kernel serves a call. The numbers are argument positions from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The kernel that owns this descriptor.
+    ByFd(u8),
+    /// The path: absolute by its prefix, relative by the working directory.
+    ByPath(u8),
+    /// As `ByPath`, a relative path by its directory descriptor; `AT_EMPTY_PATH` makes it `ByFd(dir)`.
+    At {
+        /// The directory descriptor.
+        dir: u8,
+        /// The path.
+        path: u8,
+    },
+    /// Two paths, each with its directory descriptor where it has one. In different kernels: `EXDEV`.
+    TwoPaths {
+        /// The existing name.
+        first: (Option<u8>, u8),
+        /// The new name.
+        second: (Option<u8>, u8),
+    },
+    /// The protocol family.
+    ByFamily(u8),
+    /// Code of its own in the `hijack` crate, under this call's name.
+    Special,
+    /// Always the host.
+    Host,
+    /// Answered with this error in a hijacked process, whatever its arguments.
+    Refused(Errno),
+}
+
+/// How well the rump kernel serves a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// As its manual page says.
+    Full,
+    /// With the gaps that the note names.
+    Partial,
+    /// Routed to the rump kernel, which answers `ENOSYS`.
+    Missing,
+    /// Never sent to a rump kernel.
+    HostOnly,
+    /// Answered with an error on purpose.
+    Refused,
+}
+
+/// What one argument is. A pointer argument says which bytes it names and which way they go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arg {
+    /// A plain number.
+    Int,
+    /// A descriptor.
+    Fd,
+    /// A directory descriptor or `AT_FDCWD`.
+    DirFd,
+    /// A set of flag bits.
+    Flags,
+    /// A file mode.
+    Mode,
+    /// A number of bytes.
+    Size,
+    /// A file position.
+    Off,
+    /// A user or group id.
+    Id,
+    /// An address that the rump kernel never looks at.
+    Addr,
+    /// A NUL-terminated path, at most `PATH_MAX` bytes with its NUL.
+    Path,
+    /// Another NUL-terminated string of at most `PATH_MAX` bytes with its NUL. May be null.
+    Str,
+    /// So many bytes. A null pointer names none.
+    Buf(Dir, Len),
+    /// An array of `struct iovec` whose element count is in the named argument, and what it points to.
+    Iovec(Dir, u8),
+    /// A `struct msghdr` and what it points to. `In` for sending, `Out` for receiving.
+    Msghdr(Dir),
+    /// An array of `struct mmsghdr` whose element count is in the named argument.
+    Mmsghdr(Dir, u8),
+    /// Part of a call whose second argument is a command; [`command`] says what this one is then.
+    Cmd,
+}
+
+/// Which way bytes go, seen from the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dir {
+    /// From the program to the kernel.
+    In,
+    /// From the kernel to the program.
+    Out,
+    /// Both.
+    InOut,
+}
+
+/// How many bytes a pointer argument names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Len {
+    /// This many.
+    Fixed(u32),
+    /// As many as the named argument says.
+    Arg(u8),
+    /// The named argument times this element size.
+    Times(u8, u32),
+    /// As many as the 32-bit number says that the named argument points to (`socklen_t *`).
+    SockLen(u8),
+}
+
+const fn row(
+    nr: u32,
+    name: &'static str,
+    args: &'static [Arg],
+    route: Route,
+    support: Support,
+    note: &'static str,
+) -> Row {
+    Row { nr, name, args, route, support, note }
+}
+
+/// The row of a system call number, Linux's or one of our [private] ones.
+#[must_use]
+pub fn lookup(nr: u32) -> Option<&'static Row> {
+    if nr >= private::FIRST {
+        return private::ROWS.get((nr - private::FIRST) as usize);
+    }
+    // Numbers 335 to 423 do not exist; after the gap a row stands 89 places before its number.
+    let guess = nr as usize;
+    if let Some(row) = rows::ROWS.get(guess).filter(|row| row.nr == nr) {
+        return Some(row);
+    }
+    rows::ROWS.binary_search_by_key(&nr, |row| row.nr).ok().map(|at| &rows::ROWS[at])
+}
+
+/// The row of a call by its name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Row> {
+    all().find(|row| row.name == name)
+}
+
+/// Every Linux row, in the order of numbers.
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    rows::ROWS.iter()
+}
+
+/// What the third argument of `fcntl` or `ioctl` is, by the call's number and its command.
+///
+/// Unknown ioctl commands are taken at their encoded word (`_IOC` direction and size, asm-generic/ioctl.h);
+/// the old ones without it are listed. Unknown fcntl commands take a plain number.
+#[must_use]
+pub fn command(nr: u32, cmd: u32) -> Arg {
+    match nr {
+        crate::nr::FCNTL => fcntl(cmd),
+        crate::nr::IOCTL => ioctl(cmd),
+        _ => Arg::Int,
+    }
+}
+
+fn fcntl(cmd: u32) -> Arg {
+    use crate::raw::general::*;
+    const FLOCK_SIZE: Len = Len::Fixed(32);
+    match cmd {
+        F_GETLK | F_OFD_GETLK => Arg::Buf(Dir::InOut, FLOCK_SIZE),
+        F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => Arg::Buf(Dir::In, FLOCK_SIZE),
+        F_SETOWN_EX => Arg::Buf(Dir::In, Len::Fixed(8)),
+        F_GETOWN_EX => Arg::Buf(Dir::Out, Len::Fixed(8)),
+        _ => Arg::Int,
+    }
+}
+
+fn ioctl(cmd: u32) -> Arg {
+    use crate::raw::ioctl::*;
+    match cmd {
+        TCGETS => Arg::Buf(Dir::Out, Len::Fixed(36)),
+        TCSETS | TCSETSW | TCSETSF => Arg::Buf(Dir::In, Len::Fixed(36)),
+        TIOCGWINSZ => Arg::Buf(Dir::Out, Len::Fixed(8)),
+        TIOCSWINSZ => Arg::Buf(Dir::In, Len::Fixed(8)),
+        FIONREAD | TIOCOUTQ | SIOCATMARK | FIOGETOWN | SIOCGPGRP | TIOCGPGRP => {
+            Arg::Buf(Dir::Out, Len::Fixed(4))
+        }
+        FIONBIO | FIOASYNC | FIOSETOWN | SIOCSPGRP | TIOCSPGRP => Arg::Buf(Dir::In, Len::Fixed(4)),
+        // struct ifreq, 40 bytes; struct ifconf (0x8912) names a further buffer that COPYOUT reaches.
+        0x8910..=0x8970 => Arg::Buf(Dir::InOut, Len::Fixed(40)),
+        _ => encoded(cmd),
+    }
+}
+
+fn encoded(cmd: u32) -> Arg {
+    let size = Len::Fixed((cmd >> 16) & 0x3fff);
+    match cmd >> 30 {
+        1 => Arg::Buf(Dir::In, size),
+        2 => Arg::Buf(Dir::Out, size),
+        3 => Arg::Buf(Dir::InOut, size),
+        _ => Arg::Int,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_and_found() {
+        let numbers: alloc_free::Numbers = all().map(|row| row.nr).collect();
+        assert!(numbers.sorted, "rows must be in the order of their numbers, each once");
+        for row in all() {
+            assert_eq!(lookup(row.nr).map(|found| found.name), Some(row.name));
+        }
+    }
+
+    #[test]
+    fn argument_positions_exist() {
+        for row in all() {
+            let highest = match row.route {
+                Route::ByFd(at) | Route::ByPath(at) | Route::ByFamily(at) => at,
+                Route::At { dir, path } => dir.max(path),
+                Route::TwoPaths { first, second } => first.1.max(second.1),
+                Route::Special | Route::Host | Route::Refused(_) => continue,
+            };
+            assert!((highest as usize) < row.args.len(), "{}: route names argument {highest}", row.name);
+        }
+    }
+
+    mod alloc_free {
+        pub(super) struct Numbers {
+            pub(super) sorted: bool,
+        }
+        impl FromIterator<u32> for Numbers {
+            fn from_iter<I: IntoIterator<Item = u32>>(iter: I) -> Self {
+                let mut last = None;
+                let mut sorted = true;
+                for nr in iter {
+                    sorted &= last.is_none_or(|before| before < nr);
+                    last = Some(nr);
+                }
+                Self { sorted }
+            }
+        }
+    }
+}
