@@ -199,4 +199,6 @@ errnos! {
     ENOTRECOVERABLE = 131,
     ERFKILL = 132,
     EHWPOISON = 133,
+    // Kernel-internal in Linux too (include/linux/errno.h): the call was interrupted and may be restarted.
+    ERESTARTSYS = 512,
 }

@@ -1,1 +1,231 @@
-//! kernel
+//! The rump kernel as a value.
+//!
+//! Requests, frames, closed descriptors and the time go in by the methods of [`Kernel`]; replies, frames and
+//! readiness come out of [`Kernel::next_effect`]. Nothing here performs I/O, reads a clock or blocks. A call
+//! that must wait is parked together with what it waits for and run again when that changes, so a blocked
+//! call costs its memory and nothing else.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod call;
+mod cx;
+mod effect;
+mod fdtable;
+mod file;
+mod info;
+mod mem;
+mod park;
+mod process;
+mod syscall;
+
+pub use call::{Call, CallId, Copyin};
+pub use effect::{Effect, NewFile, Pass, Reply};
+pub use file::{FileId, FileKind};
+pub use mem::UserMem;
+pub use process::{Credentials, Descriptors, Pid};
+
+use abi::Errno;
+use call::Stop;
+use cx::Cx;
+use file::FileTable;
+use park::Parked;
+use process::ProcessTable;
+use std::collections::{BTreeMap, VecDeque};
+
+/// The time as the server tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Now {
+    /// `CLOCK_MONOTONIC` in nanoseconds.
+    pub mono_ns: u64,
+    /// `CLOCK_REALTIME` in nanoseconds since 1970.
+    pub real_ns: u64,
+}
+
+/// One rump kernel.
+pub struct Kernel {
+    now: Now,
+    processes: ProcessTable,
+    files: FileTable,
+    parked: Parked,
+    effects: VecDeque<Effect>,
+    calls_served: BTreeMap<u32, u64>,
+    /// Set by rump_halt: the server ends once the call is answered.
+    halting: bool,
+}
+
+impl Kernel {
+    /// A kernel in which nothing runs yet.
+    #[must_use]
+    pub fn new(now: Now) -> Self {
+        Self {
+            now,
+            processes: ProcessTable::default(),
+            files: FileTable::default(),
+            parked: Parked::default(),
+            effects: VecDeque::new(),
+            calls_served: BTreeMap::new(),
+            halting: false,
+        }
+    }
+
+    /// A new process, the child of pid 1, for a client that connected (handshake GUEST).
+    pub fn attach(&mut self, who: Credentials, name: &[u8], descriptors: Descriptors) -> Pid {
+        self.processes.create(who, name, descriptors)
+    }
+
+    /// A copy of `parent` with its descriptors, working directory and credentials (PREFORK). It is there from
+    /// now on, whether or not its client ever connects; [`Kernel::detach`] ends it.
+    ///
+    /// # Errors
+    /// `ESRCH`: no such process.
+    pub fn fork(&mut self, parent: Pid) -> Result<Pid, Errno> {
+        let child = self.processes.fork(parent)?;
+        self.files.retain_for(self.processes.get(child)?);
+        Ok(child)
+    }
+
+    /// How the process's descriptors live, once its client said so (OPTIONS).
+    ///
+    /// # Errors
+    /// `ESRCH`: no such process.
+    pub fn set_descriptors(&mut self, pid: Pid, descriptors: Descriptors) -> Result<(), Errno> {
+        self.processes.get_mut(pid)?.descriptors = descriptors;
+        Ok(())
+    }
+
+    /// The process runs another program (handshake EXEC): a new name; with strong descriptors, those marked
+    /// close-on-exec are closed. (Weak ones the host closes.)
+    ///
+    /// # Errors
+    /// `ESRCH`: no such process.
+    pub fn exec(&mut self, pid: Pid, name: &[u8]) -> Result<(), Errno> {
+        let process = self.processes.get_mut(pid)?;
+        process.set_name(name);
+        let closed = match process.descriptors {
+            Descriptors::Strong => process.fds.take_cloexec(),
+            Descriptors::Weak => Vec::new(),
+        };
+        for file in closed {
+            self.release(file);
+        }
+        Ok(())
+    }
+
+    /// The process is gone: its calls are dropped unanswered, its strong descriptors closed.
+    pub fn detach(&mut self, pid: Pid) {
+        self.parked.drop_process(pid);
+        let Some(process) = self.processes.remove(pid) else { return };
+        if process.descriptors == Descriptors::Strong {
+            for file in process.fds.into_files() {
+                self.release(file);
+            }
+        }
+        self.settle();
+    }
+
+    /// Serves one call. Its [`Effect::Reply`] comes now, or when what it waits for has happened.
+    pub fn submit(&mut self, call: Call) {
+        *self.calls_served.entry(call.nr).or_default() += 1;
+        if let Ok(process) = self.processes.get_mut(call.pid) {
+            process.calls += 1;
+        }
+        self.run(call);
+        self.settle();
+    }
+
+    /// The bytes that an [`Effect::Copyin`] of this call asked for, or that its address is bad.
+    pub fn supply(&mut self, id: CallId, addr: u64, bytes: Result<Vec<u8>, Errno>) {
+        let Some(mut call) = self.parked.take(id) else { return };
+        match bytes {
+            Ok(bytes) => call.mem.add(addr, bytes),
+            Err(_) => call.mem.mark_bad(addr),
+        }
+        self.run(call);
+        self.settle();
+    }
+
+    /// Ends a waiting call: it is answered with what it has moved so far, else `ERESTARTSYS` or `EINTR` as
+    /// signal(7) lists. Unknown (already answered) calls are ignored.
+    pub fn cancel(&mut self, id: CallId) {
+        let Some(call) = self.parked.take(id) else { return };
+        let result = match call.progress {
+            0 if call.restartable => Err(Errno::ERESTARTSYS),
+            0 => Err(Errno::EINTR),
+            moved => Ok(moved as u64),
+        };
+        self.answer(call, result);
+        self.settle();
+    }
+
+    /// The last host descriptor of this file was closed: the file is closed.
+    pub fn file_gone(&mut self, file: FileId) {
+        self.processes.forget_file(file);
+        self.close_file(file);
+        self.settle();
+    }
+
+    /// Time passes: timers fire, waits run out.
+    pub fn advance(&mut self, now: Now) {
+        self.now = now;
+        for call in self.parked.take_expired(now.mono_ns) {
+            self.run(call);
+        }
+        self.settle();
+    }
+
+    /// When [`Kernel::advance`] wants to be called at the latest, on the monotonic clock in nanoseconds.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.parked.next_deadline()
+    }
+
+    /// What the server has to do next.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Runs a call until it is answered or parked.
+    fn run(&mut self, mut call: Call) {
+        let outcome = match syscall::handler(call.nr) {
+            Some(handler) => handler(&mut Cx { kernel: self, call: &mut call }),
+            None => Err(Stop::Errno(Errno::ENOSYS)),
+        };
+        match outcome {
+            Ok(value) => self.answer(call, Ok(value)),
+            Err(Stop::Errno(errno)) => self.answer(call, Err(errno)),
+            Err(Stop::Wait(wait)) => {
+                call.restartable = wait.restartable;
+                self.parked.park(call, wait);
+            }
+            Err(Stop::Copyin(want)) => {
+                self.effects.push_back(Effect::Copyin { call: call.id, pid: call.pid, want });
+                self.parked.hold(call);
+            }
+        }
+    }
+
+    fn answer(&mut self, call: Call, result: Result<u64, Errno>) {
+        let reply = Reply::new(self, call, result);
+        self.effects.push_back(Effect::Reply(reply));
+        if std::mem::take(&mut self.halting) {
+            self.effects.push_back(Effect::Halt);
+        }
+    }
+
+    /// Runs what has become ready, until nothing more changes, and reports readiness of watched files.
+    fn settle(&mut self) {
+        while let Some(object) = self.parked.next_woken() {
+            self.report_readiness(object);
+            for call in self.parked.take_waiting(object) {
+                self.run(call);
+            }
+        }
+    }
+
+    /// Drops one strong reference; the last one closes the file.
+    fn release(&mut self, file: FileId) {
+        if self.files.release(file) {
+            self.close_file(file);
+        }
+    }
+}

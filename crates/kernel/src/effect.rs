@@ -1,0 +1,106 @@
+//! What the kernel wants done by the server.
+
+use crate::Kernel;
+use crate::call::{Call, CallId, Copyin};
+use crate::file::{FileId, FileKind};
+use crate::process::Pid;
+use abi::Errno;
+
+/// One thing for the server to do, in this order.
+#[derive(Debug)]
+pub enum Effect {
+    /// A call is answered.
+    Reply(Reply),
+    /// A call needs bytes of its caller's memory; answered by [`Kernel::supply`].
+    Copyin {
+        /// The call.
+        call: CallId,
+        /// Its process.
+        pid: Pid,
+        /// What it needs.
+        want: Copyin,
+    },
+    /// A process gets a signal.
+    Raise {
+        /// The process.
+        pid: Pid,
+        /// The signal's number.
+        signo: u8,
+    },
+    /// A watched file's readiness is now this (`POLL*` bits).
+    Ready {
+        /// The file.
+        file: FileId,
+        /// `POLLIN`, `POLLOUT`, … as poll(2) would answer now.
+        mask: u16,
+        /// Something happened since the last report, even if the bits are the same (EPOLLET).
+        edge: bool,
+    },
+    /// The file is closed; its host descriptors mean nothing any more.
+    Closed(FileId),
+    /// A descriptor that was passed along with a call is no longer needed.
+    DropPassed(u64),
+    /// The kernel was halted (rump_halt): nothing comes after this.
+    Halt,
+}
+
+/// The answer to a call.
+#[derive(Debug)]
+pub struct Reply {
+    /// The call.
+    pub call: CallId,
+    /// Its process.
+    pub pid: Pid,
+    /// The value for `%rax`, or the error.
+    pub result: Result<u64, Errno>,
+    /// Bytes for the caller's memory.
+    pub out: Vec<(u64, Vec<u8>)>,
+    /// Files that the process has got by this call.
+    pub files: Vec<NewFile>,
+    /// The watched file that the call used (its first argument) and its readiness afterwards.
+    pub touched: Option<(FileId, u16)>,
+}
+
+/// A file that a process has got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFile {
+    /// The file.
+    pub file: FileId,
+    /// Its descriptor in the process.
+    pub kfd: u32,
+    /// What it is.
+    pub kind: FileKind,
+    /// Whether close-on-exec was asked for.
+    pub cloexec: bool,
+    /// Where in the caller's memory its number belongs; 0: it is the call's value.
+    pub put_at: u64,
+    /// Which host descriptor goes with it.
+    pub pass: Pass,
+}
+
+/// Which host descriptor goes with a [`NewFile`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// The file was born with this call: its end A.
+    Born,
+    /// None: the process has one already.
+    Nothing,
+    /// One that came along with an earlier call ([`Call::passed`]).
+    Passed(u64),
+    /// The memory file of this shared backing.
+    Memory(u64),
+}
+
+impl Reply {
+    pub(crate) fn new(kernel: &mut Kernel, mut call: Call, result: Result<u64, Errno>) -> Self {
+        let touched = kernel.touched(&call);
+        Self {
+            call: call.id,
+            pid: call.pid,
+            result,
+            out: call.mem.take_out(),
+            files: std::mem::take(&mut call.files),
+            touched,
+        }
+    }
+}

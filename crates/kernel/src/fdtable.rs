@@ -1,0 +1,134 @@
+//! A process's descriptors.
+
+use crate::file::FileId;
+use abi::Errno;
+
+/// More than this in one process is `EMFILE` (Linux's own default hard limit, 1 Mi, is `nr_open`).
+const FDS_MAX: usize = 1 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    file: FileId,
+    cloexec: bool,
+}
+
+/// Numbers to files.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FdTable {
+    entries: Vec<Option<Entry>>,
+    /// No free number is below this one.
+    lowest: usize,
+}
+
+impl FdTable {
+    /// Enters a file at the lowest free number from `from` on.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub(crate) fn insert(&mut self, file: FileId, cloexec: bool, from: u32) -> Result<u32, Errno> {
+        let start = self.lowest.max(from as usize);
+        let at = (start..self.entries.len())
+            .find(|&at| self.entries[at].is_none())
+            .unwrap_or_else(|| self.entries.len().max(start));
+        if at >= FDS_MAX {
+            return Err(Errno::EMFILE);
+        }
+        self.put(at, Entry { file, cloexec });
+        if start == self.lowest {
+            self.lowest = at + 1;
+        }
+        u32::try_from(at).map_err(|_| Errno::EMFILE)
+    }
+
+    /// Puts a file at this number; answers the file that was there.
+    ///
+    /// # Errors
+    /// `EBADF`: the number is too large.
+    pub(crate) fn replace(&mut self, fd: u32, file: FileId, cloexec: bool) -> Result<Option<FileId>, Errno> {
+        let at = fd as usize;
+        if at >= FDS_MAX {
+            return Err(Errno::EBADF);
+        }
+        Ok(self.put(at, Entry { file, cloexec }).map(|entry| entry.file))
+    }
+
+    fn put(&mut self, at: usize, entry: Entry) -> Option<Entry> {
+        if at >= self.entries.len() {
+            self.entries.resize(at + 1, None);
+        }
+        self.entries[at].replace(entry)
+    }
+
+    pub(crate) fn get(&self, fd: u32) -> Result<FileId, Errno> {
+        self.entry(fd).map(|entry| entry.file)
+    }
+
+    pub(crate) fn cloexec(&self, fd: u32) -> Result<bool, Errno> {
+        self.entry(fd).map(|entry| entry.cloexec)
+    }
+
+    pub(crate) fn set_cloexec(&mut self, fd: u32, cloexec: bool) -> Result<(), Errno> {
+        let entry = self.entries.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::EBADF)?;
+        entry.cloexec = cloexec;
+        Ok(())
+    }
+
+    fn entry(&self, fd: u32) -> Result<Entry, Errno> {
+        self.entries.get(fd as usize).copied().flatten().ok_or(Errno::EBADF)
+    }
+
+    pub(crate) fn remove(&mut self, fd: u32) -> Result<FileId, Errno> {
+        let entry = self.entries.get_mut(fd as usize).and_then(Option::take).ok_or(Errno::EBADF)?;
+        self.lowest = self.lowest.min(fd as usize);
+        Ok(entry.file)
+    }
+
+    /// The number of this file, if it has one.
+    pub(crate) fn find(&self, file: FileId) -> Option<u32> {
+        let at = self.entries.iter().position(|entry| entry.is_some_and(|entry| entry.file == file))?;
+        u32::try_from(at).ok()
+    }
+
+    pub(crate) fn forget(&mut self, file: FileId) {
+        for (at, entry) in self.entries.iter_mut().enumerate() {
+            if entry.is_some_and(|entry| entry.file == file) {
+                *entry = None;
+                self.lowest = self.lowest.min(at);
+            }
+        }
+    }
+
+    pub(crate) fn take_cloexec(&mut self) -> Vec<FileId> {
+        let marked =
+            (0..self.entries.len()).filter(|&at| self.entries[at].is_some_and(|entry| entry.cloexec));
+        let marked: Vec<u32> = marked.filter_map(|at| u32::try_from(at).ok()).collect();
+        marked.into_iter().filter_map(|fd| self.remove(fd).ok()).collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, FileId)> {
+        (0..).zip(&self.entries).filter_map(|(fd, entry)| entry.map(|entry| (fd, entry.file)))
+    }
+
+    pub(crate) fn into_files(self) -> Vec<FileId> {
+        self.entries.into_iter().flatten().map(|entry| entry.file).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lowest_free_number() {
+        let mut table = FdTable::default();
+        for expected in 0..5 {
+            assert_eq!(table.insert(FileId(9), false, 0), Ok(expected));
+        }
+        assert_eq!(table.remove(3), Ok(FileId(9)));
+        assert_eq!(table.remove(1), Ok(FileId(9)));
+        assert_eq!(table.insert(FileId(1), false, 2), Ok(3), "not below the number asked for");
+        assert_eq!(table.insert(FileId(1), false, 0), Ok(1));
+        assert_eq!(table.insert(FileId(1), false, 0), Ok(5));
+        assert_eq!(table.get(77), Err(Errno::EBADF));
+    }
+}

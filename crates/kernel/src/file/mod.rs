@@ -1,0 +1,228 @@
+//! Open files: what descriptors refer to.
+//!
+//! A kind of file is one file in this folder with a type that implements [`File`]. Its operations never wait: where a
+//! program would, they answer `EAGAIN`, and the call handler decides (O_NONBLOCK, MSG_DONTWAIT, time-outs).
+
+use crate::Kernel;
+use crate::call::{Call, Stop};
+use abi::Errno;
+use abi::layout::Stat;
+use abi::table::{self, Route};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Names an open file (an open file description, open(2)) for the life of the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(pub u64);
+
+/// Names something that calls wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ObjectId(pub(crate) u64);
+
+/// What a client wants to know of a file before it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum FileKind {
+    /// Always ready; epoll_ctl(2) refuses it (`EPERM`).
+    Regular = 1,
+    /// As `Regular`; fchdir(2) accepts it.
+    Directory = 2,
+    /// A device.
+    Device = 3,
+    /// A pipe or fifo.
+    Pipe = 4,
+    /// A socket.
+    Socket = 5,
+    /// Opened with O_PATH.
+    Path = 6,
+}
+
+/// Where a transfer starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum At {
+    /// The file's own position, which moves.
+    Position,
+    /// Here (pread, pwrite).
+    Offset(u64),
+}
+
+/// What can be done with an open file. The defaults are what Linux answers for a file that cannot do it.
+pub(crate) trait File {
+    /// What it is.
+    fn kind(&self) -> FileKind;
+
+    /// Moves bytes out of the file; answers how many, 0 at the end.
+    ///
+    /// # Errors
+    /// `EAGAIN` where a program would wait; `EINVAL`: not readable.
+    fn read(&self, _k: &mut Kernel, _f: &OpenFile, _buf: &mut [u8], _at: At) -> Result<usize, Stop> {
+        Err(Errno::EINVAL.into())
+    }
+
+    /// Moves bytes into the file; answers how many, at least one unless `data` is empty.
+    ///
+    /// # Errors
+    /// `EAGAIN` where a program would wait; `EINVAL`: not writable.
+    fn write(&self, _k: &mut Kernel, _f: &OpenFile, _data: &[u8], _at: At) -> Result<usize, Stop> {
+        Err(Errno::EINVAL.into())
+    }
+
+    /// `POLL*` bits that hold now. Files that are always ready keep this default.
+    fn poll(&self, _k: &Kernel) -> u16 {
+        (abi::raw::general::POLLIN | abi::raw::general::POLLOUT) as u16
+    }
+
+    /// What fstat(2) answers.
+    ///
+    /// # Errors
+    /// As fstat(2).
+    fn stat(&self, k: &mut Kernel) -> Result<Stat, Stop>;
+
+    /// The last descriptor is closed.
+    fn close(&self, _k: &mut Kernel) {}
+}
+
+/// An open file description.
+pub(crate) struct OpenFile {
+    pub(crate) id: FileId,
+    /// What changes when its readiness does.
+    pub(crate) object: ObjectId,
+    /// `O_*` status flags and access mode.
+    pub(crate) flags: Cell<u32>,
+    /// Position in bytes.
+    pub(crate) offset: Cell<u64>,
+    /// Whether some process watches its readiness through the host's poll.
+    pub(crate) watched: Cell<bool>,
+    /// Strong references: descriptors of processes that hold files by their own table.
+    strong: Cell<usize>,
+    pub(crate) ops: Box<dyn File>,
+}
+
+impl OpenFile {
+    /// Whether O_NONBLOCK is set.
+    pub(crate) fn nonblock(&self) -> bool {
+        self.flags.get() & abi::raw::general::O_NONBLOCK != 0
+    }
+}
+
+/// All open files.
+#[derive(Default)]
+pub(crate) struct FileTable {
+    files: HashMap<FileId, Rc<OpenFile>>,
+    by_object: HashMap<ObjectId, Vec<FileId>>,
+    last: u64,
+}
+
+impl FileTable {
+    /// A new open file with one strong reference, waited for as an object of its own.
+    pub(crate) fn open(&mut self, ops: Box<dyn File>, flags: u32) -> FileId {
+        let object = self.new_object();
+        self.open_on(ops, flags, object)
+    }
+
+    /// A new open file whose readiness changes with `object`.
+    pub(crate) fn open_on(&mut self, ops: Box<dyn File>, flags: u32, object: ObjectId) -> FileId {
+        self.last += 1;
+        let id = FileId(self.last);
+        let file = OpenFile {
+            id,
+            object,
+            flags: Cell::new(flags),
+            offset: Cell::new(0),
+            watched: Cell::new(false),
+            strong: Cell::new(1),
+            ops,
+        };
+        self.files.insert(id, Rc::new(file));
+        self.by_object.entry(object).or_default().push(id);
+        id
+    }
+
+    /// Names something new to wait for.
+    pub(crate) fn new_object(&mut self) -> ObjectId {
+        self.last += 1;
+        ObjectId(self.last)
+    }
+
+    pub(crate) fn get(&self, id: FileId) -> Result<Rc<OpenFile>, Errno> {
+        self.files.get(&id).cloned().ok_or(Errno::EBADF)
+    }
+
+    pub(crate) fn of_object(&self, object: ObjectId) -> Vec<Rc<OpenFile>> {
+        let ids = self.by_object.get(&object).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter_map(|id| self.files.get(id).cloned()).collect()
+    }
+
+    /// One more strong reference for each descriptor of a process that was copied.
+    pub(crate) fn retain_for(&self, process: &crate::process::Process) {
+        if process.descriptors == crate::process::Descriptors::Strong {
+            for (_, id) in process.fds.iter() {
+                self.retain(id);
+            }
+        }
+    }
+
+    pub(crate) fn retain(&self, id: FileId) {
+        if let Some(file) = self.files.get(&id) {
+            file.strong.set(file.strong.get() + 1);
+        }
+    }
+
+    /// One strong reference less; whether it was the last.
+    pub(crate) fn release(&self, id: FileId) -> bool {
+        self.files.get(&id).is_some_and(|file| {
+            file.strong.set(file.strong.get().saturating_sub(1));
+            file.strong.get() == 0
+        })
+    }
+
+    fn remove(&mut self, id: FileId) -> Option<Rc<OpenFile>> {
+        let file = self.files.remove(&id)?;
+        if let Some(ids) = self.by_object.get_mut(&file.object) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_object.remove(&file.object);
+            }
+        }
+        Some(file)
+    }
+
+    /// How many files are open.
+    pub(crate) fn len(&self) -> usize {
+        self.files.len()
+    }
+}
+
+impl Kernel {
+    /// Something that calls may wait for has changed.
+    pub(crate) fn wake(&mut self, object: ObjectId) {
+        self.parked.wake(object);
+    }
+
+    pub(crate) fn close_file(&mut self, id: FileId) {
+        let Some(file) = self.files.remove(id) else { return };
+        file.ops.close(self);
+        self.wake(file.object);
+        self.effects.push_back(crate::Effect::Closed(id));
+    }
+
+    /// Tells the server about the readiness of watched files that changed with `object`.
+    pub(crate) fn report_readiness(&mut self, object: ObjectId) {
+        for file in self.files.of_object(object) {
+            if file.watched.get() {
+                let mask = file.ops.poll(self);
+                self.effects.push_back(crate::Effect::Ready { file: file.id, mask, edge: true });
+            }
+        }
+    }
+
+    /// The watched file that a call used, and its readiness now.
+    pub(crate) fn touched(&self, call: &Call) -> Option<(FileId, u16)> {
+        let Route::ByFd(at) = table::lookup(call.nr)?.route else { return None };
+        let fd = u32::try_from(call.args[usize::from(at)]).ok()?;
+        let id = self.processes.get(call.pid).ok()?.fds.get(fd).ok()?;
+        let file = self.files.get(id).ok()?;
+        file.watched.get().then(|| (id, file.ops.poll(self)))
+    }
+}

@@ -1,0 +1,135 @@
+//! Processes: who calls.
+
+use crate::fdtable::FdTable;
+use crate::file::FileId;
+use abi::Errno;
+use std::collections::BTreeMap;
+
+/// A process's number in the rump kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pid(pub u32);
+
+/// The kernel itself, parent of every client that connects.
+const INIT: Pid = Pid(1);
+
+/// Longest process name that Linux keeps (`TASK_COMM_LEN` less its NUL).
+const NAME_MAX: usize = 15;
+
+/// Whose process it is, as SO_PEERCRED told the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// User id in the rump kernel; 0 for the server's own user.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+    /// The client's process id on the host, 0 if it is not of this host.
+    pub host_pid: u32,
+}
+
+/// What keeps a process's files open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Descriptors {
+    /// The process's own table, as in plain rump_sp.
+    Strong,
+    /// Host descriptors, whose last close the server reports.
+    Weak,
+}
+
+/// One process.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
+    pub(crate) ppid: Pid,
+    pub(crate) who: Credentials,
+    pub(crate) name: Vec<u8>,
+    pub(crate) umask: u32,
+    pub(crate) descriptors: Descriptors,
+    pub(crate) fds: FdTable,
+    pub(crate) calls: u64,
+}
+
+impl Process {
+    pub(crate) fn set_name(&mut self, name: &[u8]) {
+        self.name = name[..name.len().min(NAME_MAX)].to_vec();
+    }
+}
+
+/// All processes.
+#[derive(Debug)]
+pub(crate) struct ProcessTable {
+    processes: BTreeMap<Pid, Process>,
+    last: Pid,
+}
+
+impl Default for ProcessTable {
+    fn default() -> Self {
+        Self { processes: BTreeMap::new(), last: INIT }
+    }
+}
+
+impl ProcessTable {
+    pub(crate) fn create(&mut self, who: Credentials, name: &[u8], descriptors: Descriptors) -> Pid {
+        let pid = self.next_pid();
+        let mut process = Process {
+            pid,
+            ppid: INIT,
+            who,
+            name: Vec::new(),
+            umask: 0o022,
+            descriptors,
+            fds: FdTable::default(),
+            calls: 0,
+        };
+        process.set_name(name);
+        self.processes.insert(pid, process);
+        pid
+    }
+
+    pub(crate) fn fork(&mut self, parent: Pid) -> Result<Pid, Errno> {
+        let mut child = self.get(parent)?.clone();
+        child.pid = self.next_pid();
+        child.ppid = parent;
+        child.calls = 0;
+        let pid = child.pid;
+        self.processes.insert(pid, child);
+        Ok(pid)
+    }
+
+    fn next_pid(&mut self) -> Pid {
+        loop {
+            // pid_max of 64-bit Linux is 4 Mi; numbers are reused after that, as there.
+            self.last = Pid(if self.last.0 >= (1 << 22) - 1 { INIT.0 + 1 } else { self.last.0 + 1 });
+            if !self.processes.contains_key(&self.last) {
+                return self.last;
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, pid: Pid) -> Result<&Process, Errno> {
+        self.processes.get(&pid).ok_or(Errno::ESRCH)
+    }
+
+    pub(crate) fn get_mut(&mut self, pid: Pid) -> Result<&mut Process, Errno> {
+        self.processes.get_mut(&pid).ok_or(Errno::ESRCH)
+    }
+
+    pub(crate) fn remove(&mut self, pid: Pid) -> Option<Process> {
+        let gone = self.processes.remove(&pid)?;
+        for child in self.processes.values_mut().filter(|process| process.ppid == pid) {
+            child.ppid = INIT;
+        }
+        Some(gone)
+    }
+
+    pub(crate) fn forget_file(&mut self, file: FileId) {
+        for process in self.processes.values_mut() {
+            process.fds.forget(file);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+}
