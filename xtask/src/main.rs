@@ -1,1 +1,61 @@
-fn main(){}
+//! `cargo xtask`: what is done with this repository. `cargo xtask --help` lists it.
+#![forbid(unsafe_code)]
+
+mod build;
+mod ci;
+mod demo;
+mod docs;
+mod packages;
+mod run;
+mod syscalls;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Build, show, test and measure rumphijack",
+    disable_version_flag = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build, then show an unmodified web server and curl on a TCP/IP stack and a file tree of their own.
+    Demo,
+    /// Install what the tests need (as root; else say what is missing), build, and run all tests.
+    Test {
+        /// Passed on to `cargo test`, e.g. a package with -p or a test's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Everything that must hold before a change lands: format, lints, licences, documentation, tests.
+    Ci,
+    /// Write the generated documents (docs/SYSCALLS.md), or with --check say whether they are stale.
+    Docs {
+        /// Change nothing; fail if a document is stale.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Demo => demo::demo(),
+        Task::Test { arguments } => test::test(&arguments),
+        Task::Ci => ci::ci(),
+        Task::Docs { check } => docs::docs(check),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

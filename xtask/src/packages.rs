@@ -1,0 +1,47 @@
+//! The Debian packages that the tests and the demo run.
+
+use crate::run::{Outcome, is_root, run, which};
+use std::process::Command;
+
+/// A program and the Debian package that has it.
+const NEEDED: &[(&str, &str)] = &[
+    ("cc", "gcc"),
+    ("curl", "curl"),
+    ("wget", "wget"),
+    ("nc.openbsd", "netcat-openbsd"),
+    ("python3", "python3"),
+    ("git", "git"),
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
+    ("nginx", "nginx-light"),
+    ("Xvfb", "xvfb"),
+    ("xclock", "x11-apps"),
+    ("musl-gcc", "musl-tools"),
+    ("setpriv", "util-linux"),
+    ("getfattr", "attr"),
+    ("ss", "iproute2"),
+];
+
+/// Installs what is missing, as root; otherwise says what is missing.
+///
+/// # Errors
+/// Something is missing and cannot be installed: the message has the command that does it.
+pub(crate) fn ensure() -> Outcome {
+    let missing: Vec<&str> =
+        NEEDED.iter().filter(|(program, _)| which(program).is_none()).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
+    if !is_root() || which("apt-get").is_none() {
+        return Err(format!("the tests need more Debian packages; as root: {install}"));
+    }
+    println!("installing: {}", missing.join(" "));
+    let mut update = Command::new("apt-get");
+    run(update.args(["update", "-qq"]))?;
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(install.split(' ').skip(1)).arg("-qq");
+    // The daemons of these packages are run by the tests, on ports of their own.
+    command.env("RUNLEVEL", "1");
+    run(&mut command)
+}
