@@ -1,1 +1,20 @@
-//! tcpip
+//! The TCP/IP stack of one rump kernel: frames in, frames out.
+//!
+//! A [`Stack`] is a value. It does no I/O, reads no clock and starts no thread: frames, calls and the time go in;
+//! frames, results, changes of readiness and the next deadline come out. No call blocks; what cannot be done
+//! yet is `EAGAIN`, and [`Stack::next_change`] names the sockets for which trying again may help.
+//!
+//! The errors and the readiness of sockets are Linux's (socket(7), ip(7), tcp(7), udp(7)). Who may use a
+//! privileged port is not decided here.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod option;
+mod report;
+mod stack;
+mod types;
+
+pub use option::{Opt, Options};
+pub use report::{Counters, LinkInfo, SocketInfo, TcpInfo};
+pub use stack::Stack;
+pub use types::{Config, Domain, LinkConfig, LinkId, Protocol, Readiness, Received, SocketId};

@@ -1,0 +1,111 @@
+//! What `rump sockstat`, `/proc/net` and `TCP_INFO` show.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::types::{Domain, LinkId, Protocol, SocketId};
+
+/// One line of `rump sockstat`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketInfo {
+    /// The socket; `None` for what lives on without a program: closing, half open and TIME-WAIT connections.
+    pub id: Option<SocketId>,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its family.
+    pub domain: Domain,
+    /// Its state as ss(8) prints it (`LISTEN`, `ESTAB`, `TIME-WAIT`, `UNCONN`, …).
+    pub state: &'static str,
+    /// Local address.
+    pub local: SocketAddr,
+    /// Address of the peer; the unspecified one when there is none.
+    pub remote: SocketAddr,
+    /// Bytes received and not yet read; for a listener, the connections that wait for accept(2).
+    pub recv_queue: usize,
+    /// Bytes sent and not yet acknowledged; for a listener, its backlog.
+    pub send_queue: usize,
+}
+
+/// Part of `struct tcp_info` (tcp(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TcpInfo {
+    /// `tcpi_state`, numbered as in linux/tcp.h (1 `TCP_ESTABLISHED` … 11 `TCP_CLOSING`).
+    pub state: u8,
+    /// `tcpi_snd_mss` in bytes.
+    pub snd_mss: u32,
+    /// `tcpi_rcv_mss` in bytes.
+    pub rcv_mss: u32,
+    /// `tcpi_unacked`, in bytes here.
+    pub unacked: u32,
+    /// `tcpi_rcv_space` in bytes.
+    pub rcv_space: u32,
+    /// `tcpi_total_retrans`.
+    pub total_retrans: u32,
+    /// `tcpi_segs_out`.
+    pub segs_out: u32,
+    /// `tcpi_segs_in`.
+    pub segs_in: u32,
+}
+
+/// A network interface as netdevice(7) shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// Its index.
+    pub id: LinkId,
+    /// Its name.
+    pub name: String,
+    /// Its addresses with the lengths of their prefixes.
+    pub addrs: Vec<(IpAddr, u8)>,
+    /// Largest IP packet in bytes.
+    pub mtu: usize,
+    /// Whether it is the loopback interface.
+    pub loopback: bool,
+}
+
+/// What the stack has done since it was made (RFC 4022, RFC 4113, RFC 4293: names in /proc/net/snmp).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// IP packets that came in.
+    pub ip_in_receives: u64,
+    /// IP packets dropped as malformed.
+    pub ip_in_hdr_errors: u64,
+    /// IP packets for somebody else.
+    pub ip_in_addr_errors: u64,
+    /// IP packets that went out.
+    pub ip_out_requests: u64,
+    /// Calls that found no route.
+    pub ip_out_no_routes: u64,
+    /// ICMP messages that came in.
+    pub icmp_in_msgs: u64,
+    /// ICMP messages that went out.
+    pub icmp_out_msgs: u64,
+    /// connect(2) calls that sent a SYN.
+    pub tcp_active_opens: u64,
+    /// Connections that a listener began.
+    pub tcp_passive_opens: u64,
+    /// Connections that failed before they were established.
+    pub tcp_attempt_fails: u64,
+    /// Established connections that ended by RST.
+    pub tcp_estab_resets: u64,
+    /// Segments in.
+    pub tcp_in_segs: u64,
+    /// Segments out.
+    pub tcp_out_segs: u64,
+    /// Segments sent again.
+    pub tcp_retrans_segs: u64,
+    /// Segments dropped as malformed.
+    pub tcp_in_errs: u64,
+    /// RST segments out.
+    pub tcp_out_rsts: u64,
+    /// SYN or ACK segments dropped because a listener's queue was full.
+    pub tcp_listen_overflows: u64,
+    /// Datagrams delivered.
+    pub udp_in_datagrams: u64,
+    /// Datagrams for a port without a socket.
+    pub udp_no_ports: u64,
+    /// Datagrams dropped as malformed.
+    pub udp_in_errors: u64,
+    /// Datagrams dropped because a receive buffer was full.
+    pub udp_rcvbuf_errors: u64,
+    /// Datagrams out.
+    pub udp_out_datagrams: u64,
+}
