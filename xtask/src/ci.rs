@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: one command that says whether a change may land.
 
 use crate::run::{Outcome, capture, cargo, run};
-use crate::{docs, test};
+use crate::{docs, house, test};
 use std::time::Instant;
 
 /// A check: its name and what it runs.
@@ -9,6 +9,7 @@ type Check = (&'static str, fn() -> Outcome);
 
 const CHECKS: &[Check] = &[
     ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
+    ("rules of the house", house::check),
     ("generated documents", || docs::docs(true)),
     ("lints", || {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))

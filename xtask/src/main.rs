@@ -5,6 +5,7 @@ mod build;
 mod ci;
 mod demo;
 mod docs;
+mod house;
 mod packages;
 mod run;
 mod syscalls;
