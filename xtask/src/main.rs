@@ -1,6 +1,7 @@
 //! `cargo xtask`: what is done with this repository. `cargo xtask --help` lists it.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod build;
 mod ci;
 mod demo;
@@ -37,6 +38,18 @@ enum Task {
     },
     /// Everything that must hold before a change lands: format, lints, licences, documentation, tests.
     Ci,
+    /// Measure against the host and print the ratios.
+    Bench {
+        /// Runs of each measurement; the median counts.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Only measurements whose description contains this.
+        #[arg(long)]
+        only: Option<String>,
+        /// Write docs/BENCHMARKS.md too.
+        #[arg(long)]
+        write: bool,
+    },
     /// Write the generated documents (docs/SYSCALLS.md), or with --check say whether they are stale.
     Docs {
         /// Change nothing; fail if a document is stale.
@@ -50,6 +63,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::demo(),
         Task::Test { arguments } => test::test(&arguments),
         Task::Ci => ci::ci(),
+        Task::Bench { runs, only, write } => bench::bench(runs.max(1), only.as_deref(), write),
         Task::Docs { check } => docs::docs(check),
     };
     match outcome {
