@@ -1,0 +1,162 @@
+//! Whose path is it? A literal comparison of bytes: neither `..` nor symbolic links switch kernels
+//! (rumphijack(3)).
+
+use crate::config::Config;
+
+/// The kernel that a path belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The host's, as it stands.
+    Host,
+    /// The rump kernel's, which is told [`RumpPath`].
+    Rump(RumpPath),
+}
+
+/// How the rump kernel is told a path. It is always the end of what the program wrote, so nothing is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RumpPath {
+    /// From this byte on.
+    From(usize),
+    /// `/`: the program wrote the prefix and nothing else.
+    Root,
+}
+
+/// Decides about an absolute path; `None` for a relative one, which goes where its directory is.
+#[must_use]
+pub fn absolute(config: &Config, path: &[u8]) -> Option<Owner> {
+    if path.first() != Some(&b'/') {
+        return None;
+    }
+    if let Some(cut) = config.path.as_deref().and_then(|prefix| under(prefix, path)) {
+        return Some(Owner::Rump(cut));
+    }
+    let blanketed = config.blankets.iter().any(|prefix| path.starts_with(prefix));
+    let sysctl = config.sysctl && is_below(b"/proc/sys", path);
+    Some(if blanketed || sysctl { Owner::Rump(RumpPath::From(0)) } else { Owner::Host })
+}
+
+/// How a directory of the rump kernel is shown to the program: with the prefix put back, or bare where there
+/// is none. Answers what to put in front, and the rest.
+#[must_use]
+pub fn shown<'a>(config: &'a Config, directory: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    match (config.path.as_deref(), directory) {
+        (None, _) => (b"", directory),
+        (Some(prefix), b"/") => (prefix, b""),
+        (Some(prefix), _) if prefix.ends_with(b"/") => (prefix, directory.get(1..).unwrap_or_default()),
+        (Some(prefix), _) => (prefix, directory),
+    }
+}
+
+fn under(prefix: &[u8], path: &[u8]) -> Option<RumpPath> {
+    let rest = path.strip_prefix(prefix)?;
+    if prefix.ends_with(b"/") {
+        // Slashes alone: the last one stays, it begins the path in the rump kernel.
+        return Some(RumpPath::From(prefix.len() - 1));
+    }
+    match rest.first() {
+        None => Some(RumpPath::Root),
+        Some(b'/') => Some(RumpPath::From(prefix.len())),
+        Some(_) => None,
+    }
+}
+
+fn is_below(directory: &[u8], path: &[u8]) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn owner<'a>(config: &str, path: &'a str) -> Option<Result<&'a str, ()>> {
+        let config = Config::parse(Some(config.as_bytes())).unwrap();
+        absolute(&config, path.as_bytes()).map(|owner| match owner {
+            Owner::Host => Err(()),
+            Owner::Rump(RumpPath::Root) => Ok("/"),
+            Owner::Rump(RumpPath::From(at)) => Ok(&path[at..]),
+        })
+    }
+
+    fn joined(config: &str, directory: &str) -> String {
+        let config = Config::parse(Some(config.as_bytes())).unwrap();
+        let (front, rest) = shown(&config, directory.as_bytes());
+        String::from_utf8([front, rest].concat()).unwrap()
+    }
+    use alloc::string::String;
+
+    #[test]
+    fn the_prefix_is_cut_off_at_a_border() {
+        for (path, expected) in [
+            ("/rump", Ok("/")),
+            ("/rump/", Ok("/")),
+            ("/rump//", Ok("//")),
+            ("/rump/dev/bpf", Ok("/dev/bpf")),
+            ("/rump/../etc", Ok("/../etc")),
+            ("/rumpx", Err(())),
+            ("/rum", Err(())),
+            ("//rump", Err(())),
+            ("/./rump", Err(())),
+            ("/", Err(())),
+        ] {
+            assert_eq!(owner("path=/rump", path), Some(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn relative_paths_are_decided_by_their_directory() {
+        assert_eq!(owner("path=/rump", "rump/x"), None);
+        assert_eq!(owner("path=/rump", ""), None);
+    }
+
+    #[test]
+    fn pure_slashes_leave_one() {
+        assert_eq!(owner("path=//", "//"), Some(Ok("/")));
+        assert_eq!(owner("path=//", "//dir"), Some(Ok("/dir")));
+        assert_eq!(owner("path=//", "/dir"), Some(Err(())));
+        assert_eq!(owner("path=///", "//dir"), Some(Err(())));
+        assert_eq!(owner("path=///", "////dir"), Some(Ok("//dir")));
+    }
+
+    #[test]
+    fn blankets_stay_and_know_no_border() {
+        assert_eq!(owner("blanket=/dev/bpf", "/dev/bpf0"), Some(Ok("/dev/bpf0")));
+        assert_eq!(owner("blanket=/dev/bpf", "/dev/bp"), Some(Err(())));
+        assert_eq!(owner("blanket=/dev,path=/rump", "/rump/dev/null"), Some(Ok("/dev/null")));
+        assert_eq!(owner("blanket=/dirtoo:/dir", "/dirtoo/f"), Some(Ok("/dirtoo/f")));
+    }
+
+    #[test]
+    fn sysctl_takes_proc_sys() {
+        assert_eq!(owner("sysctl", "/proc/sys/kernel/ostype"), Some(Ok("/proc/sys/kernel/ostype")));
+        assert_eq!(owner("sysctl", "/proc/sysvipc"), Some(Err(())));
+        assert_eq!(owner("path=/rump", "/proc/sys"), Some(Err(())));
+    }
+
+    #[test]
+    fn the_working_directory_is_shown_with_its_prefix() {
+        assert_eq!(joined("path=/rump", "/"), "/rump");
+        assert_eq!(joined("path=/rump", "/a/b"), "/rump/a/b");
+        assert_eq!(joined("path=//", "/"), "//");
+        assert_eq!(joined("path=//", "/dir"), "//dir");
+        assert_eq!(joined("blanket=/dev", "/dev"), "/dev");
+        assert_eq!(joined("blanket=/dev,path=/rump", "/dev"), "/rump/dev");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_leads_back(prefix in "(/[a-z]{1,4}|//|///)", directory in "/([a-z]{1,3}(/[a-z]{1,3}){0,3})?") {
+            let config = alloc::format!("path={prefix}");
+            let shown = joined(&config, &directory);
+            prop_assert_eq!(owner(&config, &shown), Some(Ok(directory.as_str())));
+        }
+
+        #[test]
+        fn any_bytes_have_an_owner(path in proptest::collection::vec(any::<u8>(), 0..32)) {
+            let config = Config::parse(Some(b"path=/a,blanket=/b:/cc,sysctl")).unwrap();
+            if let Some(Owner::Rump(RumpPath::From(at))) = absolute(&config, &path) {
+                prop_assert_eq!(path.get(at), Some(&b'/'));
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Runs whole programs hijacked and native, side by side, each test with a private server in a directory of its own.
+//!
+//! A test file stands for one program or one group of assertions. A run that is meant to go through the rump
+//! kernel proves it by [`Server::counters`]: a bypass must not look like a pass.
+
+mod artifact;
+mod info;
+mod run;
+mod server;
+
+pub use artifact::{artifact, c_program};
+pub use run::{Ran, native, run};
+pub use server::Server;

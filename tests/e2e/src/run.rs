@@ -1,0 +1,88 @@
+//! Running a program to its end, within bounds.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// No program of a test runs longer.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What came of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Exit status, or 128 and the signal that ended it, as shells say it.
+    pub status: i32,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The output of a program that must have succeeded.
+    ///
+    /// # Panics
+    /// If its exit status is not 0.
+    #[must_use]
+    #[track_caller]
+    pub fn success(self) -> String {
+        assert_eq!(self.status, 0, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self.stdout
+    }
+}
+
+/// A program as the host alone runs it.
+#[must_use]
+pub fn native(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env("LC_ALL", "C").env_remove("LD_PRELOAD").env_remove("RUMPHIJACK").env_remove("RUMP_SERVER");
+    command
+}
+
+/// Runs a program to its end, standard input empty unless the command says otherwise. After a minute it and its
+/// process group are killed (status 137).
+///
+/// # Panics
+/// If it cannot be started.
+pub fn run(command: &mut Command) -> Ran {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let stdout = drain(child.stdout.take());
+    let stderr = drain(child.stderr.take());
+    let status = wait(&mut child);
+    Ran { status, stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn wait(child: &mut Child) -> i32 {
+    let end = Instant::now() + LIMIT;
+    loop {
+        match child.try_wait().expect("our own child") {
+            Some(status) => return status.code().unwrap_or(128 + status.signal().unwrap_or(0)),
+            None if Instant::now() > end => kill_group(child),
+            None => thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn kill_group(child: &mut Child) {
+    let group = format!("-{}", child.id());
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+    let _ = child.kill();
+}
+
+fn drain(pipe: Option<impl Read + Send + 'static>) -> Option<JoinHandle<Vec<u8>>> {
+    let mut pipe = pipe?;
+    Some(thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    }))
+}
+
+fn text(bytes: Option<JoinHandle<Vec<u8>>>) -> String {
+    let bytes = bytes.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
