@@ -2,12 +2,16 @@
 
 use crate::Kernel;
 use crate::call::{Call, Stop, Wait};
-use crate::effect::{NewFile, Pass};
-use crate::file::{File, OpenFile};
+use crate::effect::{Effect, NewFile, Pass};
+use crate::file::{File, ObjectId, OpenFile};
 use crate::process::{Descriptors, Process};
+use crate::socket::Direction;
 use abi::Errno;
 use std::rc::Rc;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// signal(7).
+const SIGPIPE: u8 = 13;
 
 /// The kernel and the call that runs.
 pub(crate) struct Cx<'a> {
@@ -73,22 +77,63 @@ impl Cx<'_> {
         self.call.mem.write(addr, value.as_bytes().to_vec());
     }
 
-    /// Turns `EAGAIN` into waiting for the file to change, unless `nonblock`.
+    /// Turns `EAGAIN` into waiting for the file to change, unless `nonblock`, for as long as its time-out for
+    /// this direction (SO_RCVTIMEO, SO_SNDTIMEO) says.
     ///
     /// # Errors
-    /// What `result` holds, with that exception.
+    /// What `result` holds, with that exception. A `Wait` in it becomes `EAGAIN` if `nonblock`.
     pub(crate) fn or_wait<T>(
-        &self,
+        &mut self,
         file: &OpenFile,
+        direction: Direction,
         nonblock: bool,
         result: Result<T, Stop>,
     ) -> Result<T, Stop> {
-        match result {
-            Err(Stop::Errno(Errno::EAGAIN)) if !nonblock => {
-                Err(Stop::Wait(Wait { on: vec![file.object], until: None, restartable: true }))
-            }
-            other => other,
+        let on = match result {
+            Err(Stop::Errno(Errno::EAGAIN)) => vec![file.object],
+            Err(Stop::Wait(wait)) => wait.on,
+            other => return other,
+        };
+        if nonblock {
+            return Err(Errno::EAGAIN.into());
         }
+        let limit_ns = file.ops.socket().and_then(|socket| socket.common().timeout_ns(direction));
+        let Some(limit_ns) = limit_ns else {
+            return Err(Stop::Wait(Wait { on, until: None, restartable: true }));
+        };
+        // signal(7): socket calls with a time-out are never restarted.
+        Err(Stop::Wait(Wait { on, until: Some(self.deadline(limit_ns)?), restartable: false }))
+    }
+
+    /// When the call's waiting ends: `limit_ns` after its first run.
+    ///
+    /// # Errors
+    /// `EAGAIN`: that time is over.
+    pub(crate) fn deadline(&mut self, limit_ns: u64) -> Result<u64, Stop> {
+        let now = self.kernel.now.mono_ns;
+        let until = *self.call.deadline.get_or_insert(now.saturating_add(limit_ns));
+        if now >= until { Err(Errno::EAGAIN.into()) } else { Ok(until) }
+    }
+
+    /// What a transfer that failed after `done` bytes answers: those bytes, else the error, and for `EPIPE` the
+    /// signal that goes with it.
+    ///
+    /// # Errors
+    /// `errno` if nothing was moved.
+    pub(crate) fn sent_until(&mut self, done: u64, errno: Errno) -> Result<u64, Stop> {
+        if done > 0 {
+            return Ok(done);
+        }
+        if errno == Errno::EPIPE {
+            self.raise(SIGPIPE);
+        }
+        Err(errno.into())
+    }
+
+    /// Sends the calling process a signal.
+    pub(crate) fn raise(&mut self, signo: u8) {
+        let pid = self.call.pid;
+        self.kernel.effects.push_back(Effect::Raise { pid, signo });
     }
 
     /// Gives the caller a new descriptor for a file that this call made. Its number is the call's value, or is
@@ -103,7 +148,23 @@ impl Cx<'_> {
         cloexec: bool,
         put_at: u64,
     ) -> Result<u64, Stop> {
-        let id = self.kernel.files.open(file, flags);
+        let object = self.kernel.files.new_object();
+        self.install_on(file, flags, cloexec, put_at, object)
+    }
+
+    /// As [`Cx::install`], for a file whose readiness changes with `object`.
+    ///
+    /// # Errors
+    /// `EMFILE`; the file is closed then.
+    pub(crate) fn install_on(
+        &mut self,
+        file: Box<dyn File>,
+        flags: u32,
+        cloexec: bool,
+        put_at: u64,
+        object: ObjectId,
+    ) -> Result<u64, Stop> {
+        let id = self.kernel.files.open_on(file, flags, object);
         let inserted = self.process().and_then(|process| Ok(process.fds.insert(id, cloexec, 0)?));
         let kfd = match inserted {
             Ok(kfd) => kfd,

@@ -14,8 +14,10 @@ mod fdtable;
 mod file;
 mod info;
 mod mem;
+mod net;
 mod park;
 mod process;
+mod socket;
 mod syscall;
 
 pub use call::{Call, CallId, Copyin};
@@ -27,7 +29,7 @@ pub use process::{Credentials, Descriptors, Pid};
 use abi::Errno;
 use call::Stop;
 use cx::Cx;
-use file::FileTable;
+use file::{FileTable, ObjectId};
 use park::Parked;
 use process::ProcessTable;
 use std::collections::{BTreeMap, VecDeque};
@@ -49,14 +51,18 @@ pub struct Kernel {
     parked: Parked,
     effects: VecDeque<Effect>,
     calls_served: BTreeMap<u32, u64>,
+    /// The process whose call runs, as Linux's `current`.
+    current: Pid,
+    net: net::Net,
     /// Set by rump_halt: the server ends once the call is answered.
     halting: bool,
 }
 
 impl Kernel {
-    /// A kernel in which nothing runs yet.
+    /// A kernel in which nothing runs yet. All that is random in it follows from `seed`: the same seed, calls,
+    /// frames and times give the same results, so a live kernel takes it from a random source.
     #[must_use]
-    pub fn new(now: Now) -> Self {
+    pub fn new(now: Now, seed: [u8; 32]) -> Self {
         Self {
             now,
             processes: ProcessTable::default(),
@@ -64,6 +70,8 @@ impl Kernel {
             parked: Parked::default(),
             effects: VecDeque::new(),
             calls_served: BTreeMap::new(),
+            current: Pid(0),
+            net: net::Net::new(now, seed),
             halting: false,
         }
     }
@@ -113,7 +121,9 @@ impl Kernel {
 
     /// The process is gone: its calls are dropped unanswered, its strong descriptors closed.
     pub fn detach(&mut self, pid: Pid) {
-        self.parked.drop_process(pid);
+        for passed in self.parked.drop_process(pid) {
+            self.effects.push_back(Effect::DropPassed(passed));
+        }
         let Some(process) = self.processes.remove(pid) else { return };
         if process.descriptors == Descriptors::Strong {
             for file in process.fds.into_files() {
@@ -167,6 +177,7 @@ impl Kernel {
     /// Time passes: timers fire, waits run out.
     pub fn advance(&mut self, now: Now) {
         self.now = now;
+        self.net.stack.advance(now.mono_ns);
         for call in self.parked.take_expired(now.mono_ns) {
             self.run(call);
         }
@@ -176,7 +187,7 @@ impl Kernel {
     /// When [`Kernel::advance`] wants to be called at the latest, on the monotonic clock in nanoseconds.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        self.parked.next_deadline()
+        self.parked.next_deadline().into_iter().chain(self.net.stack.next_deadline()).min()
     }
 
     /// What the server has to do next.
@@ -186,6 +197,7 @@ impl Kernel {
 
     /// Runs a call until it is answered or parked.
     fn run(&mut self, mut call: Call) {
+        self.current = call.pid;
         let outcome = match syscall::handler(call.nr) {
             Some(handler) => handler(&mut Cx { kernel: self, call: &mut call }),
             None => Err(Stop::Errno(Errno::ENOSYS)),
@@ -204,7 +216,10 @@ impl Kernel {
         }
     }
 
-    fn answer(&mut self, call: Call, result: Result<u64, Errno>) {
+    fn answer(&mut self, mut call: Call, result: Result<u64, Errno>) {
+        for passed in call.passed.drain(..) {
+            self.effects.push_back(Effect::DropPassed(passed));
+        }
         let reply = Reply::new(self, call, result);
         self.effects.push_back(Effect::Reply(reply));
         if std::mem::take(&mut self.halting) {
@@ -214,12 +229,22 @@ impl Kernel {
 
     /// Runs what has become ready, until nothing more changes, and reports readiness of watched files.
     fn settle(&mut self) {
-        while let Some(object) = self.parked.next_woken() {
+        while let Some(object) = self.next_woken() {
             self.report_readiness(object);
             for call in self.parked.take_waiting(object) {
                 self.run(call);
             }
         }
+    }
+
+    /// The next object that changed, those of the network's sockets among them.
+    fn next_woken(&mut self) -> Option<ObjectId> {
+        while let Some(socket) = self.net.stack.next_change() {
+            if let Some(object) = self.net.object(socket) {
+                self.parked.wake(object);
+            }
+        }
+        self.parked.next_woken()
     }
 
     /// Drops one strong reference; the last one closes the file.

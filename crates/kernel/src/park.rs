@@ -84,10 +84,10 @@ impl Parked {
         self.by_time.first().map(|(until, _)| *until)
     }
 
-    pub(crate) fn drop_process(&mut self, pid: Pid) {
-        for id in self.by_process.get(&pid).cloned().unwrap_or_default() {
-            self.take(id);
-        }
+    /// Drops the calls of a process that is gone; answers the descriptors that had come along with them.
+    pub(crate) fn drop_process(&mut self, pid: Pid) -> Vec<u64> {
+        let own = self.by_process.get(&pid).cloned().unwrap_or_default();
+        own.into_iter().filter_map(|id| self.take(id)).flat_map(|call| call.passed).collect()
     }
 
     /// How many calls wait.

@@ -3,8 +3,11 @@
 //! A kind of file is one file in this folder with a type that implements [`File`]. Its operations never wait: where a
 //! program would, they answer `EAGAIN`, and the call handler decides (O_NONBLOCK, MSG_DONTWAIT, time-outs).
 
-use crate::Kernel;
-use crate::call::{Call, Stop};
+use crate::call::{Answer, Call, Stop};
+use crate::cx::Cx;
+use crate::process::{Descriptors, Process};
+use crate::socket::Socket;
+use crate::{Effect, Kernel};
 use abi::Errno;
 use abi::layout::Stat;
 use abi::table::{self, Route};
@@ -19,6 +22,9 @@ pub struct FileId(pub u64);
 /// Names something that calls wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ObjectId(pub(crate) u64);
+
+/// signal(7).
+const SIGIO: u8 = 29;
 
 /// What a client wants to know of a file before it asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +79,19 @@ pub(crate) trait File {
         (abi::raw::general::POLLIN | abi::raw::general::POLLOUT) as u16
     }
 
+    /// Serves the ioctl(2) commands that are this kind's own; those of every file are served before.
+    ///
+    /// # Errors
+    /// `ENOTTY`: not one of its commands.
+    fn ioctl(&self, _cx: &mut Cx<'_>, _f: &OpenFile, _cmd: u32) -> Answer {
+        Err(Errno::ENOTTY.into())
+    }
+
+    /// The socket, if it is one.
+    fn socket(&self) -> Option<&dyn Socket> {
+        None
+    }
+
     /// What fstat(2) answers.
     ///
     /// # Errors
@@ -94,6 +113,8 @@ pub(crate) struct OpenFile {
     pub(crate) offset: Cell<u64>,
     /// Whether some process watches its readiness through the host's poll.
     pub(crate) watched: Cell<bool>,
+    /// Who gets SIGIO while O_ASYNC is set (F_SETOWN): a process, or a group where negative; 0: nobody.
+    pub(crate) owner: Cell<i32>,
     /// Strong references: descriptors of processes that hold files by their own table.
     strong: Cell<usize>,
     pub(crate) ops: Box<dyn File>,
@@ -131,6 +152,7 @@ impl FileTable {
             flags: Cell::new(flags),
             offset: Cell::new(0),
             watched: Cell::new(false),
+            owner: Cell::new(0),
             strong: Cell::new(1),
             ops,
         };
@@ -155,8 +177,8 @@ impl FileTable {
     }
 
     /// One more strong reference for each descriptor of a process that was copied.
-    pub(crate) fn retain_for(&self, process: &crate::process::Process) {
-        if process.descriptors == crate::process::Descriptors::Strong {
+    pub(crate) fn retain_for(&self, process: &Process) {
+        if process.descriptors == Descriptors::Strong {
             for (_, id) in process.fds.iter() {
                 self.retain(id);
             }
@@ -204,16 +226,35 @@ impl Kernel {
         let Some(file) = self.files.remove(id) else { return };
         file.ops.close(self);
         self.wake(file.object);
-        self.effects.push_back(crate::Effect::Closed(id));
+        self.effects.push_back(Effect::Closed(id));
     }
 
-    /// Tells the server about the readiness of watched files that changed with `object`.
+    /// Tells those who asked to be told that the readiness of the files of `object` changed: the server about
+    /// watched files, and by SIGIO the owner of files with O_ASYNC.
     pub(crate) fn report_readiness(&mut self, object: ObjectId) {
         for file in self.files.of_object(object) {
             if file.watched.get() {
                 let mask = file.ops.poll(self);
-                self.effects.push_back(crate::Effect::Ready { file: file.id, mask, edge: true });
+                self.effects.push_back(Effect::Ready { file: file.id, mask, edge: true });
             }
+            if file.flags.get() & abi::raw::general::FASYNC != 0 {
+                self.raise_sigio(file.owner.get());
+            }
+        }
+    }
+
+    /// SIGIO for the process that F_SETOWN named, by the number its own getpid(2) answers: the rump kernel's
+    /// for a process that lives there, the host's for a hijacked one. Of a group, its leader gets it.
+    fn raise_sigio(&mut self, owner: i32) {
+        let number = owner.unsigned_abs();
+        let is_owner = |process: &&Process| match process.descriptors {
+            Descriptors::Strong => process.pid.0 == number,
+            Descriptors::Weak => process.who.host_pid == number,
+        };
+        if number != 0
+            && let Some(pid) = self.processes.iter().find(is_owner).map(|process| process.pid)
+        {
+            self.effects.push_back(Effect::Raise { pid, signo: SIGIO });
         }
     }
 

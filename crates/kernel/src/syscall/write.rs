@@ -3,7 +3,7 @@
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use crate::file::At;
-use abi::Errno;
+use crate::socket::Direction;
 
 /// Goes on until all is written, as Linux does for blocking files; a non-blocking one stops where it would wait.
 pub(crate) fn write(cx: &mut Cx<'_>) -> Answer {
@@ -13,9 +13,9 @@ pub(crate) fn write(cx: &mut Cx<'_>) -> Answer {
         let done = cx.call.progress as u64;
         let data = cx.call.mem.read_some(addr.wrapping_add(done), len - done)?;
         let moved = file.ops.write(cx.kernel, &file, data, At::Position);
-        match cx.or_wait(&file, file.nonblock(), moved) {
+        match cx.or_wait(&file, Direction::Send, file.nonblock(), moved) {
             Ok(moved) => cx.call.progress += moved,
-            Err(Stop::Errno(Errno::EAGAIN)) if done > 0 => return Ok(done),
+            Err(Stop::Errno(errno)) => return cx.sent_until(done, errno),
             Err(stop) => return Err(stop),
         }
         if cx.call.progress as u64 >= len {

@@ -1,0 +1,58 @@
+//! The network of the kernel: its TCP/IP stack, and which file each of the stack's sockets belongs to.
+
+use crate::file::ObjectId;
+use crate::{Kernel, Now};
+use std::collections::HashMap;
+use tcpip::{Config, LinkConfig, LinkId, SocketId, Stack};
+
+/// The stack and whom to wake when one of its sockets changes.
+pub(crate) struct Net {
+    pub(crate) stack: Stack,
+    objects: HashMap<SocketId, ObjectId>,
+}
+
+impl Net {
+    pub(crate) fn new(now: Now, seed: [u8; 32]) -> Self {
+        let mut half = [0; 8];
+        half.copy_from_slice(&seed[..8]);
+        let mut stack = Stack::new(Config { seed: u64::from_le_bytes(half) });
+        stack.advance(now.mono_ns);
+        Self { stack, objects: HashMap::new() }
+    }
+
+    /// The object that changes with this socket.
+    pub(crate) fn object(&self, socket: SocketId) -> Option<ObjectId> {
+        self.objects.get(&socket).copied()
+    }
+
+    pub(crate) fn enter(&mut self, socket: SocketId, object: ObjectId) {
+        self.objects.insert(socket, object);
+    }
+
+    /// The last close(2) of a socket.
+    pub(crate) fn close(&mut self, socket: SocketId) {
+        self.objects.remove(&socket);
+        self.stack.close(socket);
+    }
+}
+
+impl Kernel {
+    /// Adds a point-to-point link to the network and brings it up.
+    ///
+    /// # Errors
+    /// As [`Stack::add_link`].
+    pub fn add_link(&mut self, config: LinkConfig) -> Result<LinkId, abi::Errno> {
+        self.net.stack.add_link(config)
+    }
+
+    /// An IP packet that arrived on `link`. Any bytes will do.
+    pub fn frame_in(&mut self, link: LinkId, frame: &[u8]) {
+        self.net.stack.frame_in(link, frame);
+        self.settle();
+    }
+
+    /// The next IP packet to send, and where.
+    pub fn next_frame(&mut self) -> Option<(LinkId, Vec<u8>)> {
+        self.net.stack.next_frame()
+    }
+}

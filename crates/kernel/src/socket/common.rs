@@ -1,0 +1,71 @@
+//! What every socket has, whatever its protocol.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From the peer to us: `SO_RCVTIMEO`.
+    Receive,
+    /// From us to the peer: `SO_SNDTIMEO`.
+    Send,
+}
+
+/// What every socket has: its type, and the options that we only remember.
+#[derive(Debug, Clone)]
+pub(crate) struct Common {
+    /// `AF_*`.
+    pub(crate) family: u32,
+    /// `SOCK_*`.
+    pub(crate) kind: u32,
+    /// `IPPROTO_*`, `NETLINK_*`.
+    pub(crate) protocol: u32,
+    receive_timeout_ns: Cell<Option<u64>>,
+    send_timeout_ns: Cell<Option<u64>>,
+    /// Options that were set, by level and name.
+    values: RefCell<BTreeMap<(u32, u32), i32>>,
+}
+
+impl Common {
+    pub(crate) fn new(family: u32, kind: u32, protocol: u32) -> Self {
+        Self {
+            family,
+            kind,
+            protocol,
+            receive_timeout_ns: Cell::new(None),
+            send_timeout_ns: Cell::new(None),
+            values: RefCell::default(),
+        }
+    }
+
+    /// How long a call that blocks waits; `None`: without end.
+    pub(crate) fn timeout_ns(&self, direction: Direction) -> Option<u64> {
+        self.timeout(direction).get()
+    }
+
+    pub(crate) fn set_timeout_ns(&self, direction: Direction, limit: Option<u64>) {
+        self.timeout(direction).set(limit);
+    }
+
+    fn timeout(&self, direction: Direction) -> &Cell<Option<u64>> {
+        match direction {
+            Direction::Receive => &self.receive_timeout_ns,
+            Direction::Send => &self.send_timeout_ns,
+        }
+    }
+
+    /// An option that was set with [`Common::remember`].
+    pub(crate) fn value(&self, level: u32, name: u32) -> Option<i32> {
+        self.values.borrow().get(&(level, name)).copied()
+    }
+
+    pub(crate) fn remember(&self, level: u32, name: u32, value: i32) {
+        self.values.borrow_mut().insert((level, name), value);
+    }
+
+    /// Whether a flag was set.
+    pub(crate) fn flag(&self, level: u32, name: u32) -> bool {
+        self.value(level, name).is_some_and(|value| value != 0)
+    }
+}
