@@ -4,10 +4,14 @@
 //! kernel proves it by [`Server::counters`]: a bypass must not look like a pass.
 
 mod artifact;
+mod background;
+mod compare;
 mod info;
 mod run;
 mod server;
 
 pub use artifact::{artifact, c_program};
+pub use background::Background;
+pub use compare::same_in_both;
 pub use run::{Ran, native, run};
 pub use server::Server;

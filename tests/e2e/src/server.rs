@@ -1,6 +1,6 @@
 //! A private rump_server.
 
-use crate::run::native;
+use crate::run::{native, run};
 use crate::{artifact, info};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -99,6 +99,13 @@ impl Server {
     #[must_use]
     pub fn counter(&self, name: &str) -> u64 {
         self.counters().get(name).copied().unwrap_or(0)
+    }
+
+    /// Whether something in the rump kernel listens on this TCP port of 127.0.0.1: a hijacked connect succeeds.
+    #[must_use]
+    pub fn listens(&self, port: u16) -> bool {
+        let connect = format!("exec 3<> /dev/tcp/127.0.0.1/{port}");
+        run(self.hijacked("bash").args(["-c", &connect])).status == 0
     }
 
     fn socket(&self) -> PathBuf {

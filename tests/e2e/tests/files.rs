@@ -1,0 +1,140 @@
+//! Everyday programs on files: each script prints the same on the host's tree and on the rump kernel's.
+
+use e2e::same_in_both;
+
+/// A small tree in `$D/tree`, the same each time.
+const TREE: &str = "
+mkdir -p $D/tree/a/b/c $D/tree/empty
+printf 'one\\n' > $D/tree/1
+printf 'two\\nlines\\n' > $D/tree/a/2
+head -c 100000 /dev/zero | tr '\\0' x > $D/tree/a/b/big
+ln -s ../1 $D/tree/a/link
+ln -s /nowhere $D/tree/dangling
+ln $D/tree/1 $D/tree/hard
+chmod 640 $D/tree/1; chmod 2755 $D/tree/a
+touch -d '2020-02-02 02:02:02.123456789Z' $D/tree/1 $D/tree/a/2 $D/tree/a/b $D/tree/a $D/tree
+";
+
+/// What can be said of a tree without inode numbers, changing times and a directory's size.
+const LIST: &str = "list() { (cd $1; find . ! -type d -printf '%p %y %m %n %s %T@ %l\\n'; \
+    find . -type d -printf '%p %y %m %n\\n') | sort; }\n";
+
+fn with_tree(script: &str) -> String {
+    same_in_both(&format!("{LIST}{TREE}{script}"))
+}
+
+#[test]
+fn tree_itself() {
+    let printed = with_tree("list $D/tree");
+    assert!(printed.contains("./a/b/big f"), "{printed}");
+}
+
+#[test]
+fn ls_recursive() {
+    // A directory's size and a listing's total are the file system's own affair.
+    with_tree(
+        "cd $D; TZ=UTC ls -lR --time-style=+%s --ignore=empty tree | grep -v -e ^total -e ^d; ls -R tree; ls -F tree",
+    );
+}
+
+#[test]
+fn cp_archive() {
+    with_tree("cp -a $D/tree $D/copy; list $D/copy; diff -r $D/tree $D/copy 2>/dev/null || true");
+}
+
+#[test]
+fn mv_within() {
+    with_tree("mv $D/tree $D/moved; list $D/moved; ls $D");
+}
+
+#[test]
+fn rm_recursive() {
+    with_tree("rm -r $D/tree; ls -A $D; rm $D/nothing 2>&1 || echo refused");
+}
+
+#[test]
+fn find_expressions() {
+    with_tree(
+        "cd $D; find tree -name '*[12]' -o -type l | sort; find tree -size +10k; find tree -empty; \
+        find tree -type f -newermt 2021-01-01 | sort; find tree -samefile tree/1 | sort; find tree -perm 640 | sort",
+    );
+}
+
+#[test]
+fn tar_round_trip() {
+    with_tree(
+        "tar -C $D -cf $D/t.tar tree; tar -tf $D/t.tar | sort; mkdir $D/out; tar -C $D/out -xpf $D/t.tar; list $D/out",
+    );
+}
+
+#[test]
+fn grep_recursive() {
+    with_tree(
+        "cd $D; grep -r -n -I -e o . | sort; grep -rc lines tree | sort; grep -q nothing tree/1 || echo none",
+    );
+}
+
+#[test]
+fn sed_in_place() {
+    with_tree("sed -i 's/two/2/; $a end' $D/tree/a/2; cat $D/tree/a/2; stat -c '%a %h' $D/tree/a/2");
+}
+
+#[test]
+fn sort_large() {
+    same_in_both(
+        "cd $D; seq 200000 | awk '{print ($1 * 7919) % 200003}' > numbers; \
+         sort -n -S 1M -T $D -o sorted numbers; sort -nc sorted; head -3 sorted; tail -1 sorted; wc -l sorted; \
+         cksum < sorted; ls",
+    );
+}
+
+#[test]
+fn dd_positions() {
+    same_in_both(
+        "cd $D; dd if=/dev/zero of=f bs=1 count=1 seek=99999 2>&1 | head -2; stat -c '%s' f; \
+         printf abc | dd of=f bs=1 seek=10 conv=notrunc 2>/dev/null; dd if=f bs=1 skip=9 count=5 2>/dev/null | od -c; \
+         truncate -s 5 f; wc -c < f; fallocate -l 1000 f; wc -c < f",
+    );
+}
+
+#[test]
+fn permissions_and_owners() {
+    same_in_both(
+        "cd $D; umask 027; : > f; mkdir d; stat -c '%a %F' f d; chmod u+s,g-r f; stat -c %A f; \
+         chmod 000 f; test -e f && echo there; umask 0; : > g; stat -c %a g; install -m 711 g h; stat -c %a h",
+    );
+}
+
+#[test]
+fn links_and_names() {
+    same_in_both(
+        "cd $D; : > f; ln f g; stat -c %h f; ln -s f s; readlink s; cat s; ln f g 2>&1 || true; \
+         mkdir d; rmdir d; rmdir f 2>&1 || true; mkdir d/e/f 2>&1 || true; ln -s loop loop; cat loop 2>&1 || true; \
+         n=$(printf '%0256d' 0); : > $n 2>/dev/null || echo too long; mv -T f d 2>&1; ls -F",
+    );
+}
+
+#[test]
+fn extended_attributes() {
+    same_in_both(
+        "cd $D; : > f; setfattr -n user.color -v blue f; setfattr -n user.size -v 12 f; getfattr -d f; \
+         setfattr -x user.size f; getfattr -d f; getfattr -n user.none f 2>&1 || true",
+    );
+}
+
+/// The shell is given a descriptor for the whole script: the original emptied the file at each append.
+#[test]
+fn open_flags() {
+    same_in_both(
+        "cd $D; echo one > f; echo two >> f; cat f; : > f; wc -c < f; set -C; (echo x > f) 2>/dev/null || echo refused; \
+         set +C; exec 5>>f; echo 1 >&5; echo 2 > f; echo 3 >&5; cat f",
+    );
+}
+
+#[test]
+fn locks() {
+    same_in_both(
+        "cd $D; : > l; flock l sh -c 'flock -n l echo got || echo held'; flock -n l echo free; \
+         flock -s l flock -s -n l echo shared",
+    );
+}
