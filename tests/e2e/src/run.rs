@@ -26,7 +26,6 @@ impl Ran {
     ///
     /// # Panics
     /// If its exit status is not 0.
-    #[must_use]
     #[track_caller]
     pub fn success(self) -> String {
         assert_eq!(self.status, 0, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
