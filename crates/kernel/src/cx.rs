@@ -5,7 +5,7 @@ use crate::call::{Call, Stop, Wait};
 use crate::effect::{Effect, NewFile, Pass};
 use crate::file::{File, ObjectId, OpenFile};
 use crate::process::{Descriptors, Process};
-use crate::socket::Direction;
+use crate::socket::{Direction, Socket};
 use abi::Errno;
 use std::rc::Rc;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -120,11 +120,13 @@ impl Cx<'_> {
     ///
     /// # Errors
     /// `errno` if nothing was moved.
-    pub(crate) fn sent_until(&mut self, done: u64, errno: Errno) -> Result<u64, Stop> {
+    pub(crate) fn sent_until(&mut self, file: &OpenFile, done: u64, errno: Errno) -> Result<u64, Stop> {
         if done > 0 {
             return Ok(done);
         }
-        if errno == Errno::EPIPE {
+        // Datagrams only fail (net/unix/af_unix.c, unix_dgram_sendmsg).
+        let datagrams = file.ops.socket().is_some_and(Socket::keeps_boundaries);
+        if errno == Errno::EPIPE && !datagrams {
             self.raise(SIGPIPE);
         }
         Err(errno.into())

@@ -3,9 +3,22 @@
 //! A protocol is one type here that implements [`Socket`]; [`SocketFile`] makes an open file of it. As with files,
 //! nothing here waits: `EAGAIN` (or a `Wait` that names another object than the file's own) says that a program would.
 
+mod address;
+mod ancillary;
 mod common;
+pub(crate) mod control;
+mod inet;
+mod ioctl;
+pub(crate) mod message;
+pub(crate) mod option;
+mod rights;
+mod tcp;
+pub(crate) mod transfer;
+mod udp;
 
 pub(crate) use common::{Common, Direction};
+pub(crate) use tcp::Tcp;
+pub(crate) use udp::Udp;
 
 use crate::Kernel;
 use crate::call::{Answer, Stop};
@@ -193,11 +206,22 @@ pub(crate) trait Socket {
         Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX }
     }
 
-    /// `FIONREAD`: bytes that wait.
-    fn unread(&self, k: &Kernel) -> usize;
+    /// `FIONREAD`: bytes that wait; of datagrams, those of the next one.
+    ///
+    /// # Errors
+    /// `EINVAL`: it listens.
+    fn unread(&self, k: &Kernel) -> Result<usize, Errno>;
 
     /// `SIOCOUTQ`: bytes that the peer has not taken yet.
-    fn unsent(&self, k: &Kernel) -> usize;
+    ///
+    /// # Errors
+    /// `EINVAL`: it listens.
+    fn unsent(&self, k: &Kernel) -> Result<usize, Errno>;
+
+    /// Whether each message is received as it was sent: `SOCK_DGRAM`, `SOCK_SEQPACKET`.
+    fn keeps_boundaries(&self) -> bool {
+        false
+    }
 
     /// The socket of the TCP/IP stack, if it is one of those.
     fn inet(&self) -> Option<tcpip::SocketId> {
@@ -241,8 +265,8 @@ impl File for SocketFile {
         self.0.poll(k)
     }
 
-    fn ioctl(&self, _cx: &mut Cx<'_>, _f: &OpenFile, _cmd: u32) -> Answer {
-        Err(Errno::ENOTTY.into())
+    fn ioctl(&self, cx: &mut Cx<'_>, f: &OpenFile, cmd: u32) -> Answer {
+        ioctl::ioctl(cx, f, self.0.as_ref(), cmd)
     }
 
     fn socket(&self) -> Option<&dyn Socket> {

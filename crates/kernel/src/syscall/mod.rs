@@ -22,7 +22,27 @@ macro_rules! handlers {
 
 // In alphabetical order.
 handlers! {
+    abi::nr::ACCEPT4 => accept4;
+    abi::nr::ACCEPT => accept;
+    abi::nr::BIND => bind;
+    abi::nr::CONNECT => connect;
+    abi::nr::GETPEERNAME => getpeername;
+    abi::nr::GETSOCKNAME => getsockname;
+    abi::nr::GETSOCKOPT => getsockopt;
+    abi::nr::IOCTL => ioctl;
+    abi::nr::LISTEN => listen;
+    abi::nr::POLL => poll;
+    abi::nr::PPOLL => ppoll;
     abi::nr::READ => read;
+    abi::nr::RECVFROM => recvfrom;
+    abi::nr::RECVMMSG => recvmmsg;
+    abi::nr::RECVMSG => recvmsg;
+    abi::nr::SENDMMSG => sendmmsg;
+    abi::nr::SENDMSG => sendmsg;
+    abi::nr::SENDTO => sendto;
+    abi::nr::SETSOCKOPT => setsockopt;
+    abi::nr::SHUTDOWN => shutdown;
+    abi::nr::SOCKET => socket;
     abi::nr::WRITE => write;
     abi::private::HALT => rump_halt;
     abi::private::INFO => rump_info;

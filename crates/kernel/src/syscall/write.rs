@@ -15,7 +15,7 @@ pub(crate) fn write(cx: &mut Cx<'_>) -> Answer {
         let moved = file.ops.write(cx.kernel, &file, data, At::Position);
         match cx.or_wait(&file, Direction::Send, file.nonblock(), moved) {
             Ok(moved) => cx.call.progress += moved,
-            Err(Stop::Errno(errno)) => return cx.sent_until(done, errno),
+            Err(Stop::Errno(errno)) => return cx.sent_until(&file, done, errno),
             Err(stop) => return Err(stop),
         }
         if cx.call.progress as u64 >= len {

@@ -1,0 +1,77 @@
+//! The control messages that a received datagram comes with, as far as options ask for them (ip(7), ipv6(7),
+//! socket(7)).
+
+use crate::Kernel;
+use abi::layout::{Timespec, Timeval};
+use abi::raw::net::{
+    AF_INET, IP_PKTINFO, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_HOPLIMIT,
+    IPV6_PKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS, SOL_SOCKET,
+};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tcpip::Received;
+use zerocopy::IntoBytes;
+
+use super::{Common, Control};
+
+/// `SO_TIMESTAMP`, which is also the type of its control message (asm-generic/socket.h).
+pub(crate) const SO_TIMESTAMP: u32 = 29;
+/// `SO_TIMESTAMPNS`.
+pub(crate) const SO_TIMESTAMPNS: u32 = 35;
+
+/// What the socket's options ask for. The time is the one of the receive call: the stack keeps none.
+pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received) -> Vec<Control> {
+    let mut messages = timestamps(k, common);
+    let v4 = IPPROTO_IP as u32;
+    let v6 = IPPROTO_IPV6 as u32;
+    let mut add = |wanted: bool, level: u32, kind: u32, data: &[u8]| {
+        if wanted {
+            messages.push(Control::Bytes { level, kind, data: data.to_vec() });
+        }
+    };
+    if common.family == AF_INET {
+        add(common.flag(v4, IP_PKTINFO), v4, IP_PKTINFO, &pktinfo4(got));
+        add(common.flag(v4, IP_RECVTTL), v4, IP_TTL, i32::from(got.ttl).as_bytes());
+        add(common.flag(v4, IP_RECVTOS), v4, IP_TOS, &[got.tos]);
+    } else {
+        add(common.flag(v6, IPV6_RECVPKTINFO), v6, IPV6_PKTINFO, &pktinfo6(got));
+        add(common.flag(v6, IPV6_RECVHOPLIMIT), v6, IPV6_HOPLIMIT, i32::from(got.ttl).as_bytes());
+        add(common.flag(v6, IPV6_RECVTCLASS), v6, IPV6_TCLASS, i32::from(got.tos).as_bytes());
+    }
+    messages
+}
+
+/// `SCM_TIMESTAMP`, `SCM_TIMESTAMPNS`.
+pub(super) fn timestamps(k: &Kernel, common: &Common) -> Vec<Control> {
+    const NS: u64 = 1_000_000_000;
+    let (sec, ns) = (k.now.real_ns / NS, k.now.real_ns % NS);
+    let (sec, ns) = (i64::try_from(sec).unwrap_or(0), i64::try_from(ns).unwrap_or(0));
+    let mut messages = Vec::new();
+    if common.flag(SOL_SOCKET, SO_TIMESTAMPNS) {
+        let data = Timespec { tv_sec: sec, tv_nsec: ns }.as_bytes().to_vec();
+        messages.push(Control::Bytes { level: SOL_SOCKET, kind: SO_TIMESTAMPNS, data });
+    } else if common.flag(SOL_SOCKET, SO_TIMESTAMP) {
+        let data = Timeval { tv_sec: sec, tv_usec: ns / 1000 }.as_bytes().to_vec();
+        messages.push(Control::Bytes { level: SOL_SOCKET, kind: SO_TIMESTAMP, data });
+    }
+    messages
+}
+
+/// `struct in_pktinfo`: interface, local address, destination address.
+fn pktinfo4(got: &Received) -> Vec<u8> {
+    let to = match got.to {
+        IpAddr::V4(ip) => ip,
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().unwrap_or(Ipv4Addr::UNSPECIFIED),
+    };
+    [got.link.index().to_ne_bytes(), to.octets(), to.octets()].concat()
+}
+
+/// `struct in6_pktinfo`: destination address, interface.
+fn pktinfo6(got: &Received) -> Vec<u8> {
+    let to: Ipv6Addr = match got.to {
+        IpAddr::V6(ip) => ip,
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+    };
+    let mut bytes = to.octets().to_vec();
+    bytes.extend_from_slice(&got.link.index().to_ne_bytes());
+    bytes
+}

@@ -1,0 +1,80 @@
+//! `IPPROTO_IP` (ip(7)).
+
+use super::{Row, Target, Value, flag, int, int_bytes, own};
+use abi::Errno;
+use abi::raw::net::*;
+use tcpip::Opt;
+
+const LEVEL: u32 = IPPROTO_IP as u32;
+/// `sysctl net.ipv4.ip_default_ttl`.
+const TTL_DEFAULT: i32 = 64;
+
+pub(super) const ROWS: &[Row] = &[
+    own(IP_TOS, Some(|t| remembered(t, IP_TOS, 0)), Some(set_tos)),
+    own(IP_TTL, Some(|t| remembered(t, IP_TTL, TTL_DEFAULT)), Some(set_ttl)),
+    // No IP options are ever sent: none is what there is, and all that can be set.
+    own(
+        IP_OPTIONS,
+        Some(|_| Ok(Vec::new())),
+        Some(|_, v| if v.is_empty() { Ok(()) } else { Err(Errno::EINVAL) }),
+    ),
+    flag(IP_RECVOPTS),
+    flag(IP_RETOPTS),
+    flag(IP_PKTINFO),
+    int(IP_MTU_DISCOVER, 1, 0, 5),
+    // Errors come by SO_ERROR and the next call; the queue of MSG_ERRQUEUE stays empty.
+    flag(IP_RECVERR),
+    flag(IP_RECVTTL),
+    flag(IP_RECVTOS),
+    own(IP_MTU, Some(mtu), None),
+    // Takes back no refusal: bind(2) to a foreign address fails all the same.
+    flag(IP_FREEBIND),
+    own(IP_TRANSPARENT, Some(|_| Ok(int_bytes(0))), Some(set_transparent)),
+    int(IP_MINTTL, 0, 0, 255),
+    flag(IP_BIND_ADDRESS_NO_PORT),
+    int(IP_MULTICAST_TTL, 1, -1, 255),
+    Row { name: IP_MULTICAST_LOOP, value: Value::Flag { default: true, stack: None } },
+    flag(IP_MULTICAST_ALL),
+    // No interface here does multicast.
+    own(IP_ADD_MEMBERSHIP, None, Some(|_, _| Err(Errno::ENODEV))),
+    own(IP_DROP_MEMBERSHIP, None, Some(|_, _| Err(Errno::EADDRNOTAVAIL))),
+];
+
+fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8>, Errno> {
+    Ok(int_bytes(target.common().value(LEVEL, name).unwrap_or(default)))
+}
+
+/// One byte of whatever was given. The ECN bits of a TCP socket are TCP's own (net/ipv4/ip_sockglue.c,
+/// __ip_sock_set_tos).
+fn set_tos(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let [tos, ..] = super::number(LEVEL, value)?.to_le_bytes();
+    let tos = if target.common().kind == SOCK_STREAM { tos & !3 } else { tos };
+    super::apply(target, Some(Opt::Tos(tos)))?;
+    target.common().remember(LEVEL, IP_TOS, i32::from(tos));
+    Ok(())
+}
+
+/// -1 is the default again.
+fn set_ttl(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let asked = super::number(LEVEL, value)?;
+    let ttl = if asked == -1 { TTL_DEFAULT } else { asked };
+    let ttl = u8::try_from(ttl).ok().filter(|ttl| *ttl > 0).ok_or(Errno::EINVAL)?;
+    super::apply(target, Some(Opt::Ttl(ttl)))?;
+    target.common().remember(LEVEL, IP_TTL, i32::from(ttl));
+    Ok(())
+}
+
+/// The stack cannot do it, so nobody has the right to.
+fn set_transparent(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    if super::number(LEVEL, value)? == 0 { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// The MTU of the way to the peer.
+pub(super) fn mtu(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let id = target.socket.inet().ok_or(Errno::ENOPROTOOPT)?;
+    let local = target.k.net.stack.peer_addr(id).and_then(|_| target.k.net.stack.local_addr(id))?.ip();
+    let links = target.k.net.stack.links();
+    let own = links.iter().find(|link| link.addrs.iter().any(|(addr, _)| *addr == local));
+    let link = own.or_else(|| links.iter().find(|link| link.loopback)).ok_or(Errno::ENOTCONN)?;
+    Ok(int_bytes(i32::try_from(link.mtu).unwrap_or(i32::MAX)))
+}

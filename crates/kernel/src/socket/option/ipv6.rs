@@ -1,0 +1,61 @@
+//! `IPPROTO_IPV6` (ipv6(7)).
+
+use super::{Row, Target, Value, flag, int, int_bytes, own};
+use abi::Errno;
+use abi::raw::net::*;
+use tcpip::Opt;
+
+const LEVEL: u32 = IPPROTO_IPV6 as u32;
+/// `sysctl net.ipv6.conf.default.hop_limit`.
+const HOPS_DEFAULT: i32 = 64;
+
+pub(super) const ROWS: &[Row] = &[
+    Row { name: IPV6_V6ONLY, value: Value::Flag { default: false, stack: Some(Opt::V6Only) } },
+    own(IPV6_UNICAST_HOPS, Some(|t| remembered(t, IPV6_UNICAST_HOPS, HOPS_DEFAULT)), Some(set_hops)),
+    own(IPV6_TCLASS, Some(|t| remembered(t, IPV6_TCLASS, 0)), Some(set_tclass)),
+    int(IPV6_MULTICAST_HOPS, 1, -1, 255),
+    Row { name: IPV6_MULTICAST_LOOP, value: Value::Flag { default: true, stack: None } },
+    int(IPV6_MTU_DISCOVER, 1, 0, 5),
+    own(IPV6_MTU, Some(super::ip::mtu), None),
+    flag(IPV6_RECVERR),
+    flag(IPV6_RECVPKTINFO),
+    flag(IPV6_RECVHOPLIMIT),
+    flag(IPV6_RECVTCLASS),
+    flag(IPV6_DONTFRAG),
+    Row { name: IPV6_AUTOFLOWLABEL, value: Value::Flag { default: true, stack: None } },
+    int(IPV6_MINHOPCOUNT, 0, 0, 255),
+    flag(IPV6_FREEBIND),
+    own(IPV6_TRANSPARENT, Some(|_| Ok(int_bytes(0))), Some(set_transparent)),
+    // No interface here does multicast.
+    own(IPV6_ADD_MEMBERSHIP, None, Some(|_, _| Err(Errno::ENODEV))),
+    own(IPV6_DROP_MEMBERSHIP, None, Some(|_, _| Err(Errno::EADDRNOTAVAIL))),
+];
+
+fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8>, Errno> {
+    Ok(int_bytes(target.common().value(LEVEL, name).unwrap_or(default)))
+}
+
+/// -1 is the default again.
+fn set_hops(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let asked = super::number(LEVEL, value)?;
+    let hops = if asked == -1 { HOPS_DEFAULT } else { asked };
+    let hops = u8::try_from(hops).ok().filter(|hops| *hops > 0).ok_or(Errno::EINVAL)?;
+    super::apply(target, Some(Opt::Ttl(hops)))?;
+    target.common().remember(LEVEL, IPV6_UNICAST_HOPS, i32::from(hops));
+    Ok(())
+}
+
+/// -1 is the default again.
+fn set_tclass(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let asked = super::number(LEVEL, value)?;
+    let class = if asked == -1 { 0 } else { asked };
+    let class = u8::try_from(class).map_err(|_| Errno::EINVAL)?;
+    super::apply(target, Some(Opt::Tos(class)))?;
+    target.common().remember(LEVEL, IPV6_TCLASS, i32::from(class));
+    Ok(())
+}
+
+/// The stack cannot do it, so nobody has the right to.
+fn set_transparent(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    if super::number(LEVEL, value)? == 0 { Ok(()) } else { Err(Errno::EPERM) }
+}

@@ -1,0 +1,219 @@
+//! `SOL_SOCKET` (socket(7), unix(7)).
+
+use super::{Row, Target, Value, flag, int, int_bytes, own};
+use crate::socket::Direction;
+use crate::socket::ancillary::{SO_TIMESTAMP, SO_TIMESTAMPNS};
+use abi::Errno;
+use abi::layout::{Linger, Timeval};
+use abi::raw::net::*;
+use tcpip::{Opt, Options};
+use zerocopy::{FromBytes, IntoBytes};
+
+// asm-generic/socket.h; the names of the 64-bit forms are the kernel's own.
+const SO_TIMESTAMPING: u32 = 37;
+const SO_RCVTIMEO_NEW: u32 = 66;
+const SO_SNDTIMEO_NEW: u32 = 67;
+
+/// `net.core.wmem_max`, `rmem_max`, and what a socket has at first (`wmem_default`, `rmem_default`).
+const BUFFER_MAX: i32 = 212_992;
+/// `SOCK_MIN_SNDBUF`.
+const SNDBUF_MIN: i32 = 4608;
+/// `SOCK_MIN_RCVBUF`.
+const RCVBUF_MIN: i32 = 2304;
+/// Larger values than `wmem_max` are for root, up to this.
+const FORCED_MAX: i32 = i32::MAX / 2;
+
+pub(super) const ROWS: &[Row] = &[
+    flag(SO_DEBUG),
+    Row { name: SO_REUSEADDR, value: Value::Flag { default: false, stack: Some(Opt::ReuseAddr) } },
+    own(SO_TYPE, Some(|t| Ok(int_bytes(t.common().kind.cast_signed()))), None),
+    own(SO_ERROR, Some(error), None),
+    flag(SO_DONTROUTE),
+    Row { name: SO_BROADCAST, value: Value::Flag { default: false, stack: Some(Opt::Broadcast) } },
+    own(SO_SNDBUF, Some(sndbuf), Some(|t, v| set_sndbuf(t, v, BUFFER_MAX))),
+    own(SO_RCVBUF, Some(rcvbuf), Some(|t, v| set_rcvbuf(t, v, BUFFER_MAX))),
+    Row { name: SO_KEEPALIVE, value: Value::Flag { default: false, stack: Some(Opt::KeepAlive) } },
+    flag(SO_OOBINLINE),
+    own(SO_PRIORITY, Some(|t| remembered(t, SO_PRIORITY, 0)), Some(set_priority)),
+    own(SO_LINGER, Some(linger), Some(set_linger)),
+    Row { name: SO_REUSEPORT, value: Value::Flag { default: false, stack: Some(Opt::ReusePort) } },
+    flag(SO_PASSCRED),
+    own(SO_PEERCRED, Some(|t| Ok(t.socket.peer_credentials(t.k).as_bytes().to_vec())), None),
+    int(SO_RCVLOWAT, 1, i32::MIN, i32::MAX),
+    own(SO_SNDLOWAT, Some(|_| Ok(int_bytes(1))), None),
+    own(
+        SO_RCVTIMEO,
+        Some(|t| timeout(t, Direction::Receive)),
+        Some(|t, v| set_timeout(t, v, Direction::Receive)),
+    ),
+    own(SO_SNDTIMEO, Some(|t| timeout(t, Direction::Send)), Some(|t, v| set_timeout(t, v, Direction::Send))),
+    own(
+        SO_RCVTIMEO_NEW,
+        Some(|t| timeout(t, Direction::Receive)),
+        Some(|t, v| set_timeout(t, v, Direction::Receive)),
+    ),
+    own(
+        SO_SNDTIMEO_NEW,
+        Some(|t| timeout(t, Direction::Send)),
+        Some(|t, v| set_timeout(t, v, Direction::Send)),
+    ),
+    own(SO_BINDTODEVICE, Some(device), Some(set_device)),
+    // No filter is ever attached: there is none to take off.
+    own(SO_DETACH_FILTER, None, Some(|_, _| Err(Errno::ENOENT))),
+    flag(SO_TIMESTAMP),
+    flag(SO_TIMESTAMPNS),
+    own(SO_TIMESTAMPING, Some(|_| Ok(int_bytes(0))), None),
+    own(SO_ACCEPTCONN, Some(|t| Ok(int_bytes(i32::from(t.socket.is_listening(t.k))))), None),
+    own(SO_SNDBUFFORCE, None, Some(|t, v| forced(t).and_then(|()| set_sndbuf(t, v, FORCED_MAX)))),
+    own(SO_RCVBUFFORCE, None, Some(|t, v| forced(t).and_then(|()| set_rcvbuf(t, v, FORCED_MAX)))),
+    own(SO_MARK, Some(|t| remembered(t, SO_MARK, 0)), Some(set_mark)),
+    own(SO_PROTOCOL, Some(|t| Ok(int_bytes(t.common().protocol.cast_signed()))), None),
+    own(SO_DOMAIN, Some(|t| Ok(int_bytes(t.common().family.cast_signed()))), None),
+    flag(SO_RXQ_OVFL),
+    flag(SO_WIFI_STATUS),
+    int(SO_PEEK_OFF, -1, -1, -1),
+    flag(SO_NOFCS),
+    flag(SO_LOCK_FILTER),
+    flag(SO_SELECT_ERR_QUEUE),
+    own(SO_BUSY_POLL, Some(|t| remembered(t, SO_BUSY_POLL, 0)), Some(set_busy_poll)),
+    own(SO_MAX_PACING_RATE, Some(|_| Ok(u64::MAX.to_ne_bytes().to_vec())), Some(|_, v| at_least(v, 4))),
+    int(SO_INCOMING_CPU, -1, i32::MIN, i32::MAX),
+    own(SO_COOKIE, Some(|t| Ok(t.f.object.0.to_ne_bytes().to_vec())), None),
+];
+
+fn error(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    Ok(int_bytes(target.socket.take_error(target.k).map_or(0, Errno::number)))
+}
+
+fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8>, Errno> {
+    Ok(int_bytes(target.common().value(SOL_SOCKET, name).unwrap_or(default)))
+}
+
+fn options(target: &Target<'_>) -> Option<Options> {
+    target.k.net.stack.options(target.socket.inet()?).ok()
+}
+
+fn sndbuf(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    match options(target) {
+        Some(options) => Ok(options.sndbuf.to_ne_bytes().to_vec()),
+        None => remembered(target, SO_SNDBUF, BUFFER_MAX),
+    }
+}
+
+fn rcvbuf(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    match options(target) {
+        Some(options) => Ok(options.rcvbuf.to_ne_bytes().to_vec()),
+        None => remembered(target, SO_RCVBUF, BUFFER_MAX),
+    }
+}
+
+fn set_sndbuf(target: &mut Target<'_>, value: &[u8], max: i32) -> Result<(), Errno> {
+    let asked = super::number(SOL_SOCKET, value)?.min(max);
+    super::apply(target, Some(Opt::SndBuf(u32::try_from(asked).unwrap_or(0))))?;
+    // Linux doubles it, for its own bookkeeping (socket(7)).
+    target.common().remember(SOL_SOCKET, SO_SNDBUF, asked.saturating_mul(2).max(SNDBUF_MIN));
+    Ok(())
+}
+
+fn set_rcvbuf(target: &mut Target<'_>, value: &[u8], max: i32) -> Result<(), Errno> {
+    let asked = super::number(SOL_SOCKET, value)?.min(max);
+    super::apply(target, Some(Opt::RcvBuf(u32::try_from(asked).unwrap_or(0))))?;
+    target.common().remember(SOL_SOCKET, SO_RCVBUF, asked.saturating_mul(2).max(RCVBUF_MIN));
+    Ok(())
+}
+
+fn forced(target: &Target<'_>) -> Result<(), Errno> {
+    if target.is_root() { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// Priorities above 6 are for CAP_NET_ADMIN.
+fn set_priority(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let priority = super::number(SOL_SOCKET, value)?;
+    if !(0..=6).contains(&priority) {
+        forced(target)?;
+    }
+    target.common().remember(SOL_SOCKET, SO_PRIORITY, priority);
+    Ok(())
+}
+
+fn set_mark(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let mark = super::number(SOL_SOCKET, value)?;
+    forced(target)?;
+    target.common().remember(SOL_SOCKET, SO_MARK, mark);
+    Ok(())
+}
+
+/// Only CAP_NET_ADMIN may raise it.
+fn set_busy_poll(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let usec = super::number(SOL_SOCKET, value)?;
+    if usec < 0 {
+        return Err(Errno::EINVAL);
+    }
+    if usec > target.common().value(SOL_SOCKET, SO_BUSY_POLL).unwrap_or(0) {
+        forced(target)?;
+    }
+    target.common().remember(SOL_SOCKET, SO_BUSY_POLL, usec);
+    Ok(())
+}
+
+fn at_least(value: &[u8], len: usize) -> Result<(), Errno> {
+    if value.len() < len { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+fn linger(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let sec = target.common().value(SOL_SOCKET, SO_LINGER);
+    let raw =
+        Linger { l_onoff: i32::from(sec.is_some_and(|sec| sec >= 0)), l_linger: sec.unwrap_or(0).max(0) };
+    Ok(raw.as_bytes().to_vec())
+}
+
+/// Remembered in seconds, off as -1.
+fn set_linger(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let (raw, _) = Linger::read_from_prefix(value).map_err(|_| Errno::EINVAL)?;
+    let sec = (raw.l_onoff != 0).then_some(raw.l_linger.max(0));
+    super::apply(target, Some(Opt::Linger(sec.map(i32::cast_unsigned))))?;
+    target.common().remember(SOL_SOCKET, SO_LINGER, sec.unwrap_or(-1));
+    Ok(())
+}
+
+fn timeout(target: &mut Target<'_>, direction: Direction) -> Result<Vec<u8>, Errno> {
+    let ns = target.common().timeout_ns(direction).unwrap_or(0);
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let raw = Timeval { tv_sec: signed(ns / 1_000_000_000), tv_usec: signed(ns % 1_000_000_000 / 1000) };
+    Ok(raw.as_bytes().to_vec())
+}
+
+/// 0 is without end; a negative one does not wait at all (net/core/sock.c, sock_set_timeout).
+fn set_timeout(target: &mut Target<'_>, value: &[u8], direction: Direction) -> Result<(), Errno> {
+    let (raw, _) = Timeval::read_from_prefix(value).map_err(|_| Errno::EINVAL)?;
+    let usec = u64::try_from(raw.tv_usec).ok().filter(|usec| *usec < 1_000_000).ok_or(Errno::EDOM)?;
+    let limit = match u64::try_from(raw.tv_sec) {
+        Err(_) => Some(0),
+        Ok(0) if usec == 0 => None,
+        Ok(sec) => Some(sec.saturating_mul(1_000_000_000).saturating_add(usec * 1000)),
+    };
+    target.common().set_timeout_ns(direction, limit);
+    Ok(())
+}
+
+/// The name of the interface with its NUL, nothing if it is not bound to one.
+fn device(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let bound = target.common().value(SOL_SOCKET, SO_BINDTODEVICE).unwrap_or(0);
+    let link =
+        target.k.net.stack.links().into_iter().find(|link| i64::from(link.id.index()) == i64::from(bound));
+    Ok(link.map_or_else(Vec::new, |link| [link.name.as_bytes(), &[0]].concat()))
+}
+
+/// Remembered by the interface's index. The stack routes by address alone.
+fn set_device(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
+    let index = if name.is_empty() {
+        0
+    } else {
+        let links = target.k.net.stack.links();
+        let link = links.into_iter().find(|link| link.name.as_bytes() == name).ok_or(Errno::ENODEV)?;
+        i32::try_from(link.id.index()).map_err(|_| Errno::ENODEV)?
+    };
+    target.common().remember(SOL_SOCKET, SO_BINDTODEVICE, index);
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! `IPPROTO_TCP` (tcp(7)).
+
+use super::{Row, Target, Value, flag, int, own};
+use abi::Errno;
+use abi::raw::net::*;
+use tcpip::Opt;
+
+/// The only congestion control there is.
+const CONGESTION: &[u8] = b"cubic";
+/// `TCP_CA_NAME_MAX`: getsockopt(2) answers that many bytes.
+const CONGESTION_LEN: usize = 16;
+/// `sizeof (struct tcp_info)` of Linux 6.1.
+const TCP_INFO_LEN: usize = 240;
+/// `MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPINTVL`, in seconds.
+const KEEP_SEC_MAX: i32 = 32_767;
+
+pub(super) const ROWS: &[Row] = &[
+    Row { name: TCP_NODELAY, value: Value::Flag { default: false, stack: Some(Opt::NoDelay) } },
+    own(TCP_MAXSEG, Some(maxseg), Some(set_maxseg)),
+    // Segments are never held back for it: what is sent is the same, in more packets.
+    flag(TCP_CORK),
+    number(TCP_KEEPIDLE, 7200, 1, KEEP_SEC_MAX, |sec| Opt::KeepIdle(sec.unsigned_abs())),
+    number(TCP_KEEPINTVL, 75, 1, KEEP_SEC_MAX, |sec| Opt::KeepIntvl(sec.unsigned_abs())),
+    number(TCP_KEEPCNT, 9, 1, 127, |count| Opt::KeepCnt(count.unsigned_abs())),
+    int(TCP_SYNCNT, 6, 1, 127),
+    int(TCP_LINGER2, 60, i32::MIN, i32::MAX),
+    int(TCP_DEFER_ACCEPT, 0, i32::MIN, i32::MAX),
+    int(TCP_WINDOW_CLAMP, 0, 0, i32::MAX),
+    own(TCP_INFO, Some(info), None),
+    Row { name: TCP_QUICKACK, value: Value::Flag { default: true, stack: None } },
+    own(TCP_CONGESTION, Some(congestion), Some(set_congestion)),
+    number(TCP_USER_TIMEOUT, 0, 0, i32::MAX, |ms| Opt::UserTimeout(ms.unsigned_abs())),
+    int(TCP_FASTOPEN, 0, 0, i32::MAX),
+    // As Linux answers it with net.ipv4.tcp_fastopen=0.
+    own(TCP_FASTOPEN_CONNECT, Some(|_| Ok(vec![0; 4])), Some(|_, _| Err(Errno::EOPNOTSUPP))),
+    int(TCP_NOTSENT_LOWAT, -1, i32::MIN, i32::MAX),
+    int(TCP_SAVE_SYN, 0, 0, 0),
+    // As Linux answers it without the tls module.
+    own(TCP_ULP, Some(|_| Ok(Vec::new())), Some(|_, _| Err(Errno::ENOENT))),
+    own(TCP_REPAIR, None, Some(|_, _| Err(Errno::EPERM))),
+];
+
+const fn number(name: u32, default: i32, min: i32, max: i32, stack: fn(i32) -> Opt) -> Row {
+    Row { name, value: Value::Int { default, min, max, stack: Some(stack) } }
+}
+
+/// What segments carry on this connection, else what was asked for, else the RFC 9293 default.
+fn maxseg(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    const DEFAULT: u32 = 536;
+    let Some(id) = target.socket.inet() else { return Err(Errno::ENOPROTOOPT) };
+    let stack = &target.k.net.stack;
+    let current = stack.tcp_info(id).map_or(0, |info| info.snd_mss);
+    let asked = stack.options(id).map_or(0, |options| u32::from(options.maxseg));
+    let mss = [current, asked].into_iter().find(|mss| *mss != 0).unwrap_or(DEFAULT);
+    Ok(mss.to_ne_bytes().to_vec())
+}
+
+fn set_maxseg(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let mss = super::number(IPPROTO_TCP as u32, value)?;
+    let mss = u16::try_from(mss).ok().filter(|mss| *mss == 0 || (88..=32_767).contains(mss));
+    super::apply(target, Some(Opt::MaxSeg(mss.ok_or(Errno::EINVAL)?)))
+}
+
+fn congestion(_: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let mut name = CONGESTION.to_vec();
+    name.resize(CONGESTION_LEN, 0);
+    Ok(name)
+}
+
+fn set_congestion(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    match value.split(|byte| *byte == 0).next() {
+        Some([]) | None => Err(Errno::EINVAL),
+        Some(CONGESTION) => Ok(()),
+        Some(_) => Err(Errno::ENOENT),
+    }
+}
+
+/// The fields that the stack knows, at their places in `struct tcp_info` (linux/tcp.h); the others are 0.
+fn info(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let id = target.socket.inet().ok_or(Errno::ENOPROTOOPT)?;
+    let info = target.k.net.stack.tcp_info(id)?;
+    let mut bytes = vec![0; TCP_INFO_LEN];
+    bytes[0] = info.state;
+    let unacked_segments = info.unacked.div_ceil(info.snd_mss.max(1));
+    let fields = [
+        (16, info.snd_mss),
+        (20, info.rcv_mss),
+        (24, unacked_segments),
+        (96, info.rcv_space),
+        (100, info.total_retrans),
+        (136, info.segs_out),
+        (140, info.segs_in),
+    ];
+    for (at, value) in fields {
+        bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,118 @@
+//! TCP sockets (tcp(7)).
+
+use crate::Kernel;
+use crate::call::Stop;
+use crate::file::{ObjectId, OpenFile};
+use abi::Errno;
+use abi::raw::net::{IPPROTO_TCP, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_STREAM};
+use tcpip::{Protocol, SocketId};
+
+use super::{Accepted, Common, How, Incoming, Outgoing, Socket, Summary, address, inet};
+
+/// One TCP socket.
+pub(crate) struct Tcp {
+    common: Common,
+    id: SocketId,
+}
+
+impl Tcp {
+    /// socket(2); its readiness will change with `object`.
+    pub(crate) fn new(k: &mut Kernel, family: u32, object: ObjectId) -> Self {
+        let id = k.net.stack.tcp_socket(inet::domain(family));
+        k.net.enter(id, object);
+        Self { common: Common::new(family, SOCK_STREAM, IPPROTO_TCP as u32), id }
+    }
+}
+
+impl Socket for Tcp {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn bind(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
+        inet::bind(k, self.id, self.common.family, addr)
+    }
+
+    fn listen(&self, k: &mut Kernel, _f: &OpenFile, backlog: u32) -> Result<(), Stop> {
+        Ok(k.net.stack.listen(self.id, backlog)?)
+    }
+
+    fn accept(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Accepted, Stop> {
+        let (id, peer) = k.net.stack.accept(self.id)?;
+        let object = k.files.new_object();
+        k.net.enter(id, object);
+        let peer = address::emit(self.common.family, peer);
+        Ok(Accepted { socket: Box::new(Self { common: self.common.clone(), id }), object, peer })
+    }
+
+    fn connect(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
+        inet::connect(k, self.id, self.common.family, addr)
+    }
+
+    fn local(&self, k: &Kernel) -> Result<Vec<u8>, Errno> {
+        inet::local(k, self.id, self.common.family)
+    }
+
+    fn peer(&self, k: &Kernel) -> Result<Vec<u8>, Errno> {
+        inet::peer(k, self.id, self.common.family)
+    }
+
+    /// An address is ignored, as Linux does on a connection.
+    fn send(&self, k: &mut Kernel, _f: &OpenFile, message: &Outgoing<'_>) -> Result<usize, Stop> {
+        if message.flags & MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
+        Ok(k.net.stack.send(self.id, message.data)?)
+    }
+
+    fn receive(&self, k: &mut Kernel, _f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
+        if flags & MSG_OOB != 0 {
+            // No urgent data ever waits: RFC 6093 says not to use it, and the stack has none.
+            return Err(Errno::EINVAL.into());
+        }
+        let mut data = vec![0; len];
+        let got = k.net.stack.recv(self.id, &mut data, flags & MSG_PEEK != 0)?;
+        data.truncate(got);
+        if flags & MSG_TRUNC != 0 {
+            // tcp(7): the bytes are thrown away.
+            data.clear();
+        }
+        Ok(Incoming { data, full_len: got, ..Incoming::default() })
+    }
+
+    fn shutdown(&self, k: &mut Kernel, _f: &OpenFile, how: How) -> Result<(), Stop> {
+        inet::shutdown(k, self.id, how)
+    }
+
+    fn poll(&self, k: &Kernel) -> u16 {
+        inet::poll_bits(k.net.stack.readiness(self.id))
+    }
+
+    fn close(&self, k: &mut Kernel) {
+        k.net.close(self.id);
+    }
+
+    fn take_error(&self, k: &mut Kernel) -> Option<Errno> {
+        k.net.stack.take_error(self.id)
+    }
+
+    fn is_listening(&self, k: &Kernel) -> bool {
+        k.net.stack.is_listening(self.id)
+    }
+
+    fn unread(&self, k: &Kernel) -> Result<usize, Errno> {
+        if self.is_listening(k) { Err(Errno::EINVAL) } else { Ok(k.net.stack.unread(self.id)) }
+    }
+
+    fn unsent(&self, k: &Kernel) -> Result<usize, Errno> {
+        if self.is_listening(k) { Err(Errno::EINVAL) } else { Ok(k.net.stack.unsent(self.id)) }
+    }
+
+    fn inet(&self) -> Option<SocketId> {
+        Some(self.id)
+    }
+
+    fn summary(&self, k: &Kernel) -> Summary {
+        inet::summary(k, self.id, Protocol::Tcp, self.common.family)
+    }
+}

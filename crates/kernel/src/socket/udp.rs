@@ -1,0 +1,107 @@
+//! UDP sockets (udp(7)).
+
+use crate::Kernel;
+use crate::call::Stop;
+use crate::file::{ObjectId, OpenFile};
+use abi::Errno;
+use abi::raw::net::{IPPROTO_UDP, MSG_OOB, MSG_PEEK, SOCK_DGRAM};
+use tcpip::{Protocol, SocketId};
+
+use super::{Common, How, Incoming, Outgoing, Socket, Summary, address, ancillary, inet};
+
+/// One UDP socket.
+pub(crate) struct Udp {
+    common: Common,
+    id: SocketId,
+}
+
+impl Udp {
+    /// socket(2); its readiness will change with `object`.
+    pub(crate) fn new(k: &mut Kernel, family: u32, object: ObjectId) -> Self {
+        let id = k.net.stack.udp_socket(inet::domain(family));
+        k.net.enter(id, object);
+        Self { common: Common::new(family, SOCK_DGRAM, IPPROTO_UDP as u32), id }
+    }
+}
+
+impl Socket for Udp {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn bind(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
+        inet::bind(k, self.id, self.common.family, addr)
+    }
+
+    fn connect(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
+        inet::connect(k, self.id, self.common.family, addr)
+    }
+
+    fn local(&self, k: &Kernel) -> Result<Vec<u8>, Errno> {
+        inet::local(k, self.id, self.common.family)
+    }
+
+    fn peer(&self, k: &Kernel) -> Result<Vec<u8>, Errno> {
+        inet::peer(k, self.id, self.common.family)
+    }
+
+    fn send(&self, k: &mut Kernel, _f: &OpenFile, message: &Outgoing<'_>) -> Result<usize, Stop> {
+        if message.flags & MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
+        let to = match message.to {
+            Some(addr) => address::for_send(self.common.family, addr)?,
+            None => None,
+        };
+        Ok(k.net.stack.send_to(self.id, message.data, to)?)
+    }
+
+    fn receive(&self, k: &mut Kernel, _f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
+        let mut data = vec![0; len.min(usize::from(u16::MAX))];
+        let got = k.net.stack.recv_from(self.id, &mut data, flags & MSG_PEEK != 0)?;
+        data.truncate(got.len);
+        Ok(Incoming {
+            data,
+            full_len: got.full_len,
+            from: Some(address::emit(self.common.family, got.from)),
+            control: ancillary::of_datagram(k, &self.common, &got),
+            flags: 0,
+        })
+    }
+
+    fn shutdown(&self, k: &mut Kernel, _f: &OpenFile, how: How) -> Result<(), Stop> {
+        inet::shutdown(k, self.id, how)
+    }
+
+    fn poll(&self, k: &Kernel) -> u16 {
+        inet::poll_bits(k.net.stack.readiness(self.id))
+    }
+
+    fn close(&self, k: &mut Kernel) {
+        k.net.close(self.id);
+    }
+
+    fn take_error(&self, k: &mut Kernel) -> Option<Errno> {
+        k.net.stack.take_error(self.id)
+    }
+
+    fn unread(&self, k: &Kernel) -> Result<usize, Errno> {
+        Ok(k.net.stack.unread(self.id))
+    }
+
+    fn unsent(&self, k: &Kernel) -> Result<usize, Errno> {
+        Ok(k.net.stack.unsent(self.id))
+    }
+
+    fn keeps_boundaries(&self) -> bool {
+        true
+    }
+
+    fn inet(&self) -> Option<SocketId> {
+        Some(self.id)
+    }
+
+    fn summary(&self, k: &Kernel) -> Summary {
+        inet::summary(k, self.id, Protocol::Udp, self.common.family)
+    }
+}

@@ -1,0 +1,15 @@
+//! getsockname(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use crate::socket::message::AddressRoom;
+use crate::socket::transfer;
+
+pub(crate) fn getsockname(cx: &mut Cx<'_>) -> Answer {
+    let file = cx.file(0)?;
+    let socket = transfer::of(&file)?;
+    let room = AddressRoom::read(cx, cx.arg(1), cx.arg(2))?;
+    let address = socket.local(cx.kernel)?;
+    room.put(cx, &address);
+    Ok(0)
+}

@@ -1,0 +1,71 @@
+//! socket(2).
+
+use crate::call::{Answer, Stop};
+use crate::cx::Cx;
+use crate::file::ObjectId;
+use crate::socket::{Socket, SocketFile, Tcp, Udp};
+use abi::Errno;
+use abi::raw::general::{O_CLOEXEC, O_NONBLOCK, O_RDWR};
+use abi::raw::net::{
+    AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM,
+};
+
+/// `SOCK_NONBLOCK`: the same bit as `O_NONBLOCK` on x86-64.
+pub(super) const SOCK_NONBLOCK: u32 = O_NONBLOCK;
+/// `SOCK_CLOEXEC`: the same bit as `O_CLOEXEC`.
+pub(super) const SOCK_CLOEXEC: u32 = O_CLOEXEC;
+
+/// `SOCK_TYPE_MASK`.
+const TYPE_MASK: u32 = 0xf;
+/// `SOCK_MAX`: types from here on do not exist.
+const TYPE_MAX: u32 = 11;
+
+pub(crate) fn socket(cx: &mut Cx<'_>) -> Answer {
+    let (family, kind, protocol) = (cx.uint(0), cx.uint(1), cx.uint(2));
+    let flags = kind_flags(kind)?;
+    let object = cx.kernel.files.new_object();
+    let socket = create(cx, family, kind & TYPE_MASK, protocol, object)?;
+    cx.install_on(Box::new(SocketFile(socket)), O_RDWR | flags.nonblock, flags.cloexec, 0, object)
+}
+
+/// What else the type argument says.
+pub(super) struct KindFlags {
+    /// `O_NONBLOCK` or 0.
+    pub(super) nonblock: u32,
+    pub(super) cloexec: bool,
+}
+
+/// Parts the type argument.
+///
+/// # Errors
+/// `EINVAL`: an unknown flag or type.
+pub(super) fn kind_flags(kind: u32) -> Result<KindFlags, Errno> {
+    if kind & !(TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC) != 0 || kind & TYPE_MASK >= TYPE_MAX {
+        return Err(Errno::EINVAL);
+    }
+    Ok(KindFlags { nonblock: kind & SOCK_NONBLOCK, cloexec: kind & SOCK_CLOEXEC != 0 })
+}
+
+fn create(
+    cx: &mut Cx<'_>,
+    family: u32,
+    kind: u32,
+    protocol: u32,
+    object: ObjectId,
+) -> Result<Box<dyn Socket>, Stop> {
+    let k = &mut *cx.kernel;
+    match family {
+        AF_INET | AF_INET6 => match kind {
+            SOCK_STREAM if protocol == 0 || protocol == IPPROTO_TCP as u32 => {
+                Ok(Box::new(Tcp::new(k, family, object)))
+            }
+            SOCK_DGRAM if protocol == 0 || protocol == IPPROTO_UDP as u32 => {
+                Ok(Box::new(Udp::new(k, family, object)))
+            }
+            SOCK_STREAM | SOCK_DGRAM => Err(Errno::EPROTONOSUPPORT.into()),
+            _ => Err(Errno::ESOCKTNOSUPPORT.into()),
+        },
+        _ => Err(Errno::EAFNOSUPPORT.into()),
+    }
+}
+
