@@ -9,10 +9,25 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod addr;
+mod bind;
+mod frame;
+mod icmp;
+mod ip;
+mod link;
 mod option;
+mod packet;
+mod ports;
+mod random;
 mod report;
+mod route;
+mod slab;
+mod socket;
 mod stack;
+mod tcp;
+mod timers;
 mod types;
+mod udp;
 
 pub use option::{Opt, Options};
 pub use report::{Counters, LinkInfo, SocketInfo, TcpInfo};

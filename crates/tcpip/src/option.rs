@@ -1,5 +1,23 @@
 //! Socket options (socket(7), ip(7), ipv6(7), tcp(7)).
 
+use abi::Errno;
+
+use crate::types::Protocol;
+
+/// `net.ipv4.tcp_rmem`, the default: what `SO_RCVBUF` shows on a new TCP socket.
+pub(crate) const TCP_RCVBUF: u32 = 131_072;
+/// `net.ipv4.tcp_wmem`, the default.
+pub(crate) const TCP_SNDBUF: u32 = 16_384;
+/// `net.core.rmem_default`, `net.core.wmem_default`; also the most that setsockopt(2) takes (`rmem_max`).
+const CORE_BUF: u32 = 212_992;
+/// `SOCK_MIN_RCVBUF`.
+const MIN_RCVBUF: u32 = 2304;
+/// `SOCK_MIN_SNDBUF`.
+const MIN_SNDBUF: u32 = 4608;
+const MAX_KEEP_SECONDS: u32 = 32767;
+const MAX_KEEP_CNT: u32 = 127;
+const MIN_MAXSEG: u16 = 88;
+
 /// An option to set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opt {
@@ -72,4 +90,68 @@ pub struct Options {
     pub keep_cnt: u32,
     /// `TCP_USER_TIMEOUT` in milliseconds; 0: the default.
     pub user_timeout_ms: u32,
+}
+
+impl Options {
+    /// What a new socket has.
+    pub(crate) fn new(protocol: Protocol) -> Self {
+        let tcp = protocol == Protocol::Tcp;
+        Self {
+            reuse_addr: false,
+            reuse_port: false,
+            broadcast: false,
+            keep_alive: false,
+            linger: None,
+            sndbuf: if tcp { TCP_SNDBUF } else { CORE_BUF },
+            rcvbuf: if tcp { TCP_RCVBUF } else { CORE_BUF },
+            v6only: false,
+            ttl: 64,
+            tos: 0,
+            nodelay: false,
+            maxseg: 0,
+            keep_idle: 7200,
+            keep_intvl: 75,
+            keep_cnt: 9,
+            user_timeout_ms: 0,
+        }
+    }
+
+    /// Sets one.
+    ///
+    /// # Errors
+    /// `EINVAL`: out of range.
+    pub(crate) fn set(&mut self, opt: Opt) -> Result<(), Errno> {
+        match opt {
+            Opt::ReuseAddr(on) => self.reuse_addr = on,
+            Opt::ReusePort(on) => self.reuse_port = on,
+            Opt::Broadcast(on) => self.broadcast = on,
+            Opt::KeepAlive(on) => self.keep_alive = on,
+            Opt::Linger(linger) => self.linger = linger,
+            Opt::SndBuf(size) => self.sndbuf = (size.min(CORE_BUF) * 2).max(MIN_SNDBUF),
+            Opt::RcvBuf(size) => self.rcvbuf = (size.min(CORE_BUF) * 2).max(MIN_RCVBUF),
+            Opt::V6Only(on) => self.v6only = on,
+            Opt::Ttl(ttl) => self.ttl = in_range(ttl, 1, u8::MAX)?,
+            Opt::Tos(tos) => self.tos = tos,
+            Opt::NoDelay(on) => self.nodelay = on,
+            Opt::MaxSeg(0) => self.maxseg = 0,
+            Opt::MaxSeg(size) => self.maxseg = in_range(size, MIN_MAXSEG, 32767)?,
+            Opt::KeepIdle(s) => self.keep_idle = in_range(s, 1, MAX_KEEP_SECONDS)?,
+            Opt::KeepIntvl(s) => self.keep_intvl = in_range(s, 1, MAX_KEEP_SECONDS)?,
+            Opt::KeepCnt(n) => self.keep_cnt = in_range(n, 1, MAX_KEEP_CNT)?,
+            Opt::UserTimeout(ms) => self.user_timeout_ms = ms,
+        }
+        Ok(())
+    }
+}
+
+impl Opt {
+    /// Whether it is one of tcp(7)'s.
+    pub(crate) fn is_tcp(self) -> bool {
+        use Opt::{KeepCnt, KeepIdle, KeepIntvl, MaxSeg, NoDelay, UserTimeout};
+        matches!(self, NoDelay(_) | MaxSeg(_) | KeepIdle(_) | KeepIntvl(_) | KeepCnt(_) | UserTimeout(_))
+    }
+}
+
+fn in_range<T: PartialOrd>(value: T, min: T, max: T) -> Result<T, Errno> {
+    if value < min || value > max { Err(Errno::EINVAL) } else { Ok(value) }
 }

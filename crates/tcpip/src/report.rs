@@ -2,7 +2,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::types::{Domain, LinkId, Protocol, SocketId};
+use crate::{
+    Stack, addr,
+    addr::{Endpoint, Flow},
+    slab::Key,
+    socket::{Kind, Socket, Tcp},
+    tcp::{
+        connection::{Connection, Owner},
+        time_wait::FlowEntry,
+    },
+    types::{Domain, LinkId, Protocol, SocketId},
+};
 
 /// One line of `rump sockstat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,4 +118,74 @@ pub struct Counters {
     pub udp_rcvbuf_errors: u64,
     /// Datagrams out.
     pub udp_out_datagrams: u64,
+}
+
+impl Stack {
+    pub(crate) fn report_sockets(&self) -> Vec<SocketInfo> {
+        let held = self.sockets.iter().map(|(key, socket)| self.socket_info(key, socket));
+        let orphans = self.connections.iter().filter_map(|(_, connection)| match connection.owner {
+            Owner::Orphan | Owner::HalfOpen(_) => Some(connection_info(None, connection)),
+            _ => None,
+        });
+        let time_waits = self.flows.iter().filter_map(|(flow, entry)| match entry {
+            FlowEntry::TimeWait(wait) => Some(flow_info(None, wait.domain, Protocol::Tcp, "TIME-WAIT", flow)),
+            FlowEntry::Connection(_) => None,
+        });
+        held.chain(orphans).chain(time_waits).collect()
+    }
+
+    fn socket_info(&self, key: Key, socket: &Socket) -> SocketInfo {
+        let id = SocketId(key);
+        let nobody = Endpoint { ip: addr::unspecified(socket.domain), port: 0 };
+        let bound = Flow { local: socket.bound_end().unwrap_or(nobody), remote: nobody };
+        let domain = socket.domain;
+        match &socket.kind {
+            Kind::Tcp(Tcp::Closed) => flow_info(Some(id), domain, Protocol::Tcp, "UNCONN", &bound),
+            Kind::Tcp(Tcp::Listening(listener)) => SocketInfo {
+                recv_queue: listener.queue.len(),
+                send_queue: listener.backlog,
+                ..flow_info(Some(id), domain, Protocol::Tcp, "LISTEN", &bound)
+            },
+            Kind::Tcp(Tcp::Connection(key)) => match self.connections.get(*key) {
+                Some(connection) => connection_info(Some(id), connection),
+                None => flow_info(Some(id), domain, Protocol::Tcp, "UNCONN", &bound),
+            },
+            Kind::Udp(udp) => {
+                let state = if udp.flow.is_some() { "ESTAB" } else { "UNCONN" };
+                let flow = udp.flow.as_ref().unwrap_or(&bound);
+                SocketInfo {
+                    recv_queue: udp.charged(),
+                    ..flow_info(Some(id), domain, Protocol::Udp, state, flow)
+                }
+            }
+        }
+    }
+}
+
+fn connection_info(id: Option<SocketId>, connection: &Connection) -> SocketInfo {
+    let state = connection.state_name().0;
+    SocketInfo {
+        recv_queue: connection.engine.recv_queue(),
+        send_queue: connection.engine.send_queue(),
+        ..flow_info(id, connection.domain, Protocol::Tcp, state, &connection.flow)
+    }
+}
+
+fn flow_info(
+    id: Option<SocketId>,
+    domain: Domain,
+    protocol: Protocol,
+    state: &'static str,
+    flow: &Flow,
+) -> SocketInfo {
+    SocketInfo {
+        id,
+        protocol,
+        domain,
+        state,
+        local: addr::to_program(domain, flow.local),
+        remote: addr::to_program(domain, flow.remote),
+        recv_queue: 0,
+        send_queue: 0,
+    }
 }

@@ -1,96 +1,176 @@
 //! The stack as a value: what the kernel calls.
 
-use std::net::{Shutdown, SocketAddr};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::{Shutdown, SocketAddr},
+};
 
 use abi::Errno;
 
 use crate::{
     Config, Counters, Domain, LinkConfig, LinkId, LinkInfo, Opt, Options, Readiness, Received, SocketId,
-    SocketInfo, TcpInfo,
+    SocketInfo, TcpInfo, addr,
+    addr::Flow,
+    frame::{Frame, Frames},
+    link::Links,
+    ports::Ports,
+    random::{Keyed, Random},
+    slab::{Key, Slab},
+    socket::{Kind, Socket, Sockets, Tcp},
+    tcp::{
+        connection::{Connections, Limits},
+        time_wait::{FlowEntry, TimeWaits},
+    },
+    timers::Timers,
+    types::Protocol,
+    udp::Udp,
 };
 
 /// One TCP/IP stack. See the crate's documentation.
 #[derive(Debug)]
 pub struct Stack {
-    now_ns: u64,
+    pub(crate) now_ns: u64,
+    pub(crate) random: Random,
+    pub(crate) hasher: Keyed,
+    pub(crate) links: Links,
+    pub(crate) sockets: Sockets,
+    pub(crate) connections: Connections,
+    /// TCP flows by their ends.
+    pub(crate) flows: HashMap<Flow, FlowEntry, Keyed>,
+    pub(crate) time_waits: TimeWaits,
+    /// Connected UDP sockets by their ends.
+    pub(crate) udp_flows: HashMap<Flow, SocketId, Keyed>,
+    pub(crate) tcp_ports: Ports,
+    pub(crate) udp_ports: Ports,
+    pub(crate) timers: Timers,
+    pub(crate) frames: Frames,
+    /// Packets on `lo`.
+    pub(crate) lo: VecDeque<Frame>,
+    /// Packets for other links.
+    pub(crate) outgoing: VecDeque<(LinkId, Vec<u8>)>,
+    /// Connections that may have something to send.
+    pub(crate) output_queue: VecDeque<Key>,
+    pub(crate) changes: VecDeque<SocketId>,
+    pub(crate) counters: Counters,
 }
 
 impl Stack {
     /// A stack with `lo` up, at time 0.
     #[must_use]
-    pub fn new(_config: Config) -> Self {
-        Self { now_ns: 0 }
+    pub fn new(config: Config) -> Self {
+        let mut random = Random::new(config.seed);
+        let hasher = Keyed(random.next());
+        Self {
+            now_ns: 0,
+            random,
+            hasher,
+            links: Links::new(),
+            sockets: Slab::new(),
+            connections: Slab::new(),
+            flows: HashMap::with_hasher(hasher),
+            time_waits: TimeWaits::default(),
+            udp_flows: HashMap::with_hasher(hasher),
+            tcp_ports: Ports::new(Protocol::Tcp, hasher),
+            udp_ports: Ports::new(Protocol::Udp, hasher),
+            timers: Timers::default(),
+            frames: Frames::default(),
+            lo: VecDeque::new(),
+            outgoing: VecDeque::new(),
+            output_queue: VecDeque::new(),
+            changes: VecDeque::new(),
+            counters: Counters::default(),
+        }
     }
 
     /// Sets the time, in nanoseconds of a clock that never goes back, and does what has become due.
     pub fn advance(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
+        while let Some((at_ns, key)) = self.timers.pop(self.now_ns) {
+            self.fire(at_ns, key);
+        }
+        self.expire_time_waits();
+        self.pump();
     }
 
     /// When [`Stack::advance`] must be called at the latest. May be early, never late; `None`: nothing is due
     /// until a call or a frame comes in.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        None
+        [self.timers.next(), self.time_waits.next()].into_iter().flatten().min()
     }
 
     /// Adds a point-to-point link and brings it up.
     ///
     /// # Errors
     /// `EINVAL`: an MTU below 1280 (RFC 8200) or above 65535, or an address that is not a unicast one.
-    pub fn add_link(&mut self, _config: LinkConfig) -> Result<LinkId, Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn add_link(&mut self, config: LinkConfig) -> Result<LinkId, Errno> {
+        self.links.add(config)
     }
 
     /// The network interfaces.
     #[must_use]
     pub fn links(&self) -> Vec<LinkInfo> {
-        Vec::new()
+        self.links.report()
     }
 
     /// Takes a frame that arrived on `link`. Any bytes will do; what is malformed is counted and dropped.
-    pub fn frame_in(&mut self, _link: LinkId, _frame: &[u8]) {}
+    pub fn frame_in(&mut self, link: LinkId, frame: &[u8]) {
+        self.ip_input(link, frame);
+        self.pump();
+    }
 
     /// The next frame to send, and where.
     pub fn next_frame(&mut self) -> Option<(LinkId, Vec<u8>)> {
-        None
+        self.outgoing.pop_front()
     }
 
     /// A socket whose readiness changed, or that received more, since it was last named here.
     pub fn next_change(&mut self) -> Option<SocketId> {
+        while let Some(id) = self.changes.pop_front() {
+            if let Some(socket) = self.sockets.get_mut(id.0) {
+                socket.change_queued = false;
+                return Some(id);
+            }
+        }
         None
     }
 
     /// What poll(2) would find. A closed socket is all false.
     #[must_use]
-    pub fn readiness(&self, _id: SocketId) -> Readiness {
-        Readiness::default()
+    pub fn readiness(&self, id: SocketId) -> Readiness {
+        let Some(socket) = self.sockets.get(id.0) else { return Readiness::default() };
+        let (read_shut, write_shut) = (socket.read_shut, socket.write_shut);
+        let ready = match &socket.kind {
+            Kind::Tcp(tcp) => self.tcp_readiness(tcp, read_shut, write_shut),
+            Kind::Udp(udp) => udp.readiness(read_shut, write_shut),
+        };
+        Readiness { err: socket.error.is_some(), ..ready }
     }
 
     /// socket(2), `SOCK_STREAM`.
-    pub fn tcp_socket(&mut self, _domain: Domain) -> SocketId {
-        SocketId { slot: 0, generation: 0 }
+    pub fn tcp_socket(&mut self, domain: Domain) -> SocketId {
+        self.add_socket(domain, Protocol::Tcp)
     }
 
     /// socket(2), `SOCK_DGRAM`.
-    pub fn udp_socket(&mut self, _domain: Domain) -> SocketId {
-        SocketId { slot: 0, generation: 0 }
+    pub fn udp_socket(&mut self, domain: Domain) -> SocketId {
+        self.add_socket(domain, Protocol::Udp)
     }
 
     /// bind(2). Port 0 takes an ephemeral one.
     ///
     /// # Errors
     /// `EINVAL`: already bound. `EADDRINUSE`, `EADDRNOTAVAIL`, `EAFNOSUPPORT`: bind(2).
-    pub fn bind(&mut self, _id: SocketId, _addr: SocketAddr) -> Result<(), Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn bind(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
+        self.bind_explicitly(id, addr)
     }
 
     /// listen(2). An unbound socket gets an ephemeral port.
     ///
     /// # Errors
     /// `EADDRINUSE`, `EINVAL`, `EOPNOTSUPP`: listen(2).
-    pub fn listen(&mut self, _id: SocketId, _backlog: u32) -> Result<(), Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn listen(&mut self, id: SocketId, backlog: u32) -> Result<(), Errno> {
+        self.tcp_listen(id, backlog)
     }
 
     /// connect(2). For UDP it sets the peer. For TCP the first call starts and answers `EINPROGRESS`, even on `lo`;
@@ -99,24 +179,30 @@ impl Stack {
     ///
     /// # Errors
     /// As above, and connect(2): `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `EADDRNOTAVAIL`, `EAFNOSUPPORT`.
-    pub fn connect(&mut self, _id: SocketId, _addr: SocketAddr) -> Result<(), Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn connect(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
+        match self.sockets.find(id)?.kind {
+            Kind::Tcp(_) => self.tcp_connect(id, addr),
+            Kind::Udp(_) => self.udp_connect(id, addr),
+        }
     }
 
     /// connect(2) with `AF_UNSPEC`: a UDP socket forgets its peer, a TCP connection is reset.
     ///
     /// # Errors
     /// `EBADF`: no such socket.
-    pub fn disconnect(&mut self, _id: SocketId) -> Result<(), Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn disconnect(&mut self, id: SocketId) -> Result<(), Errno> {
+        match self.sockets.find(id)?.kind {
+            Kind::Tcp(_) => self.tcp_disconnect(id),
+            Kind::Udp(_) => self.udp_disconnect(id),
+        }
     }
 
     /// accept(2): the connection's socket and its peer.
     ///
     /// # Errors
     /// `EAGAIN`: none waits. `EINVAL`: not listening. `EOPNOTSUPP`: not TCP.
-    pub fn accept(&mut self, _id: SocketId) -> Result<(SocketId, SocketAddr), Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn accept(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), Errno> {
+        self.tcp_accept(id)
     }
 
     /// send(2): how many bytes were taken. UDP: the datagram goes to the peer.
@@ -124,8 +210,11 @@ impl Stack {
     /// # Errors
     /// `EAGAIN`: no room. `EPIPE`, `ENOTCONN`, `ECONNRESET`, `EDESTADDRREQ`, `EMSGSIZE`: send(2). A pending error
     /// (`SO_ERROR`) is answered and cleared.
-    pub fn send(&mut self, _id: SocketId, _data: &[u8]) -> Result<usize, Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn send(&mut self, id: SocketId, data: &[u8]) -> Result<usize, Errno> {
+        match self.sockets.find(id)?.kind {
+            Kind::Tcp(_) => self.tcp_send(id, data),
+            Kind::Udp(_) => self.udp_send(id, data, None),
+        }
     }
 
     /// recv(2): how many bytes came; 0 at the end of the stream. `peek` leaves them there (`MSG_PEEK`).
@@ -133,110 +222,197 @@ impl Stack {
     /// # Errors
     /// `EAGAIN`: nothing there. `ENOTCONN`, `ECONNREFUSED`: recv(2). A pending error (`SO_ERROR`) is answered and
     /// cleared, after the bytes that arrived before it.
-    pub fn recv(&mut self, _id: SocketId, _buf: &mut [u8], _peek: bool) -> Result<usize, Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn recv(&mut self, id: SocketId, buf: &mut [u8], peek: bool) -> Result<usize, Errno> {
+        match self.sockets.find(id)?.kind {
+            Kind::Tcp(_) => self.tcp_recv(id, buf, peek),
+            Kind::Udp(_) => self.udp_recv(id, buf, peek).map(|received| received.len),
+        }
     }
 
     /// sendto(2) on a UDP socket; without an address it is [`Stack::send`].
     ///
     /// # Errors
     /// As [`Stack::send`], and `EACCES`: a broadcast address without `SO_BROADCAST`.
-    pub fn send_to(&mut self, _id: SocketId, _data: &[u8], _to: Option<SocketAddr>) -> Result<usize, Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn send_to(&mut self, id: SocketId, data: &[u8], to: Option<SocketAddr>) -> Result<usize, Errno> {
+        match self.sockets.find(id)?.kind {
+            // tcp(7): the address is ignored.
+            Kind::Tcp(_) => self.tcp_send(id, data),
+            Kind::Udp(_) => self.udp_send(id, data, to),
+        }
     }
 
     /// recvmsg(2) on a UDP socket.
     ///
     /// # Errors
     /// `EAGAIN`: nothing there. `EOPNOTSUPP`: not UDP. A pending error is answered and cleared.
-    pub fn recv_from(&mut self, _id: SocketId, _buf: &mut [u8], _peek: bool) -> Result<Received, Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn recv_from(&mut self, id: SocketId, buf: &mut [u8], peek: bool) -> Result<Received, Errno> {
+        self.udp_recv(id, buf, peek)
     }
 
     /// shutdown(2).
     ///
     /// # Errors
     /// `ENOTCONN`: not connected.
-    pub fn shutdown(&mut self, _id: SocketId, _how: Shutdown) -> Result<(), Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn shutdown(&mut self, id: SocketId, how: Shutdown) -> Result<(), Errno> {
+        match self.sockets.find(id)?.kind {
+            Kind::Tcp(_) => self.tcp_shutdown(id, how),
+            Kind::Udp(_) => self.udp_shutdown(id, how),
+        }
     }
 
     /// The last close(2). What the peer is still owed is sent by the stack itself; unread bytes or `SO_LINGER` 0
     /// reset the connection (RFC 2525, section 2.17). The id is dead from here on.
-    pub fn close(&mut self, _id: SocketId) {}
+    pub fn close(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.remove(id.0) else { return };
+        self.unbind(id, &socket);
+        match socket.kind {
+            Kind::Tcp(tcp) => self.tcp_close(id, tcp, socket.options.linger),
+            Kind::Udp(udp) => self.udp_close(id, &udp),
+        }
+    }
 
     /// getsockname(2): the unspecified address and port 0 while unbound.
     ///
     /// # Errors
     /// `EBADF`: no such socket.
-    pub fn local_addr(&self, _id: SocketId) -> Result<SocketAddr, Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr, Errno> {
+        let socket = self.sockets.find(id)?;
+        let end = self.flow_of(socket).map(|flow| flow.local).or_else(|| socket.bound_end());
+        Ok(end.map_or_else(
+            || SocketAddr::new(addr::unspecified(socket.domain), 0),
+            |end| addr::to_program(socket.domain, end),
+        ))
     }
 
     /// getpeername(2).
     ///
     /// # Errors
     /// `ENOTCONN`: there is none.
-    pub fn peer_addr(&self, _id: SocketId) -> Result<SocketAddr, Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn peer_addr(&self, id: SocketId) -> Result<SocketAddr, Errno> {
+        let socket = self.sockets.find(id)?;
+        let gone = |key| self.connections.get(key).is_none_or(|c| c.over || c.is_opening());
+        if socket.connection().is_some_and(gone) {
+            return Err(Errno::ENOTCONN);
+        }
+        let flow = self.flow_of(socket).ok_or(Errno::ENOTCONN)?;
+        Ok(addr::to_program(socket.domain, flow.remote))
     }
 
     /// `SO_ERROR`: the pending error, which is cleared.
-    pub fn take_error(&mut self, _id: SocketId) -> Option<Errno> {
-        None
+    pub fn take_error(&mut self, id: SocketId) -> Option<Errno> {
+        self.sockets.get_mut(id.0)?.error.take()
     }
 
     /// Whether listen(2) was called on it (`SO_ACCEPTCONN`).
     #[must_use]
-    pub fn is_listening(&self, _id: SocketId) -> bool {
-        false
+    pub fn is_listening(&self, id: SocketId) -> bool {
+        self.sockets.get(id.0).is_some_and(|s| s.listener().is_some())
     }
 
     /// Its options.
     ///
     /// # Errors
     /// `EBADF`: no such socket.
-    pub fn options(&self, _id: SocketId) -> Result<Options, Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn options(&self, id: SocketId) -> Result<Options, Errno> {
+        self.sockets.find(id).map(|socket| socket.options)
     }
 
     /// setsockopt(2).
     ///
     /// # Errors
     /// `EINVAL`: out of range, or too late. `ENOPROTOOPT`: not an option of this protocol.
-    pub fn set_option(&mut self, _id: SocketId, _opt: Opt) -> Result<(), Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn set_option(&mut self, id: SocketId, opt: Opt) -> Result<(), Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        if opt.is_tcp() && matches!(socket.kind, Kind::Udp(_)) {
+            return Err(Errno::ENOPROTOOPT);
+        }
+        if matches!(opt, Opt::V6Only(_)) && (socket.domain == Domain::Inet || socket.binding.is_some()) {
+            return Err(if socket.domain == Domain::Inet { Errno::ENOPROTOOPT } else { Errno::EINVAL });
+        }
+        socket.options.set(opt)?;
+        self.apply_options(id);
+        Ok(())
     }
 
     /// `FIONREAD`: bytes that wait; for UDP, of the next datagram.
     #[must_use]
-    pub fn unread(&self, _id: SocketId) -> usize {
-        0
+    pub fn unread(&self, id: SocketId) -> usize {
+        let Some(socket) = self.sockets.get(id.0) else { return 0 };
+        match &socket.kind {
+            Kind::Tcp(Tcp::Connection(key)) => {
+                self.connections.get(*key).map_or(0, |c| c.engine.recv_queue())
+            }
+            Kind::Tcp(_) => 0,
+            Kind::Udp(udp) => udp.next_len(),
+        }
     }
 
     /// `SIOCOUTQ`: bytes not yet acknowledged.
     #[must_use]
-    pub fn unsent(&self, _id: SocketId) -> usize {
-        0
+    pub fn unsent(&self, id: SocketId) -> usize {
+        let connection = self.sockets.get(id.0).and_then(Socket::connection);
+        connection.and_then(|key| self.connections.get(key)).map_or(0, |c| c.engine.send_queue())
     }
 
     /// `TCP_INFO`.
     ///
     /// # Errors
     /// `EOPNOTSUPP`: not TCP.
-    pub fn tcp_info(&self, _id: SocketId) -> Result<TcpInfo, Errno> {
-        Err(Errno::EOPNOTSUPP)
+    pub fn tcp_info(&self, id: SocketId) -> Result<TcpInfo, Errno> {
+        self.tcp_report(id)
     }
 
     /// All sockets and what closed ones left behind, for `rump sockstat`.
     #[must_use]
     pub fn sockets(&self) -> Vec<SocketInfo> {
-        Vec::new()
+        self.report_sockets()
     }
 
     /// What was done so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters::default()
+        self.counters
+    }
+
+    fn add_socket(&mut self, domain: Domain, protocol: Protocol) -> SocketId {
+        let kind = match protocol {
+            Protocol::Tcp => Kind::Tcp(Tcp::Closed),
+            Protocol::Udp => Kind::Udp(Udp::default()),
+        };
+        let id = SocketId(self.sockets.insert(Socket::new(domain, Options::new(protocol), kind)));
+        let ready = self.readiness(id);
+        if let Some(socket) = self.sockets.get_mut(id.0) {
+            socket.told = ready;
+        }
+        id
+    }
+
+    fn flow_of(&self, socket: &Socket) -> Option<Flow> {
+        match &socket.kind {
+            Kind::Tcp(Tcp::Connection(key)) => self.connections.get(*key).map(|c| c.flow),
+            Kind::Tcp(_) => None,
+            Kind::Udp(udp) => udp.flow,
+        }
+    }
+
+    /// Lets a change of options act on what is open already.
+    fn apply_options(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get(id.0) else { return };
+        let options = socket.options;
+        if let Some(binding) = socket.binding {
+            let claim = socket.claim(binding.ip);
+            let ports =
+                if matches!(socket.kind, Kind::Tcp(_)) { &mut self.tcp_ports } else { &mut self.udp_ports };
+            ports.set_claim(id, binding.port, claim);
+        }
+        if let Some(key) = socket.connection()
+            && let Some(connection) = self.connections.get_mut(key)
+        {
+            connection.limits = Limits::new(&options);
+            connection.engine.set_nodelay(options.nodelay);
+            connection.engine.set_ttl(options.ttl);
+            self.queue_output(key);
+            self.pump();
+        }
     }
 }

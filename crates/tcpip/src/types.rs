@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::slab::Key;
+
 /// How a stack is set up.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
@@ -30,10 +32,7 @@ pub enum Protocol {
 
 /// A socket. Never used again for another one in the life of its stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SocketId {
-    pub(crate) slot: u32,
-    pub(crate) generation: u32,
-}
+pub struct SocketId(pub(crate) Key);
 
 /// A network interface, by its index (netdevice(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

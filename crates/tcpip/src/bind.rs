@@ -1,0 +1,84 @@
+//! bind(2), and what a socket's changes mean to who waits for them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use abi::Errno;
+
+use crate::{
+    Stack, addr,
+    ports::Ports,
+    socket::{Binding, Kind, Socket},
+    types::SocketId,
+};
+
+impl Stack {
+    pub(crate) fn bind_explicitly(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
+        let socket = self.sockets.find(id)?;
+        let fresh = socket.binding.is_none() && socket.connection().is_none();
+        let end = addr::from_program(socket.domain, addr)?;
+        let v4_mapped = addr.is_ipv6() && end.ip.is_ipv4();
+        if v4_mapped && socket.options.v6only {
+            return Err(Errno::EINVAL);
+        }
+        let specific = !end.ip.is_unspecified();
+        if specific && !self.links.is_local(end.ip) && !self.links.is_broadcast(end.ip) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        if !fresh {
+            return Err(Errno::EINVAL);
+        }
+        // ::ffff:0.0.0.0 stands for all IPv4 addresses and no other.
+        let ip = (specific || v4_mapped).then_some(end.ip);
+        self.bind_to(id, ip, end.port)
+    }
+
+    /// Binds to a port, 0 being any ephemeral one. `ip`: `None` is the unspecified address.
+    pub(crate) fn bind_to(&mut self, id: SocketId, ip: Option<IpAddr>, port: u16) -> Result<(), Errno> {
+        let random = self.random.next();
+        let socket = self.sockets.find_mut(id)?;
+        let claim = socket.claim(ip);
+        let ports = ports_of(&mut self.tcp_ports, &mut self.udp_ports, socket);
+        let port = match port {
+            0 => ports.free_ephemeral(random, &claim, id).ok_or(Errno::EADDRINUSE)?,
+            port if ports.is_free(port, &claim, id) => port,
+            _ => return Err(Errno::EADDRINUSE),
+        };
+        ports.bind(id, port, claim);
+        socket.binding = Some(Binding { port, ip });
+        Ok(())
+    }
+
+    pub(crate) fn unbind(&mut self, id: SocketId, socket: &Socket) {
+        if let Some(binding) = socket.binding {
+            ports_of(&mut self.tcp_ports, &mut self.udp_ports, socket).unbind(id, binding.port);
+        }
+    }
+
+    /// Puts a socket among the changes if something has become ready.
+    pub(crate) fn note(&mut self, id: SocketId) {
+        let ready = self.readiness(id);
+        let Some(socket) = self.sockets.get_mut(id.0) else { return };
+        let before = std::mem::replace(&mut socket.told, ready);
+        if ready.rises_from(before) {
+            self.note_arrival(id);
+        }
+    }
+
+    /// Puts a socket among the changes: something arrived, which wakes an edge-triggered epoll(7) even if the socket was
+    /// readable before.
+    pub(crate) fn note_arrival(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.get_mut(id.0)
+            && !socket.change_queued
+        {
+            socket.change_queued = true;
+            self.changes.push_back(id);
+        }
+    }
+}
+
+fn ports_of<'a>(tcp: &'a mut Ports, udp: &'a mut Ports, socket: &Socket) -> &'a mut Ports {
+    match socket.kind {
+        Kind::Tcp(_) => tcp,
+        Kind::Udp(_) => udp,
+    }
+}

@@ -1,0 +1,194 @@
+//! IP packets and TCP segments as the demultiplexer sees them.
+
+use std::net::IpAddr;
+
+use smoltcp::{
+    phy::ChecksumCapabilities,
+    wire::{
+        IpAddress, IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet, TcpControl, TcpOption, TcpPacket, TcpRepr,
+        TcpSeqNumber,
+    },
+};
+
+use crate::{
+    addr::{Endpoint, Flow},
+    frame::{Frame, Frames},
+};
+
+/// An IP packet that holds what its header says. No fragment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IpPacket<'a> {
+    pub(crate) src: IpAddr,
+    pub(crate) dst: IpAddr,
+    pub(crate) protocol: IpProtocol,
+    pub(crate) ttl: u8,
+    pub(crate) tos: u8,
+    pub(crate) payload: &'a [u8],
+    /// The whole packet without what the link padded it with.
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> IpPacket<'a> {
+    /// Reads the header. `verify`: look at its checksum. Fragments and IPv6 extension headers are not understood.
+    pub(crate) fn parse(bytes: &'a [u8], verify: bool) -> Option<Self> {
+        match bytes.first()? >> 4 {
+            4 => Self::parse_v4(bytes, verify),
+            6 => Self::parse_v6(bytes),
+            _ => None,
+        }
+    }
+
+    fn parse_v4(bytes: &'a [u8], verify: bool) -> Option<Self> {
+        let packet = Ipv4Packet::new_checked(bytes).ok()?;
+        let fragment = packet.more_frags() || packet.frag_offset() != 0;
+        if fragment || packet.header_len() < 20 || (verify && !packet.verify_checksum()) {
+            return None;
+        }
+        Some(Self {
+            src: packet.src_addr().into(),
+            dst: packet.dst_addr().into(),
+            protocol: packet.next_header(),
+            ttl: packet.hop_limit(),
+            tos: packet.dscp() << 2 | packet.ecn(),
+            payload: packet.payload(),
+            bytes: bytes.get(..usize::from(packet.total_len()))?,
+        })
+    }
+
+    fn parse_v6(bytes: &'a [u8]) -> Option<Self> {
+        let packet = Ipv6Packet::new_checked(bytes).ok()?;
+        Some(Self {
+            src: packet.src_addr().into(),
+            dst: packet.dst_addr().into(),
+            protocol: packet.next_header(),
+            ttl: packet.hop_limit(),
+            tos: packet.traffic_class(),
+            payload: packet.payload(),
+            bytes: bytes.get(..packet.total_len())?,
+        })
+    }
+}
+
+/// A TCP segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment<'a> {
+    pub(crate) flow: Flow,
+    pub(crate) syn: bool,
+    pub(crate) fin: bool,
+    pub(crate) rst: bool,
+    pub(crate) ack: Option<u32>,
+    pub(crate) seq: u32,
+    pub(crate) window: u16,
+    pub(crate) data_len: usize,
+    /// The IP packet it came in.
+    pub(crate) bytes: &'a [u8],
+    tcp: &'a [u8],
+}
+
+impl<'a> Segment<'a> {
+    /// Reads the header of a segment that came in. `verify`: look at its checksum.
+    pub(crate) fn parse(ip: &IpPacket<'a>, verify: bool) -> Option<Self> {
+        let tcp = TcpPacket::new_checked(ip.payload).ok()?;
+        let (src, dst) = (IpAddress::from(ip.src), IpAddress::from(ip.dst));
+        let portless = tcp.src_port() == 0 || tcp.dst_port() == 0;
+        if portless || (verify && !tcp.verify_checksum(&src, &dst)) {
+            return None;
+        }
+        Some(Self {
+            flow: Flow {
+                local: Endpoint { ip: ip.dst, port: tcp.dst_port() },
+                remote: Endpoint { ip: ip.src, port: tcp.src_port() },
+            },
+            syn: tcp.syn(),
+            fin: tcp.fin(),
+            rst: tcp.rst(),
+            ack: tcp.ack().then(|| seq_bits(tcp.ack_number())),
+            seq: seq_bits(tcp.seq_number()),
+            window: tcp.window_len(),
+            data_len: tcp.payload().len(),
+            bytes: ip.bytes,
+            tcp: ip.payload,
+        })
+    }
+
+    /// Its length in sequence space (RFC 9293, `SEG.LEN`).
+    pub(crate) fn len(&self) -> u32 {
+        let data = u32::try_from(self.data_len).unwrap_or(u32::MAX);
+        data.wrapping_add(u32::from(self.syn)).wrapping_add(u32::from(self.fin))
+    }
+
+    /// The largest segment that a SYN allows us to send; 536 when it says nothing (RFC 9293, section 3.7.1).
+    pub(crate) fn max_segment_size(&self) -> u16 {
+        let mut options = TcpPacket::new_unchecked(self.tcp).options();
+        while let Ok((rest, option)) = TcpOption::parse(options) {
+            match option {
+                TcpOption::MaxSegmentSize(mss) if mss > 0 => return mss,
+                TcpOption::EndOfList => break,
+                _ => options = rest,
+            }
+        }
+        536
+    }
+}
+
+/// `a` lies behind `b` in sequence space.
+pub(crate) fn seq_after(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b).cast_signed() > 0
+}
+
+fn seq_bits(seq: TcpSeqNumber) -> u32 {
+    seq.0.cast_unsigned()
+}
+
+/// A segment without data that the stack makes itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BareSegment {
+    pub(crate) flow: Flow,
+    pub(crate) rst: bool,
+    pub(crate) seq: u32,
+    pub(crate) ack: Option<u32>,
+    pub(crate) window: u16,
+}
+
+impl BareSegment {
+    /// Writes it into a frame.
+    pub(crate) fn emit(&self, frames: &mut Frames, caps: &ChecksumCapabilities) -> Frame {
+        let repr = TcpRepr {
+            src_port: self.flow.local.port,
+            dst_port: self.flow.remote.port,
+            control: if self.rst { TcpControl::Rst } else { TcpControl::None },
+            seq_number: TcpSeqNumber(self.seq.cast_signed()),
+            ack_number: self.ack.map(|ack| TcpSeqNumber(ack.cast_signed())),
+            window_len: self.window,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: &[],
+        };
+        let (src, dst) = (IpAddress::from(self.flow.local.ip), IpAddress::from(self.flow.remote.ip));
+        let ip = IpRepr::new(src, dst, IpProtocol::Tcp, repr.buffer_len(), 64);
+        let mut frame = frames.take(ip.buffer_len());
+        ip.emit(frame.bytes_mut(), caps);
+        let mut tcp = TcpPacket::new_unchecked(&mut frame.bytes_mut()[ip.header_len()..]);
+        repr.emit(&mut tcp, &src, &dst, caps);
+        frame
+    }
+}
+
+/// Sets the TOS byte or traffic class of a packet that smoltcp made without one.
+pub(crate) fn set_tos(packet: &mut [u8], tos: u8, caps: &ChecksumCapabilities) {
+    match packet.first().map(|b| b >> 4) {
+        Some(4) => {
+            let mut ip = Ipv4Packet::new_unchecked(packet);
+            ip.set_dscp(tos >> 2);
+            ip.set_ecn(tos & 3);
+            if caps.ipv4.tx() {
+                ip.fill_checksum();
+            }
+        }
+        Some(6) => Ipv6Packet::new_unchecked(packet).set_traffic_class(tos),
+        _ => {}
+    }
+}

@@ -1,0 +1,215 @@
+//! A connection: the engine's segments on one side, a socket, a listener's queue or nobody on the other.
+
+use crate::{
+    addr::Flow,
+    option::Options,
+    tcp::engine::{Engine, State},
+    types::{Domain, LinkId, Readiness, SocketId},
+};
+
+const SECOND_NS: u64 = 1_000_000_000;
+/// 6 retransmissions of a SYN, 1 + 2 + … + 64 s (`net.ipv4.tcp_syn_retries`).
+const SYN_SENT_NS: u64 = 127 * SECOND_NS;
+/// 5 retransmissions of a SYN-ACK (`net.ipv4.tcp_synack_retries`).
+const SYN_RECEIVED_NS: u64 = 63 * SECOND_NS;
+/// `net.ipv4.tcp_retries2` = 15 in tcp(7)'s words: between 13 and 30 minutes; 924.6 s with the smallest RTO.
+const RETRANSMIT_NS: u64 = 924_600_000_000;
+/// `net.ipv4.tcp_orphan_retries`: 8 retransmissions of what nobody holds any more.
+const ORPHAN_NS: u64 = 100 * SECOND_NS;
+/// `net.ipv4.tcp_fin_timeout`.
+const FIN_WAIT2_NS: u64 = 60 * SECOND_NS;
+
+/// Who has the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A listener; the handshake is not over.
+    HalfOpen(SocketId),
+    /// A listener; accept(2) has not been called.
+    Queued(SocketId),
+    Socket(SocketId),
+    /// Nobody: it was closed, and the peer is still owed something.
+    Orphan,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) engine: Engine,
+    pub(crate) flow: Flow,
+    pub(crate) link: LinkId,
+    /// Family of the socket that has it, or of the listener.
+    pub(crate) domain: Domain,
+    pub(crate) owner: Owner,
+    /// Linux's `TCP_CLOSE`: nothing is sent or taken any more. Received bytes may still be read.
+    pub(crate) over: bool,
+    /// The peer has sent all (`RCV_SHUTDOWN` by FIN).
+    pub(crate) fin_received: bool,
+    /// The segment that closed it was a RST.
+    pub(crate) reset: bool,
+    /// connect(2) has said that it succeeded, or need not.
+    pub(crate) announced: bool,
+    /// The port may be bound by others with the same option (`SO_REUSEADDR`, `SO_REUSEPORT`).
+    pub(crate) sharing: bool,
+    /// The engine's state when it was last looked at.
+    pub(crate) last_state: State,
+    /// Bytes to read when the program was last told.
+    pub(crate) told_unread: usize,
+    /// It is in the queue of those that may have to send.
+    pub(crate) output_queued: bool,
+    /// Its entry in the timers.
+    pub(crate) armed: Option<u64>,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+}
+
+/// Options that its timers and segments depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) tos: u8,
+    keep_alive: Option<KeepAlive>,
+    user_timeout_ns: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct KeepAlive {
+    idle_ns: u64,
+    interval_ns: u64,
+    count: u32,
+}
+
+/// When things happened last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    pub(crate) began_ns: u64,
+    pub(crate) heard_ns: u64,
+    /// Since when something is unacknowledged.
+    pub(crate) owing_since_ns: Option<u64>,
+    /// Keep-alive probes without an answer.
+    pub(crate) probes: u32,
+}
+
+impl Clock {
+    pub(crate) const fn new(now_ns: u64) -> Self {
+        Self { began_ns: now_ns, heard_ns: now_ns, owing_since_ns: None, probes: 0 }
+    }
+}
+
+/// What the stack, not the engine, has to do for a connection after some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alarm {
+    /// Give it up: `ETIMEDOUT`.
+    GiveUp,
+    /// Send a keep-alive probe (RFC 9293, section 3.8.4).
+    Probe,
+}
+
+impl Limits {
+    pub(crate) fn new(options: &Options) -> Self {
+        let seconds = |s: u32| u64::from(s) * SECOND_NS;
+        let keep_alive = KeepAlive {
+            idle_ns: seconds(options.keep_idle),
+            interval_ns: seconds(options.keep_intvl),
+            count: options.keep_cnt,
+        };
+        let user_timeout_ns = u64::from(options.user_timeout_ms) * 1_000_000;
+        Self {
+            tos: options.tos,
+            keep_alive: options.keep_alive.then_some(keep_alive),
+            user_timeout_ns: (user_timeout_ns > 0).then_some(user_timeout_ns),
+        }
+    }
+}
+
+impl Connection {
+    /// What is to be done next without the engine, and when.
+    pub(crate) fn alarm(&self) -> Option<(u64, Alarm)> {
+        let orphan = self.owner == Owner::Orphan;
+        let clock = &self.clock;
+        let owing = clock.owing_since_ns.map(|since| since.max(clock.heard_ns));
+        let give_up = |since: u64, after: u64| Some((since.saturating_add(after), Alarm::GiveUp));
+        let patience = self.limits.user_timeout_ns;
+        match self.engine.state() {
+            State::SynSent => give_up(clock.began_ns, patience.unwrap_or(SYN_SENT_NS)),
+            State::SynReceived => give_up(clock.began_ns, SYN_RECEIVED_NS),
+            State::FinWait2 if orphan => give_up(clock.heard_ns.max(clock.began_ns), FIN_WAIT2_NS),
+            _ => match owing {
+                Some(since) if orphan => give_up(since, patience.unwrap_or(ORPHAN_NS)),
+                Some(since) => give_up(since, patience.unwrap_or(RETRANSMIT_NS)),
+                None => self.keep_alive_alarm(),
+            },
+        }
+    }
+
+    fn keep_alive_alarm(&self) -> Option<(u64, Alarm)> {
+        let keep = self.limits.keep_alive?;
+        let waited = keep.interval_ns.saturating_mul(u64::from(self.clock.probes));
+        let at_ns = self.clock.heard_ns.saturating_add(keep.idle_ns).saturating_add(waited);
+        let alarm = if self.clock.probes >= keep.count { Alarm::GiveUp } else { Alarm::Probe };
+        Some((at_ns, alarm))
+    }
+
+    /// Notes whether something is unacknowledged.
+    pub(crate) fn note_owing(&mut self, now_ns: u64) {
+        let fin_owed = matches!(self.engine.state(), State::FinWait1 | State::Closing | State::LastAck);
+        if !fin_owed && self.engine.send_queue() == 0 {
+            self.clock.owing_since_ns = None;
+        } else if self.clock.owing_since_ns.is_none() {
+            self.clock.owing_since_ns = Some(now_ns);
+        }
+    }
+
+    /// Neither side knows yet whether there is a connection.
+    pub(crate) fn is_opening(&self) -> bool {
+        !self.over && matches!(self.engine.state(), State::SynSent | State::SynReceived)
+    }
+
+    /// The peer's SYN has come at some time: there was a connection.
+    pub(crate) fn established(&self) -> bool {
+        self.engine.ledger().peer_mss != 0
+    }
+
+    /// `sk_stream_is_writeable`: a third of the send buffer is free.
+    fn has_room(&self) -> bool {
+        self.engine.send_queue() <= self.engine.send_capacity() / 3 * 2
+    }
+
+    /// poll(2) as `tcp_poll` has it, without the error.
+    pub(crate) fn readiness(&self, read_shut: bool, write_shut: bool) -> Readiness {
+        let no_more_in = read_shut || self.fin_received || self.over;
+        let no_more_out = write_shut || self.over;
+        let hup = no_more_in && no_more_out;
+        if self.is_opening() {
+            return Readiness { readable: no_more_in, rdhup: no_more_in, hup, ..Readiness::default() };
+        }
+        Readiness {
+            readable: self.engine.recv_queue() > 0 || no_more_in,
+            writable: no_more_out || self.has_room(),
+            hup,
+            rdhup: no_more_in,
+            err: false,
+            pri: false,
+        }
+    }
+
+    /// Its state as ss(8) prints it, and as linux/tcp.h numbers it.
+    pub(crate) fn state_name(&self) -> (&'static str, u8) {
+        if self.over {
+            return ("UNCONN", 7);
+        }
+        match self.engine.state() {
+            State::Established => ("ESTAB", 1),
+            State::SynSent => ("SYN-SENT", 2),
+            State::SynReceived => ("SYN-RECV", 3),
+            State::FinWait1 => ("FIN-WAIT-1", 4),
+            State::FinWait2 => ("FIN-WAIT-2", 5),
+            State::TimeWait => ("TIME-WAIT", 6),
+            State::Closed => ("UNCONN", 7),
+            State::CloseWait => ("CLOSE-WAIT", 8),
+            State::LastAck => ("LAST-ACK", 9),
+            State::Listen => ("LISTEN", 10),
+            State::Closing => ("CLOSING", 11),
+        }
+    }
+}
+
+/// Connections by key. Boxed: one is 2 KB, and the table of keys moves when it grows.
+pub(crate) type Connections = crate::slab::Slab<Box<Connection>>;

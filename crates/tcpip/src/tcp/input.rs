@@ -1,0 +1,139 @@
+//! Which connection, listener or TIME-WAIT a segment is for.
+
+use std::hash::BuildHasher;
+
+use crate::{
+    Stack,
+    packet::{BareSegment, IpPacket, Segment},
+    slab::Key,
+    socket::Socket,
+    tcp::{
+        connection::{Clock, Connection, Limits, Owner},
+        engine::{Engine, Setup, State},
+        time_wait::FlowEntry,
+    },
+    types::{LinkId, SocketId},
+};
+
+/// Connections in SYN-RECEIVED a listener may have, however small its backlog: they are short-lived, and without SYN
+/// cookies a handful would shut the door to everybody.
+const MIN_HALF_OPEN: usize = 256;
+
+impl Stack {
+    /// Takes a TCP segment.
+    pub(crate) fn tcp_input(&mut self, link: LinkId, ip: &IpPacket<'_>) {
+        self.counters.tcp_in_segs += 1;
+        let Some(segment) = Segment::parse(ip, link != LinkId::LO) else {
+            self.counters.tcp_in_errs += 1;
+            return;
+        };
+        match self.flows.get(&segment.flow) {
+            Some(&FlowEntry::Connection(key)) => self.connection_input(key, &segment),
+            Some(FlowEntry::TimeWait(_)) => self.time_wait_input(&segment),
+            None => self.listener_input(&segment),
+        }
+    }
+
+    /// Takes a segment of no flow that is known.
+    pub(crate) fn listener_input(&mut self, segment: &Segment<'_>) {
+        let flow = segment.flow;
+        let hash = self.hasher.hash_one(flow);
+        let listener = self.tcp_ports.receiver(flow.local.port, flow.local.ip, hash, |_| true);
+        match listener {
+            Some(id) if segment.syn && segment.ack.is_none() && !segment.rst && !segment.fin => {
+                self.open_passively(id, segment);
+            }
+            _ => self.refuse(segment),
+        }
+    }
+
+    fn connection_input(&mut self, key: Key, segment: &Segment<'_>) {
+        let Some(connection) = self.connections.get(key) else { return };
+        if let Owner::HalfOpen(listener) = connection.owner
+            && self.sockets.get(listener.0).and_then(Socket::listener).is_some_and(|l| l.is_full())
+            && !segment.rst
+        {
+            // The peer goes on retransmitting, and may find room later (Linux: tcp_check_req).
+            self.counters.tcp_listen_overflows += 1;
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.clock.heard_ns = self.now_ns;
+        connection.clock.probes = 0;
+        let open = connection.engine.state() != State::Closed;
+        connection.engine.ingress(self.now_ns, segment, &mut self.frames);
+        connection.reset |= open && segment.rst && connection.engine.state() == State::Closed;
+        self.send_made(key);
+        self.queue_output(key);
+    }
+
+    /// A SYN for a listener.
+    fn open_passively(&mut self, id: SocketId, segment: &Segment<'_>) {
+        let Some(socket) = self.sockets.get(id.0) else { return };
+        let Some(listener) = socket.listener() else { return };
+        if listener.is_full() || listener.half_open.len() >= listener.backlog.max(MIN_HALF_OPEN) {
+            self.counters.tcp_listen_overflows += 1;
+            return;
+        }
+        let (options, domain) = (socket.options, socket.domain);
+        let Some(link) = self.route(segment.flow.remote.ip).map(|r| r.link) else { return };
+        let setup = Setup::new(self.links.carrier(link), &options, self.random.next());
+        let Some(mut engine) = Engine::listen(&setup, segment.flow.local, self.now_ns) else { return };
+        engine.set_nodelay(options.nodelay);
+        engine.set_ttl(options.ttl);
+        let connection = Connection {
+            engine,
+            flow: segment.flow,
+            link,
+            domain,
+            owner: Owner::HalfOpen(id),
+            over: false,
+            fin_received: false,
+            reset: false,
+            announced: true,
+            sharing: options.reuse_addr || options.reuse_port,
+            last_state: State::Listen,
+            told_unread: 0,
+            output_queued: false,
+            armed: None,
+            limits: Limits::new(&options),
+            clock: Clock::new(self.now_ns),
+        };
+        self.counters.tcp_passive_opens += 1;
+        let key = self.add_connection(connection);
+        if let Some(listener) = self.sockets.get_mut(id.0).and_then(Socket::listener_mut) {
+            listener.half_open.insert(key);
+        }
+        self.connection_input(key, segment);
+    }
+
+    /// Puts a connection into the tables.
+    pub(crate) fn add_connection(&mut self, connection: Connection) -> Key {
+        let (flow, sharing) = (connection.flow, connection.sharing);
+        let key = self.connections.insert(Box::new(connection));
+        self.flows.insert(flow, FlowEntry::Connection(key));
+        self.tcp_ports.hold(flow.local.port, flow.local.ip, sharing);
+        key
+    }
+
+    /// RST for a segment that belongs to nothing (RFC 9293, section 3.10.7.1).
+    fn refuse(&mut self, segment: &Segment<'_>) {
+        if segment.rst {
+            return;
+        }
+        let (seq, ack) = match segment.ack {
+            Some(ack) => (ack, None),
+            None => (0, Some(segment.seq.wrapping_add(segment.len()))),
+        };
+        let Some(link) = self.route(segment.flow.remote.ip).map(|r| r.link) else { return };
+        self.send_bare(link, BareSegment { flow: segment.flow, rst: true, seq, ack, window: 0 });
+    }
+
+    /// Sends a segment that no engine makes.
+    pub(crate) fn send_bare(&mut self, link: LinkId, segment: BareSegment) {
+        let frame = segment.emit(&mut self.frames, &self.links.carrier(link).checksums());
+        self.counters.tcp_out_segs += 1;
+        self.counters.tcp_out_rsts += u64::from(segment.rst);
+        self.transmit(link, frame);
+    }
+}

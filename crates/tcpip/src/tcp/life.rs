@@ -1,0 +1,252 @@
+//! What follows when an engine's state has changed or a deadline has come.
+
+use abi::Errno;
+
+use crate::{
+    Stack,
+    packet::{self, BareSegment, IpPacket, Segment},
+    slab::Key,
+    socket::Socket,
+    tcp::{
+        connection::{Alarm, Owner},
+        engine::State,
+        time_wait::TimeWait,
+    },
+    types::LinkId,
+};
+
+impl Stack {
+    /// Sees to it that a connection is asked for segments, and then looked at.
+    pub(crate) fn queue_output(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && !connection.output_queued
+        {
+            connection.output_queued = true;
+            self.output_queue.push_back(key);
+        }
+    }
+
+    /// Does all that can be done without time passing: delivers what is on `lo` and lets connections send. One segment
+    /// is delivered before the next is made, so that few are in memory at a time, and in the cache.
+    pub(crate) fn pump(&mut self) {
+        loop {
+            if let Some(frame) = self.lo.pop_front() {
+                self.ip_input(LinkId::LO, frame.bytes());
+                self.frames.give_back(frame);
+            } else if let Some(&key) = self.output_queue.front() {
+                if !self.connection_output(key) {
+                    self.output_queue.pop_front();
+                    self.settle(key);
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn connection_output(&mut self, key: Key) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        let made = !connection.over && connection.engine.egress(self.now_ns, &mut self.frames);
+        if made {
+            self.send_made(key);
+        }
+        made
+    }
+
+    /// Sends what an engine has made.
+    pub(crate) fn send_made(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let (link, tos) = (connection.link, connection.limits.tos);
+        while let Some(mut frame) = self.frames.made.pop_front() {
+            if tos != 0 {
+                packet::set_tos(frame.bytes_mut(), tos, &self.links.carrier(link).checksums());
+            }
+            if let Some(segment) =
+                IpPacket::parse(frame.bytes(), false).and_then(|ip| Segment::parse(&ip, false))
+                && let Some(connection) = self.connections.get_mut(key)
+            {
+                let again = connection.engine.sent(&segment);
+                self.counters.tcp_out_segs += 1;
+                self.counters.tcp_retrans_segs += u64::from(again);
+                self.counters.tcp_out_rsts += u64::from(segment.rst);
+            }
+            self.transmit(link, frame);
+        }
+    }
+
+    /// Looks at a connection that has nothing more to send for now.
+    fn settle(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.output_queued = false;
+        if !connection.over {
+            connection.fin_received |= connection.engine.fin_received();
+            connection.note_owing(self.now_ns);
+            let state = connection.engine.state();
+            let before = std::mem::replace(&mut connection.last_state, state);
+            self.change_state(key, before, state);
+        }
+        self.rearm(key);
+        self.note_connection(key);
+    }
+
+    fn change_state(&mut self, key: Key, before: State, state: State) {
+        let Some(connection) = self.connections.get(key) else { return };
+        match (connection.owner, state) {
+            (_, State::Closed) => self.closed_by_engine(key, before),
+            // smoltcp goes back to LISTEN when a RST ends a passive handshake.
+            (_, State::Listen) => self.end(key, None),
+            (_, State::TimeWait) => self.wait_out(key),
+            (Owner::HalfOpen(_), State::SynReceived) => {}
+            (Owner::HalfOpen(_), _) => self.enqueue_accepted(key),
+            (Owner::Orphan, State::FinWait1 | State::FinWait2) if connection.engine.recv_queue() > 0 => {
+                // Nobody will read it (RFC 2525, section 2.17; Linux: TCPAbortOnData).
+                self.abort(key);
+            }
+            _ => {}
+        }
+    }
+
+    fn closed_by_engine(&mut self, key: Key, before: State) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let error = match before {
+            _ if !connection.reset => None,
+            State::SynSent => Some(Errno::ECONNREFUSED),
+            State::CloseWait => Some(Errno::EPIPE),
+            _ => Some(Errno::ECONNRESET),
+        };
+        match before {
+            State::SynSent | State::SynReceived => self.counters.tcp_attempt_fails += 1,
+            State::Established | State::CloseWait => self.counters.tcp_estab_resets += 1,
+            _ => {}
+        }
+        self.end(key, error);
+    }
+
+    /// The handshake of a passive open is over.
+    fn enqueue_accepted(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Owner::HalfOpen(id) = connection.owner else { return };
+        connection.owner = Owner::Queued(id);
+        if let Some(listener) = self.sockets.get_mut(id.0).and_then(Socket::listener_mut) {
+            listener.half_open.remove(&key);
+            listener.queue.push_back(key);
+            self.note_arrival(id);
+        }
+    }
+
+    /// TIME-WAIT needs neither buffers nor an engine.
+    fn wait_out(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.over = true;
+        let orphan = connection.owner == Owner::Orphan;
+        let (flow, wait) = (connection.flow, TimeWait::of(connection, self.now_ns));
+        if !self.begin_time_wait(flow, wait) {
+            self.forget_flow(key);
+        }
+        if orphan {
+            self.connections.remove(key);
+        }
+    }
+
+    /// The end of a connection other than by TIME-WAIT. `error`: what the program is told.
+    pub(crate) fn end(&mut self, key: Key, error: Option<Errno>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.over = true;
+        let owner = connection.owner;
+        self.forget_flow(key);
+        match owner {
+            Owner::HalfOpen(id) => {
+                if let Some(listener) = self.sockets.get_mut(id.0).and_then(Socket::listener_mut) {
+                    listener.half_open.remove(&key);
+                }
+                self.connections.remove(key);
+            }
+            Owner::Orphan => {
+                self.connections.remove(key);
+            }
+            // accept(2) will find it, and the error behind it.
+            Owner::Queued(_) => {}
+            Owner::Socket(id) => {
+                if let Some(socket) = self.sockets.get_mut(id.0) {
+                    socket.error = error.or(socket.error);
+                }
+                self.note(id);
+            }
+        }
+    }
+
+    fn forget_flow(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get(key) {
+            let flow = connection.flow;
+            self.flows.remove(&flow);
+            self.tcp_ports.release(flow.local.port, flow.local.ip, connection.sharing);
+        }
+    }
+
+    /// Sends a RST; the connection ends when it has gone out.
+    pub(crate) fn abort(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.engine.abort();
+            self.queue_output(key);
+        }
+    }
+
+    /// Puts a connection's next deadline into the timers.
+    fn rearm(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.over {
+            return;
+        }
+        let alarm = connection.alarm().map(|(at_ns, _)| at_ns);
+        // The engine has just had its turn: if it still wants one at once, a millisecond later is soon enough.
+        let engine = connection
+            .engine
+            .deadline(self.now_ns)
+            .map(|at_ns| if at_ns <= self.now_ns { self.now_ns + 1_000_000 } else { at_ns });
+        if let Some(at_ns) = [alarm, engine].into_iter().flatten().min() {
+            self.timers.arm(key, at_ns, &mut connection.armed);
+        }
+    }
+
+    /// Serves a connection whose entry in the timers has come up.
+    pub(crate) fn fire(&mut self, at_ns: u64, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.armed == Some(at_ns) {
+            connection.armed = None;
+        }
+        if connection.over {
+            return;
+        }
+        match connection.alarm() {
+            Some((due_ns, Alarm::GiveUp)) if due_ns <= self.now_ns => return self.give_up(key),
+            Some((due_ns, Alarm::Probe)) if due_ns <= self.now_ns => self.probe(key),
+            _ => {}
+        }
+        self.queue_output(key);
+    }
+
+    /// The peer has not answered for too long.
+    fn give_up(&mut self, key: Key) {
+        let Some(connection) = self.connections.get(key) else { return };
+        if connection.is_opening() {
+            self.counters.tcp_attempt_fails += 1;
+        } else {
+            let ledger = connection.engine.ledger();
+            let (seq, ack) = (ledger.snd_nxt, Some(ledger.rcv_nxt));
+            let rst = BareSegment { flow: connection.flow, rst: true, seq, ack, window: 0 };
+            self.send_bare(connection.link, rst);
+        }
+        self.end(key, Some(Errno::ETIMEDOUT));
+    }
+
+    /// RFC 9293, section 3.8.4: a segment from before what the peer expects, which it answers.
+    fn probe(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.clock.probes += 1;
+        let ledger = connection.engine.ledger();
+        let (seq, ack) = (ledger.snd_nxt.wrapping_sub(1), Some(ledger.rcv_nxt));
+        let probe = BareSegment { flow: connection.flow, rst: false, seq, ack, window: ledger.window };
+        let link = connection.link;
+        self.send_bare(link, probe);
+    }
+}

@@ -1,0 +1,193 @@
+//! listen(2), connect(2), accept(2).
+
+use std::{
+    collections::{HashSet, VecDeque},
+    net::{IpAddr, SocketAddr},
+};
+
+use abi::Errno;
+
+use crate::{
+    Stack,
+    addr::{self, Endpoint, Flow},
+    slab::Key,
+    socket::{Kind, Listener, Socket, Tcp},
+    tcp::{
+        connection::{Clock, Connection, Limits, Owner},
+        engine::{Engine, Setup, State},
+        time_wait::FlowEntry,
+    },
+    types::{LinkId, SocketId},
+};
+
+/// `net.core.somaxconn`.
+const MAX_BACKLOG: usize = 4096;
+
+impl Stack {
+    pub(crate) fn tcp_listen(&mut self, id: SocketId, backlog: u32) -> Result<(), Errno> {
+        let backlog = usize::try_from(backlog).map_or(MAX_BACKLOG, |b| b.min(MAX_BACKLOG));
+        let socket = self.sockets.find_mut(id)?;
+        match &mut socket.kind {
+            Kind::Tcp(Tcp::Closed) => {}
+            Kind::Tcp(Tcp::Listening(listener)) => {
+                listener.backlog = backlog;
+                return Ok(());
+            }
+            Kind::Tcp(Tcp::Connection(_)) => return Err(Errno::EINVAL),
+            Kind::Udp(_) => return Err(Errno::EOPNOTSUPP),
+        }
+        if self.sockets.find(id)?.binding.is_none() {
+            self.bind_to(id, None, 0)?;
+        }
+        let socket = self.sockets.find_mut(id)?;
+        let binding = socket.binding.ok_or(Errno::EADDRINUSE)?;
+        // Another may have begun to listen since bind(2) let both have the port (SO_REUSEADDR).
+        if !self.tcp_ports.is_free(binding.port, &socket.claim(binding.ip), id) {
+            return Err(Errno::EADDRINUSE);
+        }
+        let (queue, half_open) = (VecDeque::new(), HashSet::new());
+        socket.kind = Kind::Tcp(Tcp::Listening(Listener { backlog, queue, half_open }));
+        self.tcp_ports.set_listening(id, binding.port, true);
+        Ok(())
+    }
+
+    pub(crate) fn tcp_connect(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
+        let socket = self.sockets.find(id)?;
+        match socket.kind {
+            Kind::Tcp(Tcp::Connection(key)) => self.continue_connect(id, key),
+            Kind::Tcp(Tcp::Listening(_)) => Err(Errno::EISCONN),
+            _ => {
+                let remote = addr::from_program(socket.domain, addr)?;
+                let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
+                self.start_connect(id, remote)?;
+                Err(Errno::EINPROGRESS)
+            }
+        }
+    }
+
+    fn continue_connect(&mut self, id: SocketId, key: Key) -> Result<(), Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        let Some(connection) = self.connections.get_mut(key) else { return Err(Errno::EISCONN) };
+        if connection.is_opening() {
+            return Err(Errno::EALREADY);
+        }
+        if connection.announced {
+            return Err(Errno::EISCONN);
+        }
+        connection.announced = true;
+        // RST, FIN and RST again may have come since; only what never was a connection failed.
+        if !connection.over || connection.established() {
+            return Ok(());
+        }
+        // The socket is as good as new (Linux: __inet_stream_connect, sock_error). ECONNABORTED: SO_ERROR had it.
+        let error = socket.error.take().unwrap_or(Errno::ECONNABORTED);
+        socket.kind = Kind::Tcp(Tcp::Closed);
+        (socket.read_shut, socket.write_shut) = (false, false);
+        self.connections.remove(key);
+        Err(error)
+    }
+
+    fn start_connect(&mut self, id: SocketId, remote: Endpoint) -> Result<(), Errno> {
+        let socket = self.sockets.find(id)?;
+        if !socket.speaks(remote.ip) || !addr::is_unicast(remote.ip) {
+            return Err(Errno::ENETUNREACH);
+        }
+        if remote.port == 0 {
+            return Err(Errno::ECONNREFUSED);
+        }
+        let (link, local) = self.choose_local(id, remote)?;
+        let socket = self.sockets.find_mut(id)?;
+        let (options, domain) = (socket.options, socket.domain);
+        let flow = Flow { local, remote };
+        let setup = Setup::new(self.links.carrier(link), &options, self.random.next());
+        let mut engine = Engine::connect(&setup, flow, self.now_ns).ok_or(Errno::EADDRNOTAVAIL)?;
+        engine.set_nodelay(options.nodelay);
+        engine.set_ttl(options.ttl);
+        self.end_time_wait(flow);
+        let key = self.add_connection(Connection {
+            engine,
+            flow,
+            link,
+            domain,
+            owner: Owner::Socket(id),
+            over: false,
+            fin_received: false,
+            reset: false,
+            announced: false,
+            sharing: options.reuse_addr || options.reuse_port,
+            last_state: State::SynSent,
+            told_unread: 0,
+            output_queued: false,
+            armed: None,
+            limits: Limits::new(&options),
+            clock: Clock::new(self.now_ns),
+        });
+        let socket = self.sockets.find_mut(id)?;
+        socket.kind = Kind::Tcp(Tcp::Connection(key));
+        socket.error = None;
+        self.counters.tcp_active_opens += 1;
+        self.queue_output(key);
+        self.pump();
+        Ok(())
+    }
+
+    /// The link and the local end of a connection to `remote`.
+    fn choose_local(&mut self, id: SocketId, remote: Endpoint) -> Result<(LinkId, Endpoint), Errno> {
+        let route = self.route(remote.ip).ok_or(Errno::ENETUNREACH)?;
+        let binding = self.sockets.find(id)?.binding;
+        let ip = binding.and_then(|b| b.source()).unwrap_or(route.source);
+        if ip.is_ipv4() != remote.ip.is_ipv4() {
+            return Err(Errno::EINVAL);
+        }
+        let port = match binding {
+            Some(binding) => {
+                let local = Endpoint { ip, port: binding.port };
+                self.flow_is_free(Flow { local, remote }).then_some(binding.port)
+            }
+            None => self.connecting_port(ip, remote),
+        };
+        let port = port.ok_or(Errno::EADDRNOTAVAIL)?;
+        Ok((route.link, Endpoint { ip, port }))
+    }
+
+    /// An ephemeral port that makes the flow unique. Connections to different peers share ports.
+    fn connecting_port(&mut self, ip: IpAddr, remote: Endpoint) -> Option<u16> {
+        let random = self.random.next();
+        crate::ports::ephemeral(random).find(|&port| {
+            let local = Endpoint { ip, port };
+            !self.tcp_ports.is_bound(port) && self.flow_is_free(Flow { local, remote })
+        })
+    }
+
+    /// A TIME-WAIT on `lo` gives way: no segment of the old connection can be under way there.
+    fn flow_is_free(&self, flow: Flow) -> bool {
+        match self.flows.get(&flow) {
+            None => true,
+            Some(FlowEntry::TimeWait(wait)) => wait.link == LinkId::LO,
+            Some(FlowEntry::Connection(_)) => false,
+        }
+    }
+
+    pub(crate) fn tcp_accept(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        let (domain, options) = (socket.domain, socket.options);
+        if matches!(socket.kind, Kind::Udp(_)) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let key = socket.listener_mut().ok_or(Errno::EINVAL)?.queue.pop_front().ok_or(Errno::EAGAIN)?;
+        let mut accepted = Socket::new(domain, options, Kind::Tcp(Tcp::Connection(key)));
+        let connection = self.connections.get_mut(key).ok_or(Errno::ECONNABORTED)?;
+        if connection.over && connection.reset {
+            accepted.error = Some(Errno::ECONNRESET);
+        }
+        let peer = addr::to_program(domain, connection.flow.remote);
+        let new = SocketId(self.sockets.insert(accepted));
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.owner = Owner::Socket(new);
+            connection.limits = Limits::new(&options);
+        }
+        self.note(id);
+        self.note(new);
+        Ok((new, peer))
+    }
+}

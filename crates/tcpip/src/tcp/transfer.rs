@@ -1,0 +1,125 @@
+//! send(2), recv(2), and what poll(2) and `TCP_INFO` say.
+
+use abi::Errno;
+
+use crate::{
+    Stack,
+    report::TcpInfo,
+    slab::Key,
+    socket::{Kind, Tcp},
+    tcp::connection::{Connection, Owner},
+    types::{Readiness, SocketId},
+};
+
+impl Stack {
+    pub(crate) fn tcp_send(&mut self, id: SocketId, data: &[u8]) -> Result<usize, Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        socket.check_error()?;
+        let key = socket.connection().ok_or(Errno::EPIPE)?;
+        let connection = self.connections.get_mut(key).ok_or(Errno::EPIPE)?;
+        if socket.write_shut || connection.over {
+            return Err(Errno::EPIPE);
+        }
+        if connection.is_opening() {
+            return Err(Errno::EAGAIN);
+        }
+        let sent = connection.engine.send(data);
+        if sent == 0 && !data.is_empty() {
+            return Err(Errno::EAGAIN);
+        }
+        self.queue_output(key);
+        self.pump();
+        Ok(sent)
+    }
+
+    pub(crate) fn tcp_recv(&mut self, id: SocketId, buf: &mut [u8], peek: bool) -> Result<usize, Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        let Some(key) = socket.connection() else {
+            socket.check_error()?;
+            return Err(Errno::ENOTCONN);
+        };
+        let connection = self.connections.get_mut(key).ok_or(Errno::ENOTCONN)?;
+        if connection.is_opening() {
+            return if socket.read_shut { Ok(0) } else { Err(Errno::EAGAIN) };
+        }
+        if connection.engine.recv_queue() == 0 {
+            // The order is tcp_recvmsg's: the end of the stream, then the error, then our own shutdown.
+            if connection.fin_received {
+                return Ok(0);
+            }
+            socket.check_error()?;
+            let ended = socket.read_shut || connection.over;
+            return if ended { Ok(0) } else { Err(Errno::EAGAIN) };
+        }
+        let received = connection.engine.recv(buf, peek);
+        if !peek {
+            connection.told_unread = connection.engine.recv_queue();
+            self.queue_output(key);
+            self.pump();
+        }
+        Ok(received)
+    }
+
+    /// `tcp_poll`, the pending error aside.
+    pub(crate) fn tcp_readiness(&self, tcp: &Tcp, read_shut: bool, write_shut: bool) -> Readiness {
+        match tcp {
+            Tcp::Closed => Readiness {
+                readable: read_shut,
+                rdhup: read_shut,
+                writable: true,
+                hup: true,
+                ..Readiness::default()
+            },
+            Tcp::Listening(listener) => {
+                Readiness { readable: !listener.queue.is_empty(), ..Readiness::default() }
+            }
+            Tcp::Connection(key) => self
+                .connections
+                .get(*key)
+                .map_or_else(Readiness::default, |c| c.readiness(read_shut, write_shut)),
+        }
+    }
+
+    /// Tells the program of its connection's news.
+    pub(crate) fn note_connection(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Owner::Socket(id) = connection.owner else { return };
+        let unread = connection.engine.recv_queue();
+        let more = unread > std::mem::replace(&mut connection.told_unread, unread);
+        if more {
+            self.note_arrival(id);
+        }
+        self.note(id);
+    }
+
+    pub(crate) fn tcp_report(&self, id: SocketId) -> Result<TcpInfo, Errno> {
+        match &self.sockets.find(id)?.kind {
+            Kind::Udp(_) => Err(Errno::EOPNOTSUPP),
+            Kind::Tcp(Tcp::Closed) => Ok(TcpInfo { state: 7, ..TcpInfo::default() }),
+            Kind::Tcp(Tcp::Listening(listener)) => {
+                let unacked = u32::try_from(listener.queue.len()).unwrap_or(u32::MAX);
+                Ok(TcpInfo { state: 10, unacked, ..TcpInfo::default() })
+            }
+            Kind::Tcp(Tcp::Connection(key)) => {
+                Ok(self.connections.get(*key).map_or_else(TcpInfo::default, |c| info(c)))
+            }
+        }
+    }
+}
+
+fn info(connection: &Connection) -> TcpInfo {
+    let bytes = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let engine = &connection.engine;
+    let ledger = engine.ledger();
+    let mss = bytes(engine.max_segment_size(connection.flow));
+    TcpInfo {
+        state: connection.state_name().1,
+        snd_mss: mss.min(ledger.peer_mss.into()),
+        rcv_mss: mss,
+        unacked: bytes(engine.send_queue()),
+        rcv_space: bytes(engine.recv_capacity()),
+        total_retrans: ledger.retrans,
+        segs_out: ledger.segs_out,
+        segs_in: ledger.segs_in,
+    }
+}

@@ -1,0 +1,336 @@
+//! UDP (udp(7), RFC 768).
+
+use std::{
+    collections::VecDeque,
+    hash::BuildHasher,
+    net::{IpAddr, Shutdown, SocketAddr},
+};
+
+use abi::Errno;
+use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, UdpPacket, UdpRepr};
+
+use crate::{
+    Stack,
+    addr::{self, Endpoint, Flow},
+    icmp::Unreachable,
+    packet::{self, IpPacket},
+    socket::{Kind, Socket},
+    types::{LinkId, Readiness, Received, SocketId},
+};
+
+/// What Linux charges a datagram beyond its bytes (`sizeof(struct sk_buff)` and the like).
+const OVERHEAD: usize = 256;
+const HEADER: usize = 8;
+const IPV4_HEADER: usize = 20;
+const MAX_PACKET: usize = 65535;
+
+/// The protocol's part of a UDP socket.
+#[derive(Debug, Default)]
+pub(crate) struct Udp {
+    /// Both ends once connected.
+    pub(crate) flow: Option<Flow>,
+    queue: VecDeque<Datagram>,
+    /// What the queue is charged with.
+    charged: usize,
+}
+
+#[derive(Debug)]
+struct Datagram {
+    from: Endpoint,
+    to: IpAddr,
+    link: LinkId,
+    ttl: u8,
+    tos: u8,
+    data: Box<[u8]>,
+}
+
+impl Udp {
+    pub(crate) fn readiness(&self, read_shut: bool, write_shut: bool) -> Readiness {
+        Readiness {
+            readable: !self.queue.is_empty() || read_shut,
+            writable: true,
+            hup: read_shut && write_shut,
+            rdhup: read_shut,
+            err: false,
+            pri: false,
+        }
+    }
+
+    /// Bytes of the next datagram (`FIONREAD`).
+    pub(crate) fn next_len(&self) -> usize {
+        self.queue.front().map_or(0, |d| d.data.len())
+    }
+
+    pub(crate) fn charged(&self) -> usize {
+        self.charged
+    }
+
+    fn push(&mut self, datagram: Datagram, limit: usize) -> bool {
+        // Linux takes one more as long as the limit is not yet passed.
+        let room = self.charged <= limit;
+        if room {
+            self.charged += datagram.data.len() + OVERHEAD;
+            self.queue.push_back(datagram);
+        }
+        room
+    }
+
+    fn pop(&mut self) {
+        if let Some(datagram) = self.queue.pop_front() {
+            self.charged = self.charged.saturating_sub(datagram.data.len() + OVERHEAD);
+        }
+    }
+}
+
+fn udp_of(socket: &mut Socket) -> Result<&mut Udp, Errno> {
+    match &mut socket.kind {
+        Kind::Udp(udp) => Ok(udp),
+        Kind::Tcp(_) => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+impl Stack {
+    pub(crate) fn udp_connect(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
+        let socket = self.sockets.find(id)?;
+        let remote = addr::from_program(socket.domain, addr)?;
+        let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
+        let source = self.udp_source(id, remote.ip)?;
+        let port = self.udp_port(id)?;
+        self.udp_disconnect(id)?;
+        let local = Endpoint { ip: source.ip, port };
+        let flow = Flow { local, remote };
+        udp_of(self.sockets.find_mut(id)?)?.flow = Some(flow);
+        self.udp_flows.insert(flow, id);
+        Ok(())
+    }
+
+    pub(crate) fn udp_disconnect(&mut self, id: SocketId) -> Result<(), Errno> {
+        let flow = udp_of(self.sockets.find_mut(id)?)?.flow.take();
+        self.forget_udp_flow(id, flow);
+        Ok(())
+    }
+
+    fn forget_udp_flow(&mut self, id: SocketId, flow: Option<Flow>) {
+        if let Some(flow) = flow
+            && self.udp_flows.get(&flow) == Some(&id)
+        {
+            self.udp_flows.remove(&flow);
+        }
+    }
+
+    pub(crate) fn udp_close(&mut self, id: SocketId, udp: &Udp) {
+        self.forget_udp_flow(id, udp.flow);
+    }
+
+    /// shutdown(2): Linux wants a connected socket.
+    pub(crate) fn udp_shutdown(&mut self, id: SocketId, how: Shutdown) -> Result<(), Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        let connected = udp_of(socket)?.flow.is_some();
+        socket.read_shut |= how != Shutdown::Write;
+        socket.write_shut |= how != Shutdown::Read;
+        self.note(id);
+        if connected { Ok(()) } else { Err(Errno::ENOTCONN) }
+    }
+
+    pub(crate) fn udp_send(
+        &mut self,
+        id: SocketId,
+        data: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<usize, Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        socket.check_error()?;
+        if socket.write_shut {
+            return Err(Errno::EPIPE);
+        }
+        let domain = socket.domain;
+        let connected = udp_of(socket)?.flow;
+        let remote = match (to, connected) {
+            (Some(to), _) => addr::from_program(domain, to)?,
+            (None, Some(flow)) => flow.remote,
+            (None, None) => return Err(Errno::EDESTADDRREQ),
+        };
+        if remote.port == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
+        let source = match connected.filter(|flow| flow.remote == remote) {
+            Some(flow) => Source { link: self.udp_source(id, remote.ip)?.link, ip: flow.local.ip },
+            None => self.udp_source(id, remote.ip)?,
+        };
+        self.check_size(source.link, remote.ip, data.len())?;
+        let port = self.udp_port(id)?;
+        let flow = Flow { local: Endpoint { ip: source.ip, port }, remote };
+        self.emit_datagram(id, source.link, flow, data)?;
+        self.pump();
+        Ok(data.len())
+    }
+
+    /// Where a datagram to `ip` leaves, and with which source address.
+    fn udp_source(&self, id: SocketId, ip: IpAddr) -> Result<Source, Errno> {
+        let socket = self.sockets.find(id)?;
+        if !socket.speaks(ip) {
+            return Err(Errno::ENETUNREACH);
+        }
+        if self.links.is_broadcast(ip) && !socket.options.broadcast {
+            return Err(Errno::EACCES);
+        }
+        let route = self.route(ip).ok_or(Errno::ENETUNREACH)?;
+        let bound = socket.binding.and_then(|b| b.source());
+        if bound.is_some_and(|b| b.is_ipv4() != ip.is_ipv4()) {
+            return Err(Errno::EINVAL);
+        }
+        Ok(Source { link: route.link, ip: bound.unwrap_or(route.source) })
+    }
+
+    /// The port it is bound to, an ephemeral one from now on if it was not.
+    fn udp_port(&mut self, id: SocketId) -> Result<u16, Errno> {
+        if self.sockets.find(id)?.binding.is_none() {
+            self.bind_to(id, None, 0).map_err(|_| Errno::EAGAIN)?;
+        }
+        Ok(self.sockets.find(id)?.binding.map_or(0, |b| b.port))
+    }
+
+    /// A datagram is not fragmented: `lo` takes the largest there is, other links what fits their MTU.
+    fn check_size(&self, link: LinkId, ip: IpAddr, len: usize) -> Result<(), Errno> {
+        let headers = HEADER + if ip.is_ipv4() { IPV4_HEADER } else { 40 };
+        // The length field of IPv6 does not count its own header.
+        let protocol_limit =
+            if ip.is_ipv4() { MAX_PACKET - IPV4_HEADER - HEADER } else { MAX_PACKET - HEADER };
+        let carrier = self.links.carrier(link);
+        let fits = len <= protocol_limit && (carrier.loopback || len + headers <= carrier.mtu);
+        if fits { Ok(()) } else { Err(Errno::EMSGSIZE) }
+    }
+
+    fn emit_datagram(&mut self, id: SocketId, link: LinkId, flow: Flow, data: &[u8]) -> Result<(), Errno> {
+        let options = self.sockets.find(id)?.options;
+        let caps = self.links.carrier(link).checksums();
+        let (src, dst) = (IpAddress::from(flow.local.ip), IpAddress::from(flow.remote.ip));
+        let ip = IpRepr::new(src, dst, IpProtocol::Udp, HEADER + data.len(), options.ttl);
+        let mut frame = self.frames.take(ip.buffer_len());
+        ip.emit(frame.bytes_mut(), &caps);
+        let repr = UdpRepr { src_port: flow.local.port, dst_port: flow.remote.port };
+        let mut udp = UdpPacket::new_unchecked(&mut frame.bytes_mut()[ip.header_len()..]);
+        repr.emit(&mut udp, &src, &dst, data.len(), |payload| payload.copy_from_slice(data), &caps);
+        if options.tos != 0 {
+            packet::set_tos(frame.bytes_mut(), options.tos, &caps);
+        }
+        self.counters.udp_out_datagrams += 1;
+        self.transmit(link, frame);
+        Ok(())
+    }
+
+    pub(crate) fn udp_recv(&mut self, id: SocketId, buf: &mut [u8], peek: bool) -> Result<Received, Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        let domain = socket.domain;
+        socket.check_error()?;
+        let read_shut = socket.read_shut;
+        let udp = udp_of(socket)?;
+        let Some(datagram) = udp.queue.front() else {
+            let nobody = Endpoint { ip: addr::unspecified(domain), port: 0 };
+            return if read_shut { Ok(Received::nothing(nobody)) } else { Err(Errno::EAGAIN) };
+        };
+        let len = datagram.data.len().min(buf.len());
+        buf[..len].copy_from_slice(&datagram.data[..len]);
+        let received = Received {
+            len,
+            full_len: datagram.data.len(),
+            from: addr::to_program(domain, datagram.from),
+            to: addr::ip_to_program(domain, datagram.to),
+            link: datagram.link,
+            ttl: datagram.ttl,
+            tos: datagram.tos,
+        };
+        if !peek {
+            udp.pop();
+            self.note(id);
+        }
+        Ok(received)
+    }
+
+    /// Takes a UDP packet.
+    pub(crate) fn udp_input(&mut self, link: LinkId, ip: &IpPacket<'_>) {
+        let caps = if link == LinkId::LO {
+            smoltcp::phy::ChecksumCapabilities::ignored()
+        } else {
+            Default::default()
+        };
+        let (src, dst) = (IpAddress::from(ip.src), IpAddress::from(ip.dst));
+        let Some((udp, repr)) = UdpPacket::new_checked(ip.payload)
+            .ok()
+            .and_then(|udp| UdpRepr::parse(&udp, &src, &dst, &caps).ok().map(|repr| (udp, repr)))
+        else {
+            self.counters.udp_in_errors += 1;
+            return;
+        };
+        let flow = Flow {
+            local: Endpoint { ip: ip.dst, port: repr.dst_port },
+            remote: Endpoint { ip: ip.src, port: repr.src_port },
+        };
+        let Some(id) = self.udp_receiver(flow) else {
+            self.counters.udp_no_ports += 1;
+            self.send_unreachable(link, ip, Unreachable::Port);
+            return;
+        };
+        let (from, to, ttl, tos) = (flow.remote, ip.dst, ip.ttl, ip.tos);
+        self.deliver(id, Datagram { from, to, link, ttl, tos, data: udp.payload().into() });
+    }
+
+    /// A connected socket for just this flow, else the one bound most closely that is not connected elsewhere.
+    fn udp_receiver(&self, flow: Flow) -> Option<SocketId> {
+        if let Some(&id) = self.udp_flows.get(&flow) {
+            return Some(id);
+        }
+        let hash = self.hasher.hash_one(flow);
+        let unconnected = |id: SocketId| {
+            let socket = self.sockets.get(id.0);
+            socket.is_some_and(|s| matches!(&s.kind, Kind::Udp(udp) if udp.flow.is_none()))
+        };
+        self.udp_ports.receiver(flow.local.port, flow.local.ip, hash, unconnected)
+    }
+
+    fn deliver(&mut self, id: SocketId, datagram: Datagram) {
+        let Some(socket) = self.sockets.get_mut(id.0) else { return };
+        let limit = usize::try_from(socket.options.rcvbuf).unwrap_or(usize::MAX);
+        let read_shut = socket.read_shut;
+        let Ok(udp) = udp_of(socket) else { return };
+        if read_shut || !udp.push(datagram, limit) {
+            self.counters.udp_rcvbuf_errors += 1;
+            return;
+        }
+        self.counters.udp_in_datagrams += 1;
+        self.note_arrival(id);
+        self.note(id);
+    }
+
+    /// An ICMP error for a datagram of `flow`: only a connected socket hears of it (udp(7)).
+    pub(crate) fn udp_error(&mut self, flow: Flow, error: Errno) {
+        if let Some(&id) = self.udp_flows.get(&flow)
+            && let Some(socket) = self.sockets.get_mut(id.0)
+        {
+            socket.error = Some(error);
+            self.note(id);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    link: LinkId,
+    ip: IpAddr,
+}
+
+impl Received {
+    /// What recv(2) answers after `SHUT_RD`.
+    fn nothing(nobody: Endpoint) -> Self {
+        Self {
+            len: 0,
+            full_len: 0,
+            from: SocketAddr::new(nobody.ip, nobody.port),
+            to: nobody.ip,
+            link: LinkId::LO,
+            ttl: 0,
+            tos: 0,
+        }
+    }
+}
