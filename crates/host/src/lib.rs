@@ -1,1 +1,22 @@
-//! host
+//! The host's system calls for code without libc.
+//!
+//! All of them enter the kernel through one [gadget], a few bytes of code that can be moved: where Syscall
+//! User Dispatch is on, only calls from one range of addresses pass, and the gadget is copied there. The wrappers
+//! here are thin: what a call means is in its manual page, errors are the host's.
+#![no_std]
+#![deny(missing_docs)]
+
+mod calls_unsafe;
+mod fd;
+pub mod gadget_unsafe;
+mod memory_unsafe;
+mod message_unsafe;
+
+pub use calls_unsafe::{
+    close, dup_above, exit_group, fcntl, futex_wait, futex_wake, getpid, gettid, monotonic_ns, read,
+    so_cookie, socket_connect, socket_error, tgkill, write,
+};
+pub use fd::Fd;
+pub use gadget_unsafe::{interruptible, syscall};
+pub use memory_unsafe::{copy_in, copy_in_string, copy_out};
+pub use message_unsafe::{FDS_MAX, Received, receive, send};

@@ -1,0 +1,165 @@
+//! Single calls. Each takes what its manual page says and answers the host's error.
+
+use crate::Fd;
+use crate::gadget_unsafe::{interruptible, syscall};
+use abi::{Errno, nr};
+use core::sync::atomic::AtomicU32;
+
+const FUTEX_WAIT_PRIVATE: usize = 128;
+const FUTEX_WAKE_PRIVATE: usize = 129;
+const CLOCK_MONOTONIC: usize = 1;
+
+/// A call without addresses, which cannot harm this process's memory.
+fn plain(nr: u32, args: [usize; 6]) -> Result<usize, Errno> {
+    // SAFETY: no argument is an address.
+    Errno::from_rax(unsafe { syscall(nr, args) })
+}
+
+/// close(2).
+///
+/// # Errors
+/// The host's.
+pub fn close(fd: u32) -> Result<(), Errno> {
+    plain(nr::CLOSE, [fd as usize, 0, 0, 0, 0, 0]).map(drop)
+}
+
+/// fcntl(2) with a number as its argument.
+///
+/// # Errors
+/// The host's.
+pub fn fcntl(fd: u32, command: u32, argument: usize) -> Result<usize, Errno> {
+    plain(nr::FCNTL, [fd as usize, command as usize, argument, 0, 0, 0])
+}
+
+/// A copy at the lowest free number from `least` on, close-on-exec (`F_DUPFD_CLOEXEC`).
+///
+/// # Errors
+/// The host's: `EINVAL` if `least` is above the limit, `EMFILE`.
+pub fn dup_above(fd: u32, least: u32) -> Result<Fd, Errno> {
+    let number = fcntl(fd, abi::raw::general::F_DUPFD_CLOEXEC, least as usize)?;
+    u32::try_from(number).map(Fd::own).map_err(|_| Errno::EMFILE)
+}
+
+/// read(2); waits, and is ended by signals.
+///
+/// # Errors
+/// The host's.
+pub fn read(fd: u32, into: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes within the slice.
+    Errno::from_rax(unsafe {
+        interruptible(nr::READ, [fd as usize, into.as_mut_ptr() as usize, into.len(), 0, 0, 0])
+    })
+}
+
+/// write(2).
+///
+/// # Errors
+/// The host's.
+pub fn write(fd: u32, bytes: &[u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel reads within the slice.
+    Errno::from_rax(unsafe {
+        syscall(nr::WRITE, [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0])
+    })
+}
+
+/// A stream socket of this family, close-on-exec, connected to `address` (a `struct sockaddr`).
+///
+/// # Errors
+/// The host's.
+pub fn socket_connect(family: u16, address: &[u8]) -> Result<Fd, Errno> {
+    // SOCK_CLOEXEC is O_CLOEXEC (socket(2)).
+    let kind = (abi::raw::net::SOCK_STREAM | abi::raw::general::O_CLOEXEC) as usize;
+    let number = plain(nr::SOCKET, [family as usize, kind, 0, 0, 0, 0])?;
+    let socket = Fd::own(u32::try_from(number).map_err(|_| Errno::EMFILE)?);
+    // SAFETY: the kernel reads within the slice.
+    Errno::from_rax(unsafe {
+        interruptible(nr::CONNECT, [number, address.as_ptr() as usize, address.len(), 0, 0, 0])
+    })?;
+    Ok(socket)
+}
+
+/// getsockopt(2) of a fixed-size value at level `SOL_SOCKET`.
+fn socket_option<const N: usize>(fd: u32, option: u32) -> Result<[u8; N], Errno> {
+    let mut value = [0_u8; N];
+    let mut len = u32::try_from(N).unwrap_or(0);
+    let at = value.as_mut_ptr() as usize;
+    // SAFETY: the kernel writes at most `len` bytes to `value`, and four to `len`.
+    Errno::from_rax(unsafe {
+        syscall(
+            nr::GETSOCKOPT,
+            [fd as usize, abi::raw::net::SOL_SOCKET as usize, option as usize, at, &raw mut len as usize, 0],
+        )
+    })?;
+    Ok(value)
+}
+
+/// The cookie that names this socket on the host for ever (`SO_COOKIE`).
+///
+/// # Errors
+/// `ENOTSOCK`, `EBADF`.
+pub fn so_cookie(fd: u32) -> Result<u64, Errno> {
+    socket_option(fd, abi::raw::net::SO_COOKIE).map(u64::from_ne_bytes)
+}
+
+/// Takes the socket's pending error (`SO_ERROR`); 0: none.
+///
+/// # Errors
+/// `ENOTSOCK`, `EBADF`.
+pub fn socket_error(fd: u32) -> Result<i32, Errno> {
+    socket_option(fd, abi::raw::net::SO_ERROR).map(i32::from_ne_bytes)
+}
+
+/// Waits while `word` is `value`, at most `timeout_ns` if there is one. Returns early for many reasons.
+///
+/// # Errors
+/// `EAGAIN`: it was another value; `ETIMEDOUT`; `EINTR`: a signal came.
+pub fn futex_wait(word: &AtomicU32, value: u32, timeout_ns: Option<u64>) -> Result<(), Errno> {
+    let timeout = timeout_ns.map(|ns| [ns / 1_000_000_000, ns % 1_000_000_000]);
+    let at = timeout.as_ref().map_or(0, |timeout| timeout.as_ptr() as usize);
+    // SAFETY: the kernel reads the word and the time-out, which live as long as the call.
+    Errno::from_rax(unsafe {
+        interruptible(nr::FUTEX, [word.as_ptr() as usize, FUTEX_WAIT_PRIVATE, value as usize, at, 0, 0])
+    })
+    .map(drop)
+}
+
+/// Wakes up to `count` waiters of `word`.
+pub fn futex_wake(word: &AtomicU32, count: u32) {
+    let _ = plain(nr::FUTEX, [word.as_ptr() as usize, FUTEX_WAKE_PRIVATE, count as usize, 0, 0, 0]);
+}
+
+/// getpid(2).
+#[must_use]
+pub fn getpid() -> u32 {
+    plain(nr::GETPID, [0; 6]).ok().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0)
+}
+
+/// gettid(2).
+#[must_use]
+pub fn gettid() -> u32 {
+    plain(nr::GETTID, [0; 6]).ok().and_then(|tid| u32::try_from(tid).ok()).unwrap_or(0)
+}
+
+/// tgkill(2).
+///
+/// # Errors
+/// The host's.
+pub fn tgkill(pid: u32, tid: u32, signo: u32) -> Result<(), Errno> {
+    plain(nr::TGKILL, [pid as usize, tid as usize, signo as usize, 0, 0, 0]).map(drop)
+}
+
+/// `CLOCK_MONOTONIC` in nanoseconds.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    let mut time = [0_u64; 2];
+    // SAFETY: the kernel writes one `struct timespec`.
+    let _ = unsafe { syscall(nr::CLOCK_GETTIME, [CLOCK_MONOTONIC, time.as_mut_ptr() as usize, 0, 0, 0, 0]) };
+    time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1])
+}
+
+/// Ends the process.
+pub fn exit_group(status: i32) -> ! {
+    loop {
+        let _ = plain(nr::EXIT_GROUP, [status as usize, 0, 0, 0, 0, 0]);
+    }
+}

@@ -1,0 +1,76 @@
+//! The program's memory, by addresses that may be bad: `EFAULT` instead of a crash.
+//!
+//! process_vm_readv(2) on oneself copies with the kernel's care. A sandbox may forbid it; then the bytes are
+//! copied as they are, and a bad address crashes the program as it would in its own code.
+
+use crate::gadget_unsafe::syscall;
+use crate::getpid;
+use abi::layout::Iovec;
+use abi::{Errno, nr};
+
+const PAGE: u64 = 4096;
+
+/// Copies `into.len()` bytes from `address`.
+///
+/// # Errors
+/// `EFAULT`: not all of them can be read.
+pub fn copy_in(address: u64, into: &mut [u8]) -> Result<(), Errno> {
+    let local = Iovec { iov_base: into.as_mut_ptr() as u64, iov_len: into.len() as u64 };
+    let remote = Iovec { iov_base: address, iov_len: local.iov_len };
+    match transfer(nr::PROCESS_VM_READV, local, remote) {
+        Ok(moved) if moved == into.len() => Ok(()),
+        Ok(_) | Err(Errno::EFAULT) => Err(Errno::EFAULT),
+        Err(_) => {
+            // SAFETY: the program named this range as readable; no better check is allowed here.
+            unsafe { core::ptr::copy(address as *const u8, into.as_mut_ptr(), into.len()) };
+            Ok(())
+        }
+    }
+}
+
+/// Copies `bytes` to `address`.
+///
+/// # Errors
+/// `EFAULT`: not all of them can be written; a part may have been.
+pub fn copy_out(address: u64, bytes: &[u8]) -> Result<(), Errno> {
+    let local = Iovec { iov_base: bytes.as_ptr() as u64, iov_len: bytes.len() as u64 };
+    let remote = Iovec { iov_base: address, iov_len: local.iov_len };
+    match transfer(nr::PROCESS_VM_WRITEV, local, remote) {
+        Ok(moved) if moved == bytes.len() => Ok(()),
+        Ok(_) | Err(Errno::EFAULT) => Err(Errno::EFAULT),
+        Err(_) => {
+            // SAFETY: the program named this range as writable; no better check is allowed here.
+            unsafe { core::ptr::copy(bytes.as_ptr(), address as *mut u8, bytes.len()) };
+            Ok(())
+        }
+    }
+}
+
+/// Copies a string up to and including its NUL, or as much as `into` holds. Answers how many bytes.
+///
+/// # Errors
+/// `EFAULT`: memory ends before the string does.
+pub fn copy_in_string(address: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    let mut done = 0;
+    while done < into.len() {
+        let at = address.checked_add(done as u64).ok_or(Errno::EFAULT)?;
+        // A page at a time: the next one need not exist if the string ends on this one.
+        let piece = usize::try_from(PAGE - at % PAGE).unwrap_or(1).min(into.len() - done);
+        let window = &mut into[done..done + piece];
+        copy_in(at, window)?;
+        if let Some(end) = window.iter().position(|&byte| byte == 0) {
+            return Ok(done + end + 1);
+        }
+        done += piece;
+    }
+    Ok(done)
+}
+
+fn transfer(nr: u32, local: Iovec, remote: Iovec) -> Result<usize, Errno> {
+    if local.iov_len == 0 {
+        return Ok(0);
+    }
+    let (local, remote) = (&raw const local as usize, &raw const remote as usize);
+    // SAFETY: the local range is a slice of ours; the kernel checks the remote one.
+    Errno::from_rax(unsafe { syscall(nr, [getpid() as usize, local, 1, remote, 1, 0]) })
+}
