@@ -54,6 +54,10 @@ pub struct Kernel {
     /// The process whose call runs, as Linux's `current`.
     current: Pid,
     net: net::Net,
+    unix: socket::UnixTable,
+    /// Files of which a reference was dropped deep inside something else; closed by `settle`, so that sockets that
+    /// hold one another in their queues are no deep recursion.
+    dropped: Vec<FileId>,
     /// Set by rump_halt: the server ends once the call is answered.
     halting: bool,
 }
@@ -72,6 +76,8 @@ impl Kernel {
             calls_served: BTreeMap::new(),
             current: Pid(0),
             net: net::Net::new(now, seed),
+            unix: socket::UnixTable::default(),
+            dropped: Vec::new(),
             halting: false,
         }
     }
@@ -239,6 +245,9 @@ impl Kernel {
 
     /// The next object that changed, those of the network's sockets among them.
     fn next_woken(&mut self) -> Option<ObjectId> {
+        while let Some(file) = self.dropped.pop() {
+            self.release(file);
+        }
         while let Some(socket) = self.net.stack.next_change() {
             if let Some(object) = self.net.object(socket) {
                 self.parked.wake(object);

@@ -15,10 +15,12 @@ mod rights;
 mod tcp;
 pub(crate) mod transfer;
 mod udp;
+mod unix;
 
 pub(crate) use common::{Common, Direction};
 pub(crate) use tcp::Tcp;
 pub(crate) use udp::Udp;
+pub(crate) use unix::{Table as UnixTable, Unix};
 
 use crate::Kernel;
 use crate::call::{Answer, Stop};

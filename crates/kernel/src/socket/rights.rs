@@ -21,7 +21,7 @@ impl Kernel {
     /// A descriptor will not arrive.
     pub(crate) fn drop_right(&mut self, right: Right) {
         match right {
-            Right::File(file) => self.release(file),
+            Right::File(file) => self.dropped.push(file),
             Right::Passed(passed) => self.effects.push_back(Effect::DropPassed(passed)),
         }
     }

@@ -43,6 +43,7 @@ handlers! {
     abi::nr::SETSOCKOPT => setsockopt;
     abi::nr::SHUTDOWN => shutdown;
     abi::nr::SOCKET => socket;
+    abi::nr::SOCKETPAIR => socketpair;
     abi::nr::WRITE => write;
     abi::private::HALT => rump_halt;
     abi::private::INFO => rump_info;

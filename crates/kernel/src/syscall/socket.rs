@@ -3,11 +3,12 @@
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use crate::file::ObjectId;
-use crate::socket::{Socket, SocketFile, Tcp, Udp};
+use crate::socket::{Socket, SocketFile, Tcp, Udp, Unix};
 use abi::Errno;
 use abi::raw::general::{O_CLOEXEC, O_NONBLOCK, O_RDWR};
 use abi::raw::net::{
-    AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM,
+    AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
+    SOCK_STREAM,
 };
 
 /// `SOCK_NONBLOCK`: the same bit as `O_NONBLOCK` on x86-64.
@@ -65,7 +66,22 @@ fn create(
             SOCK_STREAM | SOCK_DGRAM => Err(Errno::EPROTONOSUPPORT.into()),
             _ => Err(Errno::ESOCKTNOSUPPORT.into()),
         },
+        AF_UNIX => Ok(Box::new(Unix::new(k, unix_kind(kind, protocol)?, object))),
         _ => Err(Errno::EAFNOSUPPORT.into()),
     }
 }
 
+/// The type of an `AF_UNIX` socket: `SOCK_RAW` is an old name of `SOCK_DGRAM` (net/unix/af_unix.c, unix_create).
+///
+/// # Errors
+/// `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`.
+pub(super) fn unix_kind(kind: u32, protocol: u32) -> Result<u32, Errno> {
+    if protocol != 0 && protocol != AF_UNIX {
+        return Err(Errno::EPROTONOSUPPORT);
+    }
+    match kind {
+        SOCK_STREAM | SOCK_DGRAM | SOCK_SEQPACKET => Ok(kind),
+        SOCK_RAW => Ok(SOCK_DGRAM),
+        _ => Err(Errno::ESOCKTNOSUPPORT),
+    }
+}

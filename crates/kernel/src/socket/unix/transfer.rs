@@ -1,0 +1,279 @@
+//! How bytes and descriptors go through `AF_UNIX` sockets.
+
+use super::connection::wake_waiters;
+use super::name;
+use super::table::{Endpoint, Message, OVERHEAD, State, UnixId};
+use crate::Kernel;
+use crate::call::Stop;
+use crate::socket::{Control, Incoming, Outgoing, Right};
+use abi::Errno;
+use abi::layout::Ucred;
+use abi::raw::net::{
+    MSG_OOB, MSG_PEEK, SCM_CREDENTIALS, SO_PASSCRED, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET,
+};
+use zerocopy::IntoBytes;
+
+/// More descriptors than this are not on their way at once (`ETOOMANYREFS`; Linux counts against RLIMIT_NOFILE).
+const IN_FLIGHT_MAX: usize = 16_384;
+
+/// send(2).
+///
+/// # Errors
+/// As send(2).
+pub(super) fn send(k: &mut Kernel, id: UnixId, message: &Outgoing<'_>) -> Result<usize, Stop> {
+    if message.flags & MSG_OOB != 0 {
+        return Err(Errno::EOPNOTSUPP.into());
+    }
+    if k.unix.in_flight + message.control.rights.len() > IN_FLIGHT_MAX {
+        return Err(Errno::ETOOMANYREFS.into());
+    }
+    let end = k.unix.get(id)?;
+    let (kind, peer) = (end.common.kind, end.peer());
+    let to = match (kind, message.to) {
+        (SOCK_STREAM, Some(_)) => {
+            return Err(if peer.is_some() { Errno::EISCONN } else { Errno::EOPNOTSUPP }.into());
+        }
+        // A sequenced-packet socket ignores it (net/unix/af_unix.c, unix_seqpacket_sendmsg).
+        (SOCK_SEQPACKET, Some(_)) | (_, None) => peer.ok_or(Errno::ENOTCONN)?,
+        (_, Some(addr)) => name::find(k, addr)?,
+    };
+    if kind == SOCK_STREAM { send_stream(k, id, to, message) } else { send_datagram(k, id, to, message) }
+}
+
+fn send_stream(k: &mut Kernel, id: UnixId, to: UnixId, message: &Outgoing<'_>) -> Result<usize, Stop> {
+    let end = k.unix.get(id)?;
+    let Ok(receiver) = k.unix.get(to) else { return Err(Errno::EPIPE.into()) };
+    if end.no_send || receiver.no_receive {
+        return Err(Errno::EPIPE.into());
+    }
+    if message.data.is_empty() {
+        return Ok(0);
+    }
+    let room = end.sndbuf().saturating_sub(receiver.queued);
+    if room == 0 {
+        return Err(Errno::EAGAIN.into());
+    }
+    let len = message.data.len().min(room);
+    push(k, id, to, &message.data[..len], message)?;
+    Ok(len)
+}
+
+fn send_datagram(k: &mut Kernel, id: UnixId, to: UnixId, message: &Outgoing<'_>) -> Result<usize, Stop> {
+    let end = k.unix.get(id)?;
+    let object = end.object;
+    let sndbuf = end.sndbuf();
+    if end.no_send {
+        return Err(Errno::EPIPE.into());
+    }
+    let kind = end.common.kind;
+    let Ok(receiver) = k.unix.get(to) else { return Err(gone(k, id, kind).into()) };
+    if receiver.common.kind != kind {
+        return Err(Errno::EPROTOTYPE.into());
+    }
+    if receiver.peer().is_some_and(|peer| peer != id) {
+        return Err(Errno::EPERM.into());
+    }
+    if receiver.no_receive {
+        return Err(Errno::EPIPE.into());
+    }
+    // Linux keeps 32 bytes of the buffer for itself (unix_dgram_sendmsg).
+    if message.data.len() > sndbuf.saturating_sub(32) {
+        return Err(Errno::EMSGSIZE.into());
+    }
+    if k.unix.is_full(id, to) {
+        receiver.waiters.borrow_mut().insert(object);
+        return Err(Errno::EAGAIN.into());
+    }
+    push(k, id, to, message.data, message)?;
+    Ok(message.data.len())
+}
+
+/// The peer was closed: a datagram socket forgets it.
+fn gone(k: &mut Kernel, id: UnixId, kind: u32) -> Errno {
+    if kind == SOCK_SEQPACKET {
+        return Errno::EPIPE;
+    }
+    if let Ok(end) = k.unix.get_mut(id) {
+        end.state = State::Unconnected;
+    }
+    Errno::ECONNREFUSED
+}
+
+fn push(k: &mut Kernel, from: UnixId, to: UnixId, data: &[u8], message: &Outgoing<'_>) -> Result<(), Errno> {
+    let credentials = message.control.credentials.unwrap_or_else(|| k.caller_credentials());
+    let sender = k.unix.get(from)?;
+    let (address, stream) = (sender.visible_address(), sender.common.kind == SOCK_STREAM);
+    let rights = message.control.rights.clone();
+    for right in &rights {
+        k.keep_right(*right);
+    }
+    k.unix.in_flight += rights.len();
+    let receiver = k.unix.get_mut(to)?;
+    let object = receiver.object;
+    match receiver.queue.back_mut() {
+        Some(last) if stream && joins(last, &rights, credentials) => {
+            last.data.extend_from_slice(data);
+            receiver.queued += data.len();
+        }
+        _ => {
+            receiver.queued += data.len() + OVERHEAD;
+            let data = data.to_vec();
+            receiver.queue.push_back(Message { data, at: 0, from: address, credentials, rights });
+        }
+    }
+    k.wake(object);
+    Ok(())
+}
+
+/// Whether more bytes of a stream can be added to its last piece.
+fn joins(last: &Message, rights: &[Right], by: Ucred) -> bool {
+    let own = last.credentials;
+    rights.is_empty() && last.rights.is_empty() && (own.pid, own.uid, own.gid) == (by.pid, by.uid, by.gid)
+}
+
+/// recv(2).
+///
+/// # Errors
+/// As recv(2).
+pub(super) fn receive(k: &mut Kernel, id: UnixId, len: usize, flags: u32) -> Result<Incoming, Stop> {
+    if flags & MSG_OOB != 0 {
+        return Err(Errno::EOPNOTSUPP.into());
+    }
+    let end = k.unix.get_mut(id)?;
+    match (end.common.kind, &end.state) {
+        (SOCK_STREAM, State::Connected { .. }) | (SOCK_SEQPACKET, State::Connected { .. }) => {}
+        (SOCK_STREAM, _) => return Err(Errno::EINVAL.into()),
+        (SOCK_SEQPACKET, _) => return Err(Errno::ENOTCONN.into()),
+        _ => {}
+    }
+    if end.queue.is_empty() {
+        if let Some(errno) = end.error.take() {
+            return Err(errno.into());
+        }
+        return if end.no_receive { Ok(Incoming::default()) } else { Err(Errno::EAGAIN.into()) };
+    }
+    let peek = flags & MSG_PEEK != 0;
+    let stream = end.common.kind == SOCK_STREAM;
+    let before = writable_peer(k, id);
+    let end = k.unix.get_mut(id)?;
+    let taken = if stream { take_stream(end, len, peek) } else { take_datagram(end, len, peek) };
+    if !peek {
+        k.unix.in_flight = k.unix.in_flight.saturating_sub(taken.rights.len());
+        tell_senders(k, id, before);
+    }
+    Ok(finish(k, id, taken))
+}
+
+/// What was taken out of a queue.
+struct Taken {
+    data: Vec<u8>,
+    full_len: usize,
+    from: Option<Vec<u8>>,
+    credentials: Ucred,
+    rights: Vec<Right>,
+}
+
+/// One datagram. A look at it leaves its descriptors there: a host descriptor cannot be given out twice.
+fn take_datagram(end: &mut Endpoint, len: usize, peek: bool) -> Taken {
+    let nothing = Message { data: Vec::new(), at: 0, from: None, credentials: end.owner, rights: Vec::new() };
+    if peek {
+        let message = end.queue.front().unwrap_or(&nothing);
+        let data = message.data[..message.data.len().min(len)].to_vec();
+        let (full_len, from) = (message.data.len(), message.from.clone());
+        return Taken { data, full_len, from, credentials: message.credentials, rights: Vec::new() };
+    }
+    let mut message = end.queue.pop_front().unwrap_or(nothing);
+    let full_len = message.data.len();
+    end.queued = end.queued.saturating_sub(full_len + OVERHEAD);
+    message.data.truncate(len);
+    Taken {
+        data: message.data,
+        full_len,
+        from: message.from,
+        credentials: message.credentials,
+        rights: message.rights,
+    }
+}
+
+/// As many bytes as there are: up to the end of a piece that brings descriptors, and to that of one sender where
+/// the receiver wants to know who it is.
+fn take_stream(end: &mut Endpoint, len: usize, peek: bool) -> Taken {
+    let mut taken =
+        Taken { data: Vec::new(), full_len: 0, from: None, credentials: end.owner, rights: Vec::new() };
+    let separate = end.common.flag(SOL_SOCKET, SO_PASSCRED);
+    let mut looked_at = 0;
+    while taken.data.len() < len {
+        let Some(message) = end.queue.get_mut(looked_at) else { break };
+        let by = message.credentials;
+        if taken.data.is_empty() {
+            taken.credentials = by;
+            taken.from = message.from.clone();
+        } else if separate && by.pid != taken.credentials.pid {
+            break;
+        }
+        let count = message.left().min(len - taken.data.len());
+        taken.data.extend_from_slice(&message.data[message.at..message.at + count]);
+        let brings = !message.rights.is_empty();
+        if peek {
+            looked_at += 1;
+        } else {
+            message.at += count;
+            taken.rights = std::mem::take(&mut message.rights);
+            let done = message.left() == 0;
+            end.queued = end.queued.saturating_sub(count);
+            if done {
+                end.queued = end.queued.saturating_sub(OVERHEAD);
+                end.queue.pop_front();
+            } else {
+                trim(message);
+            }
+        }
+        if brings {
+            break;
+        }
+    }
+    taken.full_len = taken.data.len();
+    taken
+}
+
+/// Gives back the memory of bytes that were received, once it is worth the move.
+fn trim(message: &mut Message) {
+    const WORTH: usize = 1 << 16;
+    if message.at > WORTH && message.at * 2 > message.data.len() {
+        message.data.drain(..message.at);
+        message.at = 0;
+    }
+}
+
+fn finish(k: &Kernel, id: UnixId, taken: Taken) -> Incoming {
+    let wants = k.unix.get(id).is_ok_and(|end| end.common.flag(SOL_SOCKET, SO_PASSCRED));
+    let mut control = Vec::new();
+    if wants {
+        let data = taken.credentials.as_bytes().to_vec();
+        control.push(Control::Bytes { level: SOL_SOCKET, kind: SCM_CREDENTIALS, data });
+    }
+    if !taken.rights.is_empty() {
+        control.push(Control::Rights(taken.rights));
+    }
+    Incoming { data: taken.data, full_len: taken.full_len, from: taken.from, control, flags: 0 }
+}
+
+/// Whether the peer that sends to this socket could send, before something was received.
+fn writable_peer(k: &Kernel, id: UnixId) -> bool {
+    let peer = k.unix.get(id).ok().and_then(Endpoint::peer);
+    peer.is_none_or(|peer| k.unix.is_writable(peer))
+}
+
+/// There is more room than `before`: those who wait for it go on.
+fn tell_senders(k: &mut Kernel, id: UnixId, before: bool) {
+    let peer = k.unix.get(id).ok().and_then(Endpoint::peer);
+    if let Some(peer) = peer
+        && !before
+        && k.unix.is_writable(peer)
+        && let Ok(end) = k.unix.get(peer)
+    {
+        let object = end.object;
+        k.wake(object);
+    }
+    wake_waiters(k, id);
+}
