@@ -25,6 +25,7 @@ handlers! {
     abi::nr::ACCEPT4 => accept4;
     abi::nr::ACCEPT => accept;
     abi::nr::BIND => bind;
+    abi::nr::CLOSE => close;
     abi::nr::CONNECT => connect;
     abi::nr::GETPEERNAME => getpeername;
     abi::nr::GETSOCKNAME => getsockname;

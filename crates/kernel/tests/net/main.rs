@@ -1,0 +1,12 @@
+//! Sockets, as programs see them.
+//!
+//! A [`script::Script`] is a row of system calls with the answers that came. Most tests run theirs on this kernel and on
+//! the host's and compare; those about waiting and time run on this one alone, on a virtual clock.
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+
+mod host_unsafe;
+mod machine;
+mod script;
+
+mod tcp;
+mod unix;
