@@ -1,0 +1,74 @@
+//! The command line of rump_server(1).
+
+use crate::components;
+use crate::spec::{DriveSpec, NetSpec};
+use crate::url::Url;
+use clap::Parser;
+
+/// A rump kernel that serves system calls to programs over a socket.
+///
+/// The server goes into the background once URL is being served, so whatever is started after it finds it.
+/// It ends by `rump halt`, SIGTERM or SIGINT.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "rump_server", version)]
+#[command(after_help = "Examples:\n  \
+    rump_server unix:///tmp/rump\n  \
+    rump_server -lrumpnet -lrumpfs_tmpfs -r 256m unix://sock\n  \
+    rump_server -s -v tcp://127.0.0.1:7000/")]
+pub struct Args {
+    /// Stay in the foreground
+    #[arg(short)]
+    pub stay: bool,
+    /// Tell on standard error what happens (use with -s)
+    #[arg(short)]
+    pub verbose: bool,
+    /// Number of virtual CPUs; accepted for compatibility, the kernel runs on one
+    #[arg(short = 'c', value_name = "ncpu", value_parser = clap::value_parser!(u16).range(1..))]
+    pub ncpu: Option<u16>,
+    /// A drive: key=NAME,hostpath=PATH,size=SIZE[,offset=SIZE][,type=blk|chr|reg]
+    #[arg(short = 'd', value_name = "drivespec", value_parser = DriveSpec::parse)]
+    pub drives: Vec<DriveSpec>,
+    /// A component, as a library name: rumpnet, rumpfs_tmpfs, …
+    #[arg(short = 'l', value_name = "library", value_parser = components::parse)]
+    pub libraries: Vec<String>,
+    /// A component, as a module name
+    #[arg(short = 'm', value_name = "module", value_parser = components::parse)]
+    pub modules: Vec<String>,
+    /// A network link: name=NAME,type=TYPE[,KEY=VALUE…]
+    #[arg(short = 'n', value_name = "netspec", value_parser = NetSpec::parse)]
+    pub links: Vec<NetSpec>,
+    /// Most memory for the data of files, in bytes or with k, m, g
+    #[arg(short = 'r', value_name = "total_ram", value_parser = crate::spec::parse_size)]
+    pub total_ram: Option<u64>,
+    /// Serve on a tcp:// address beyond loopback, where whoever can connect is trusted
+    #[arg(long)]
+    pub insecure_tcp: bool,
+    /// The server in the background: reports on standard output whether URL is being served
+    #[arg(long, hide = true)]
+    pub background: bool,
+    /// Where to listen: unix://PATH or tcp://ADDRESS:PORT/
+    #[arg(value_name = "URL", value_parser = Url::parse)]
+    pub url: Url,
+}
+
+impl Args {
+    /// Refuses what is well-formed but not there, so that it is never ignored.
+    ///
+    /// # Errors
+    /// What is missing, as one line.
+    pub fn check(&self) -> Result<(), String> {
+        if let Some(drive) = self.drives.first() {
+            return Err(format!("not supported yet: drives (-d key={})", drive.key));
+        }
+        if let Some(link) = self.links.iter().find(|link| link.kind != "loop") {
+            return Err(format!("not supported yet: links of type '{}' (-n name={})", link.kind, link.name));
+        }
+        if !self.url.is_local() && !self.insecure_tcp {
+            return Err(format!(
+                "{}: refused beyond loopback, since rump_sp has no authentication; --insecure-tcp says that it is meant",
+                self.url
+            ));
+        }
+        Ok(())
+    }
+}

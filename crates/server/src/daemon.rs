@@ -1,0 +1,88 @@
+//! Into the background and back: who starts the server learns whether URL is served.
+
+use crate::args::Args;
+use crate::listen::Listener;
+use crate::server::Server;
+use crate::{clock, signals_unsafe};
+use kernel::Kernel;
+use rustix::process::{Resource, Rlimit};
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+/// What the server in the background writes once it serves.
+const READY: &str = "ready\n";
+
+/// Runs the server as the command line says: in the foreground until its end, or started in the background.
+///
+/// # Errors
+/// Why nothing is served, as one line.
+pub fn run(args: &Args) -> Result<(), String> {
+    args.check()?;
+    if args.stay || args.background { serve(args) } else { start() }
+}
+
+/// Starts this program again in the background and waits until it serves. A new program instead of fork(2): nothing
+/// of ours has to be fit for running in a copied process.
+fn start() -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("starting in the background: {error}");
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut child = Command::new(program)
+        .arg("--background")
+        .args(std::env::args_os().skip(1))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let mut said = String::new();
+    if let Some(mut out) = child.stdout.take() {
+        out.read_to_string(&mut said).map_err(failed)?;
+    }
+    match said.as_str() {
+        READY => Ok(()),
+        "" => Err("the server in the background ended without a word".to_owned()),
+        error => Err(error.trim_end().to_owned()),
+    }
+}
+
+fn serve(args: &Args) -> Result<(), String> {
+    let host = |what: &'static str| move |errno: rustix::io::Errno| format!("{what}: {errno}");
+    if args.background {
+        rustix::process::setsid().map_err(host("setsid"))?;
+    }
+    raise_descriptor_limit();
+    // Before the socket has its name, so that a signal cannot leave it behind.
+    let signals = signals_unsafe::termination().map_err(host("signalfd"))?;
+    let listener = Listener::bind(&args.url).map_err(|error| error.to_string())?;
+    let kernel = Kernel::new(clock::now(), seed().map_err(host("getrandom"))?);
+    let mut server = Server::new(kernel, listener, signals).map_err(host("epoll"))?;
+    tracing::info!("serving {}", args.url);
+    if args.background {
+        report_ready().map_err(|error| format!("going into the background: {error}"))?;
+    }
+    server.run().map_err(host("epoll_wait"))
+}
+
+/// Each file of each program costs a descriptor here.
+fn raise_descriptor_limit() {
+    let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
+    // Refused or not, the server works; EMFILE comes earlier then.
+    let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+fn seed() -> Result<[u8; 32], rustix::io::Errno> {
+    let mut seed = [0; 32];
+    let len = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())?;
+    if len == seed.len() { Ok(seed) } else { Err(rustix::io::Errno::IO) }
+}
+
+/// Tells the parent, and lets go of its terminal and directory.
+fn report_ready() -> std::io::Result<()> {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    std::env::set_current_dir("/")?;
+    let mut out = std::io::stdout();
+    out.write_all(READY.as_bytes())?;
+    out.flush()?;
+    rustix::stdio::dup2_stderr(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(())
+}

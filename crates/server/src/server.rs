@@ -1,0 +1,306 @@
+//! The event loop: one thread that owns the kernel, the clients' connections and the ends of their files.
+
+use crate::files::Files;
+use crate::listen::Listener;
+use crate::prefork::Preforks;
+use crate::session::{Ended, Session, SessionId};
+use crate::{clock, credentials};
+use kernel::{CallId, Kernel, Now, Pid};
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+use std::collections::{HashMap, VecDeque};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What epoll tells besides sessions.
+const LISTENER: SessionId = 0;
+const SIGNALS: SessionId = 1;
+const FILES: SessionId = 2;
+const FIRST_SESSION: SessionId = 16;
+
+/// Requests of one client served before the others have their turn.
+const TURN: usize = 16;
+/// Connections accepted before the others have their turn.
+const ACCEPTS: usize = 64;
+/// How long a connection may take to introduce itself.
+const HANDSHAKE_NS: u64 = 10_000_000_000;
+const READ_SPACE: usize = 256 << 10;
+const EVENTS: usize = 256;
+
+/// A server that listens.
+pub struct Server {
+    pub(crate) kernel: Kernel,
+    pub(crate) now: Now,
+    pub(crate) sessions: HashMap<SessionId, Session>,
+    pub(crate) by_pid: HashMap<Pid, SessionId>,
+    pub(crate) calls: HashMap<CallId, Pending>,
+    pub(crate) last_call: u64,
+    pub(crate) files: Files,
+    pub(crate) preforks: Preforks,
+    /// Descriptors on their way over a rump AF_UNIX socket.
+    pub(crate) passed: HashMap<u64, OwnedFd>,
+    pub(crate) last_passed: u64,
+    pub(crate) halted: bool,
+    epoll: OwnedFd,
+    listener: Listener,
+    signals: OwnedFd,
+    /// Held for the moment when there are no descriptors left, to be able to turn a client away.
+    spare: Option<OwnedFd>,
+    last_session: SessionId,
+    /// Sessions that have not introduced themselves, and until when they may.
+    nameless: VecDeque<(u64, SessionId)>,
+    /// Sessions with requests read and not served.
+    ready: VecDeque<SessionId>,
+    space: Vec<u8>,
+}
+
+/// A call that is not answered yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pending {
+    pub(crate) session: SessionId,
+    pub(crate) reqno: u64,
+    /// Asked by a CALL frame, not by SYSCALL.
+    pub(crate) call_frame: bool,
+}
+
+impl Server {
+    /// A server around `kernel`. Ends when `signals` becomes readable.
+    ///
+    /// # Errors
+    /// As epoll_create1(2), epoll_ctl(2).
+    pub fn new(kernel: Kernel, listener: Listener, signals: OwnedFd) -> Result<Self, Errno> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let files = Files::new()?;
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        epoll::add(&epoll, &signals, EventData::new_u64(SIGNALS), EventFlags::IN)?;
+        epoll::add(&epoll, files.as_fd(), EventData::new_u64(FILES), EventFlags::IN)?;
+        Ok(Self {
+            kernel,
+            now: clock::now(),
+            sessions: HashMap::new(),
+            by_pid: HashMap::new(),
+            calls: HashMap::new(),
+            last_call: 0,
+            files,
+            preforks: Preforks::default(),
+            passed: HashMap::new(),
+            last_passed: 0,
+            halted: false,
+            epoll,
+            listener,
+            signals,
+            spare: spare(),
+            last_session: FIRST_SESSION,
+            nameless: VecDeque::new(),
+            ready: VecDeque::new(),
+            space: vec![0; READ_SPACE],
+        })
+    }
+
+    /// Serves until a signal or rump_halt ends it.
+    ///
+    /// # Errors
+    /// As epoll_wait(2).
+    pub fn run(&mut self) -> Result<(), Errno> {
+        while !self.halted {
+            let mut space = [MaybeUninit::<epoll::Event>::uninit(); EVENTS];
+            let timeout = self.timeout();
+            let events = match epoll::wait(&self.epoll, &mut space[..], timeout.as_ref()) {
+                Ok((events, _)) => events,
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno),
+            };
+            for event in events.iter() {
+                self.take_event(event.data.u64(), event.flags);
+            }
+            self.turn();
+        }
+        tracing::info!("the end: {} clients", self.sessions.len());
+        Ok(())
+    }
+
+    /// One turn: what was closed, what is due, what was asked, what is to be sent, in this order. A descriptor that was
+    /// closed before a request was sent is taken note of before that request is served, since requests are read first.
+    fn turn(&mut self) {
+        for file in self.files.take_closed() {
+            self.kernel.file_gone(file);
+        }
+        self.now = clock::now();
+        self.kernel.advance(self.now);
+        self.expire();
+        self.apply_effects();
+        for _ in 0..self.ready.len() {
+            let Some(id) = self.ready.pop_front() else { break };
+            self.serve_turn(id);
+        }
+        self.flush();
+    }
+
+    fn timeout(&self) -> Option<rustix::event::Timespec> {
+        if !self.ready.is_empty() {
+            return Some(clock::until(0, 0));
+        }
+        let nameless = self.nameless.front().map(|(deadline, _)| *deadline);
+        let deadline =
+            [self.kernel.next_deadline(), self.preforks.next_deadline(), nameless].into_iter().flatten().min()?;
+        Some(clock::until(clock::now().mono_ns, deadline))
+    }
+
+    fn take_event(&mut self, id: SessionId, flags: EventFlags) {
+        match id {
+            LISTENER => self.accept(),
+            SIGNALS => self.halted = true,
+            // Looked at in every turn.
+            FILES => {}
+            id => self.read(id, flags),
+        }
+    }
+
+    fn read(&mut self, id: SessionId, flags: EventFlags) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) && session.takes_requests()
+            || flags.intersects(EventFlags::ERR | EventFlags::HUP)
+        {
+            match session.read(&mut self.space) {
+                Ok(()) => self.ready_if_asking(id),
+                Err(ended) => self.end(id, ended),
+            }
+        }
+    }
+
+    /// Queues the session if a whole request of its is there.
+    fn ready_if_asking(&mut self, id: SessionId) {
+        let asking = self.sessions.get(&id).is_some_and(Session::is_ready);
+        if asking && !self.ready.contains(&id) {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// Serves some requests of one session; the rest waits behind those of others.
+    fn serve_turn(&mut self, id: SessionId) {
+        for _ in 0..TURN {
+            let Some(session) = self.sessions.get_mut(&id) else { return };
+            if !session.takes_requests() {
+                return;
+            }
+            match session.next_frame() {
+                Ok(Some(frame)) => {
+                    self.serve(id, frame);
+                    self.apply_effects();
+                }
+                Ok(None) => return,
+                Err(bad) => {
+                    tracing::info!("client {id}: a frame of {} bytes; closed", bad.0);
+                    self.close(id);
+                    return;
+                }
+            }
+        }
+        self.ready_if_asking(id);
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS {
+            match self.listener.accept() {
+                Ok(stream) => self.welcome(stream),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::MFILE | Errno::NFILE) => {
+                    // Taken and closed: left in the queue, it would wake us for ever.
+                    tracing::warn!("no descriptors left: a client is turned away");
+                    self.spare = None;
+                    drop(self.listener.accept());
+                    self.spare = spare();
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: OwnedFd) {
+        let who = match self.listener.is_unix() {
+            true => credentials::of_peer(&stream),
+            false => Ok(credentials::of_stranger()),
+        };
+        let Ok(who) = who else { return };
+        self.last_session += 1;
+        let id = self.last_session;
+        if epoll::add(&self.epoll, &stream, EventData::new_u64(id), EventFlags::IN).is_err() {
+            return;
+        }
+        tracing::debug!("client {id}: host process {}, uid {}", who.host_pid, who.uid);
+        let mut session = Session::new(stream, who);
+        session.out.raw(crate::BANNER.as_bytes());
+        self.sessions.insert(id, session);
+        self.nameless.push_back((clock::now().mono_ns.saturating_add(HANDSHAKE_NS), id));
+    }
+
+    fn expire(&mut self) {
+        while let Some(&(deadline, id)) = self.nameless.front() {
+            let done = self.sessions.get(&id).is_none_or(|session| session.pid.is_some());
+            if !done && deadline > self.now.mono_ns {
+                break;
+            }
+            self.nameless.pop_front();
+            if !done {
+                tracing::info!("client {id}: no handshake in time; closed");
+                self.close(id);
+            }
+        }
+        for pid in self.preforks.take_expired(self.now.mono_ns) {
+            self.kernel.detach(pid);
+        }
+    }
+
+    fn end(&mut self, id: SessionId, ended: Ended) {
+        tracing::debug!("client {id}: {ended:?}");
+        self.close(id);
+    }
+
+    /// Whether clients are of this host, so that descriptors can be passed.
+    pub(crate) fn serves_unix(&self) -> bool {
+        self.listener.is_unix()
+    }
+
+    /// The session is over: its process goes, its calls are forgotten.
+    pub(crate) fn close(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        self.calls.retain(|_, pending| pending.session != id);
+        if let Some(pid) = session.pid {
+            self.by_pid.remove(&pid);
+            self.preforks.orphan(pid, self.now.mono_ns);
+            self.kernel.detach(pid);
+        }
+    }
+
+    /// Sends what is to be sent, and asks epoll for what is wanted next.
+    fn flush(&mut self) {
+        let mut over = Vec::new();
+        for (&id, session) in &mut self.sessions {
+            if session.out.queued() > 0 {
+                let sent = session.out.flush(&session.stream);
+                let done = session.ending && session.out.queued() == 0;
+                if sent.is_err() || done || session.is_hoarding() {
+                    over.push(id);
+                    continue;
+                }
+            }
+            let wanted = session.wanted();
+            if wanted != session.interest {
+                session.interest = wanted;
+                let _ = epoll::modify(&self.epoll, &session.stream, EventData::new_u64(id), wanted);
+            }
+            if session.is_ready() && !self.ready.contains(&id) {
+                self.ready.push_back(id);
+            }
+        }
+        for id in over {
+            self.close(id);
+        }
+    }
+}
+
+fn spare() -> Option<OwnedFd> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty()).ok()
+}

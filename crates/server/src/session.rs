@@ -1,0 +1,153 @@
+//! One client's connection.
+
+use crate::frame::{BadLength, Decoder, Frame, Refusal, class};
+use crate::outbox::Outbox;
+use kernel::{CallId, Copyin, Credentials, Pid};
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use std::collections::{HashMap, VecDeque};
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+
+/// Above this many unsent bytes a client's requests wait.
+const OUTBOX_HIGH: usize = 1 << 20;
+/// Above this many the client is dropped: answers to calls that it already made could fill the memory.
+const OUTBOX_MAX: usize = 128 << 20;
+/// Above this many unanswered calls a client's requests wait.
+const CALLS_MAX: usize = 8192;
+/// More received descriptors that no frame claims end the session.
+const UNCLAIMED_MAX: usize = 1024;
+
+/// Names a session for the life of the server.
+pub type SessionId = u64;
+
+/// One client's connection.
+pub struct Session {
+    pub stream: OwnedFd,
+    pub who: Credentials,
+    /// Its process, once a handshake made one.
+    pub pid: Option<Pid>,
+    /// Whether its files are host descriptors.
+    pub files: bool,
+    /// Whether it may still choose how its files live.
+    pub fresh: bool,
+    pub out: Outbox,
+    /// Calls not answered yet, by the client's number.
+    pub calls: HashMap<u64, CallId>,
+    pub calls_waiting: usize,
+    /// What the client was asked for, by our number.
+    pub copyins: HashMap<u64, (CallId, Copyin)>,
+    /// Descriptors that arrived and that no CALL has claimed yet.
+    pub received: VecDeque<OwnedFd>,
+    /// To be closed once the outbox is empty.
+    pub ending: bool,
+    /// What epoll is asked to tell.
+    pub interest: EventFlags,
+    decoder: Decoder,
+    last_reqno: u64,
+}
+
+/// The end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The client closed the connection or died.
+    Eof,
+    /// The host says so.
+    Host(Errno),
+    /// The client sent more descriptors than it explained.
+    Descriptors,
+}
+
+impl Session {
+    /// A connection that was just accepted.
+    pub fn new(stream: OwnedFd, who: Credentials) -> Self {
+        Self {
+            stream,
+            who,
+            pid: None,
+            files: false,
+            fresh: true,
+            out: Outbox::default(),
+            calls: HashMap::new(),
+            calls_waiting: 0,
+            copyins: HashMap::new(),
+            received: VecDeque::new(),
+            ending: false,
+            interest: EventFlags::IN,
+            decoder: Decoder::default(),
+            last_reqno: 0,
+        }
+    }
+
+    /// Reads once, as much as fits into `space`.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub fn read(&mut self, space: &mut [u8]) -> Result<(), Ended> {
+        let mut control = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(crate::outbox::FDS_MAX))];
+        let mut control = RecvAncillaryBuffer::new(&mut control);
+        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+        let got = match rustix::net::recvmsg(&self.stream, &mut [IoSliceMut::new(space)], &mut control, flags) {
+            Ok(got) => got,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
+            Err(errno) => return Err(Ended::Host(errno)),
+        };
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
+                self.received.extend(fds);
+            }
+        }
+        match got.bytes {
+            0 => Err(Ended::Eof),
+            _ if self.received.len() > UNCLAIMED_MAX => Err(Ended::Descriptors),
+            len => {
+                self.decoder.push(&space[..len]);
+                Ok(())
+            }
+        }
+    }
+
+    /// The next whole frame.
+    ///
+    /// # Errors
+    /// The stream is no longer understood.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, BadLength> {
+        self.decoder.next()
+    }
+
+    /// Whether a request is there and may be served now.
+    pub fn is_ready(&self) -> bool {
+        self.takes_requests() && self.decoder.has_frame()
+    }
+
+    /// Whether more requests are welcome: not from a client that does not read its answers.
+    pub fn takes_requests(&self) -> bool {
+        !self.ending && self.out.queued() < OUTBOX_HIGH && self.calls_waiting < CALLS_MAX
+    }
+
+    /// Whether its unread answers take more memory than one client may have.
+    pub fn is_hoarding(&self) -> bool {
+        self.out.queued() > OUTBOX_MAX
+    }
+
+    /// What epoll should tell of it now.
+    pub fn wanted(&self) -> EventFlags {
+        let mut wanted = EventFlags::empty();
+        wanted.set(EventFlags::IN, self.takes_requests());
+        wanted.set(EventFlags::OUT, self.out.queued() > 0);
+        wanted
+    }
+
+    /// Answers a frame with a refusal.
+    pub fn refuse(&mut self, reqno: u64, refusal: Refusal) {
+        self.out.frame(reqno, class::ERROR, 0, refusal as u32, |_| {});
+    }
+
+    /// A number for a request of ours.
+    pub fn next_reqno(&mut self) -> u64 {
+        self.last_reqno += 1;
+        self.last_reqno - 1
+    }
+}

@@ -1,0 +1,170 @@
+//! Sizes, and the `name=value,…` form of -d and -n (rump_server(1)).
+
+use std::path::PathBuf;
+
+/// A drive, as -d describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriveSpec {
+    /// Its name in the rump kernel.
+    pub key: String,
+    /// The file of the host that holds it.
+    pub hostpath: PathBuf,
+    /// Bytes; none: up to the end of the file (`size=host`).
+    pub size: Option<u64>,
+    /// Where in the file it starts, in bytes.
+    pub offset: u64,
+    /// What it appears as.
+    pub kind: DriveKind,
+}
+
+/// What a drive appears as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriveKind {
+    /// A block device.
+    Blk,
+    /// A character device.
+    Chr,
+    /// A regular file.
+    Reg,
+}
+
+impl DriveSpec {
+    /// Parses `key=NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE][,type=blk|chr|reg]`.
+    ///
+    /// # Errors
+    /// What is wrong, for whom to mend it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut fields = Fields::parse(text)?;
+        let spec = Self {
+            key: fields.required("key")?,
+            hostpath: fields.required("hostpath")?.into(),
+            size: match fields.required("size")?.as_str() {
+                "host" => None,
+                size => Some(parse_size(size)?),
+            },
+            offset: fields.take("offset").map_or(Ok(0), |offset| parse_size(&offset))?,
+            kind: match fields.take("type").as_deref() {
+                None | Some("blk") => DriveKind::Blk,
+                Some("chr") => DriveKind::Chr,
+                Some("reg") => DriveKind::Reg,
+                Some(other) => return Err(format!("type '{other}' is none of blk, chr, reg")),
+            },
+        };
+        fields.finish("key, hostpath, size, offset, type")?;
+        Ok(spec)
+    }
+}
+
+/// A network link, as -n describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetSpec {
+    /// Its name in the rump kernel.
+    pub name: String,
+    /// What carries its packets.
+    pub kind: String,
+    /// The rest, which the type explains.
+    pub options: Vec<(String, String)>,
+}
+
+impl NetSpec {
+    /// Parses `name=NAME,type=TYPE[,KEY=VALUE…]`.
+    ///
+    /// # Errors
+    /// What is wrong, for whom to mend it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const NAME_MAX: usize = 15; // IFNAMSIZ less the NUL, netdevice(7)
+        let mut fields = Fields::parse(text)?;
+        let name = fields.required("name")?;
+        if name.is_empty() || name.len() > NAME_MAX {
+            return Err(format!("name '{name}' is not 1 to {NAME_MAX} bytes long"));
+        }
+        Ok(Self { name, kind: fields.required("type")?, options: fields.0 })
+    }
+}
+
+/// Parses a number of bytes, decimal, with an optional k, m or g (powers of 1,024).
+///
+/// # Errors
+/// No such number, or one too large.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 10),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 20),
+        Some(b'g' | b'G') => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("'{text}' is no size: digits, then k, m, g or nothing"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| format!("size '{text}' is too large"))
+}
+
+struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for part in text.split(',') {
+            let (name, value) = part.split_once('=').ok_or_else(|| format!("'{part}' is not name=value"))?;
+            if fields.iter().any(|(known, _)| known == name) {
+                return Err(format!("'{name}' is there twice"));
+            }
+            fields.push((name.to_owned(), value.to_owned()));
+        }
+        Ok(Self(fields))
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    fn required(&mut self, name: &str) -> Result<String, String> {
+        self.take(name).ok_or_else(|| format!("'{name}=' is missing"))
+    }
+
+    fn finish(self, known: &str) -> Result<(), String> {
+        match self.0.first() {
+            Some((name, _)) => Err(format!("'{name}' is none of {known}")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("0"), Ok(0));
+        assert_eq!(parse_size("4k"), Ok(4096));
+        assert_eq!(parse_size("2G"), Ok(2 << 30));
+        for bad in ["", "k", "-1", "1t", "99999999999999999999", "18014398509481984k"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn drives() {
+        let drive = DriveSpec::parse("key=/dev/d,hostpath=img,size=host,type=chr").unwrap();
+        assert_eq!((drive.size, drive.kind, drive.offset), (None, DriveKind::Chr, 0));
+        for bad in [
+            "",
+            "key=/d",
+            "key=/d,hostpath=i,size=x",
+            "key=/d,hostpath=i,size=1,type=tape",
+            "key=/d,hostpath=i,size=1,colour=red",
+            "key=/d,key=/e,hostpath=i,size=1",
+        ] {
+            assert!(DriveSpec::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn links() {
+        let link = NetSpec::parse("name=shm0,type=shmif,path=/tmp/bus").unwrap();
+        assert_eq!((link.name.as_str(), link.kind.as_str(), link.options.len()), ("shm0", "shmif", 1));
+        for bad in ["", "shmif", "type=tap", "name=averyverylongname,type=tap"] {
+            assert!(NetSpec::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
