@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn library_and_module_names() {
-        for text in ["rumpfs_tmpfs", "librumpfs_tmpfs", "librumpfs_tmpfs.so", "/usr/lib/librumpfs_tmpfs.so.0"] {
+        for text in ["rumpfs_tmpfs", "librumpfs_tmpfs", "librumpfs_tmpfs.so", "/usr/lib/librumpfs_tmpfs.so.0"]
+        {
             assert_eq!(parse(text), Ok("rumpfs_tmpfs".to_owned()));
         }
         let refusal = parse("rumpfs_zfs").unwrap_err();

@@ -179,7 +179,8 @@ impl HostFile {
             hint.drain = self.tokens.saturating_sub(keep);
             self.tokens -= hint.drain;
         }
-        if !self.writable && self.filler == 0 {
+        // After a full hang-up A is writable for good, and a write to it fails.
+        if !self.writable && self.filler == 0 && self.shut != Some(Shutdown::Both) {
             hint.fill = 1;
             self.filler = FILLER;
         }

@@ -1,46 +1,45 @@
 //! Frames of rump_sp(7) as they arrive: bytes in, whole frames out.
 
 /// Bytes of a header.
-pub const HEADER: usize = 24;
+pub(crate) const HEADER: usize = 24;
 /// The longest frame taken from a client, header included.
 const FRAME_MAX: u64 = 64 << 20;
 
 /// Message classes.
-pub mod class {
+pub(crate) mod class {
     /// A request.
-    pub const REQ: u16 = 0;
+    pub(crate) const REQ: u16 = 0;
     /// A response.
-    pub const RESP: u16 = 1;
+    pub(crate) const RESP: u16 = 1;
     /// A refusal.
-    pub const ERROR: u16 = 2;
+    pub(crate) const ERROR: u16 = 2;
 }
 
 /// Message types; from 32 on our own.
-pub mod kind {
-    pub const HANDSHAKE: u16 = 0;
-    pub const SYSCALL: u16 = 1;
-    pub const COPYIN: u16 = 2;
-    pub const COPYINSTR: u16 = 3;
-    pub const COPYOUT: u16 = 4;
-    pub const PREFORK: u16 = 7;
-    pub const RAISE: u16 = 8;
-    pub const OPTIONS: u16 = 32;
-    pub const CALL: u16 = 33;
-    pub const CANCEL: u16 = 34;
+pub(crate) mod kind {
+    pub(crate) const HANDSHAKE: u16 = 0;
+    pub(crate) const SYSCALL: u16 = 1;
+    pub(crate) const COPYIN: u16 = 2;
+    pub(crate) const COPYINSTR: u16 = 3;
+    pub(crate) const COPYOUT: u16 = 4;
+    pub(crate) const PREFORK: u16 = 7;
+    pub(crate) const RAISE: u16 = 8;
+    pub(crate) const OPTIONS: u16 = 32;
+    pub(crate) const CALL: u16 = 33;
+    pub(crate) const CANCEL: u16 = 34;
 }
 
 /// What a handshake is for.
-pub mod handshake {
-    pub const GUEST: u32 = 0;
-    pub const FORK: u32 = 2;
-    pub const EXEC: u32 = 3;
+pub(crate) mod handshake {
+    pub(crate) const GUEST: u32 = 0;
+    pub(crate) const FORK: u32 = 2;
+    pub(crate) const EXEC: u32 = 3;
 }
 
 /// Codes of refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Refusal {
-    TryAgain = 1,
+pub(crate) enum Refusal {
     Auth = 2,
     InvalidPrefork = 3,
     RforkFailed = 4,
@@ -49,37 +48,37 @@ pub enum Refusal {
 }
 
 /// Bits of OPTIONS.
-pub mod option {
+pub(crate) mod option {
     /// CALL frames.
-    pub const CALL: u32 = 1;
+    pub(crate) const CALL: u32 = 1;
     /// Descriptors are passed.
-    pub const FILES: u32 = 2;
+    pub(crate) const FILES: u32 = 2;
 }
 
 /// A frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    pub reqno: u64,
-    pub class: u16,
-    pub kind: u16,
+pub(crate) struct Frame {
+    pub(crate) reqno: u64,
+    pub(crate) class: u16,
+    pub(crate) kind: u16,
     /// The header's last field: a call number, a handshake's kind, a code, a signal.
-    pub word: u32,
-    pub payload: Vec<u8>,
+    pub(crate) word: u32,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// A length that no frame can have. What follows it in the stream means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BadLength(pub u64);
+pub(crate) struct BadLength(pub u64);
 
 /// Cuts a stream into frames.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     bytes: Vec<u8>,
     start: usize,
 }
 
 impl Decoder {
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.start == self.bytes.len() {
             self.bytes.clear();
             self.start = 0;
@@ -91,7 +90,7 @@ impl Decoder {
     ///
     /// # Errors
     /// Its length is impossible.
-    pub fn next(&mut self) -> Result<Option<Frame>, BadLength> {
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, BadLength> {
         let rest = &self.bytes[self.start..];
         let Some((header, rest)) = rest.split_first_chunk::<HEADER>() else { return Ok(None) };
         let len = u64::from_le_bytes(word(header, 0));
@@ -115,7 +114,7 @@ impl Decoder {
     }
 
     /// Whether [`Decoder::next`] has something to say.
-    pub fn has_frame(&self) -> bool {
+    pub(crate) fn has_frame(&self) -> bool {
         let rest = &self.bytes[self.start..];
         rest.first_chunk::<HEADER>().is_some_and(|header| {
             let len = u64::from_le_bytes(word(header, 0));

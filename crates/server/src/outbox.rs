@@ -12,11 +12,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const PIECE: usize = 256 << 10;
 
 /// The most descriptors of one message (`SCM_MAX_FD`, unix(7)).
-pub const FDS_MAX: usize = 253;
+pub(crate) const FDS_MAX: usize = 253;
 
 /// A queue of bytes and descriptors.
 #[derive(Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     pieces: VecDeque<Piece>,
     queued: usize,
 }
@@ -31,12 +31,19 @@ struct Piece {
 
 impl Outbox {
     /// Appends a frame whose payload is what `payload` appends.
-    pub fn frame(&mut self, reqno: u64, class: u16, kind: u16, word: u32, payload: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn frame(
+        &mut self,
+        reqno: u64,
+        class: u16,
+        kind: u16,
+        word: u32,
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) {
         self.frame_with(reqno, class, kind, word, Vec::new(), payload);
     }
 
     /// As [`Outbox::frame`], with descriptors, at most [`FDS_MAX`].
-    pub fn frame_with(
+    pub(crate) fn frame_with(
         &mut self,
         reqno: u64,
         class: u16,
@@ -60,13 +67,13 @@ impl Outbox {
     }
 
     /// Appends bytes that are no frame (the banner).
-    pub fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.piece(Vec::new()).bytes.extend_from_slice(bytes);
         self.queued += bytes.len();
     }
 
     /// Bytes not sent yet.
-    pub fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.queued
     }
 
@@ -74,7 +81,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The peer is gone, or what else sendmsg(2) says.
-    pub fn flush(&mut self, stream: &OwnedFd) -> Result<(), Errno> {
+    pub(crate) fn flush(&mut self, stream: &OwnedFd) -> Result<(), Errno> {
         while let Some(piece) = self.pieces.front_mut() {
             match piece.send(stream) {
                 Ok(sent) => {

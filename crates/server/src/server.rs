@@ -43,7 +43,8 @@ pub struct Server {
     pub(crate) halted: bool,
     epoll: OwnedFd,
     listener: Listener,
-    signals: OwnedFd,
+    /// Watched as long as it is open.
+    _signals: OwnedFd,
     /// Held for the moment when there are no descriptors left, to be able to turn a client away.
     spare: Option<OwnedFd>,
     last_session: SessionId,
@@ -88,7 +89,7 @@ impl Server {
             halted: false,
             epoll,
             listener,
-            signals,
+            _signals: signals,
             spare: spare(),
             last_session: FIRST_SESSION,
             nameless: VecDeque::new(),
@@ -141,8 +142,10 @@ impl Server {
             return Some(clock::until(0, 0));
         }
         let nameless = self.nameless.front().map(|(deadline, _)| *deadline);
-        let deadline =
-            [self.kernel.next_deadline(), self.preforks.next_deadline(), nameless].into_iter().flatten().min()?;
+        let deadline = [self.kernel.next_deadline(), self.preforks.next_deadline(), nameless]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(clock::until(clock::now().mono_ns, deadline))
     }
 

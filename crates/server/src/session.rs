@@ -21,37 +21,37 @@ const CALLS_MAX: usize = 8192;
 const UNCLAIMED_MAX: usize = 1024;
 
 /// Names a session for the life of the server.
-pub type SessionId = u64;
+pub(crate) type SessionId = u64;
 
 /// One client's connection.
-pub struct Session {
-    pub stream: OwnedFd,
-    pub who: Credentials,
+pub(crate) struct Session {
+    pub(crate) stream: OwnedFd,
+    pub(crate) who: Credentials,
     /// Its process, once a handshake made one.
-    pub pid: Option<Pid>,
+    pub(crate) pid: Option<Pid>,
     /// Whether its files are host descriptors.
-    pub files: bool,
+    pub(crate) files: bool,
     /// Whether it may still choose how its files live.
-    pub fresh: bool,
-    pub out: Outbox,
+    pub(crate) fresh: bool,
+    pub(crate) out: Outbox,
     /// Calls not answered yet, by the client's number.
-    pub calls: HashMap<u64, CallId>,
-    pub calls_waiting: usize,
+    pub(crate) calls: HashMap<u64, CallId>,
+    pub(crate) calls_waiting: usize,
     /// What the client was asked for, by our number.
-    pub copyins: HashMap<u64, (CallId, Copyin)>,
+    pub(crate) copyins: HashMap<u64, (CallId, Copyin)>,
     /// Descriptors that arrived and that no CALL has claimed yet.
-    pub received: VecDeque<OwnedFd>,
+    pub(crate) received: VecDeque<OwnedFd>,
     /// To be closed once the outbox is empty.
-    pub ending: bool,
+    pub(crate) ending: bool,
     /// What epoll is asked to tell.
-    pub interest: EventFlags,
+    pub(crate) interest: EventFlags,
     decoder: Decoder,
     last_reqno: u64,
 }
 
 /// The end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// The client closed the connection or died.
     Eof,
     /// The host says so.
@@ -62,7 +62,7 @@ pub enum Ended {
 
 impl Session {
     /// A connection that was just accepted.
-    pub fn new(stream: OwnedFd, who: Credentials) -> Self {
+    pub(crate) fn new(stream: OwnedFd, who: Credentials) -> Self {
         Self {
             stream,
             who,
@@ -85,11 +85,12 @@ impl Session {
     ///
     /// # Errors
     /// The session is over.
-    pub fn read(&mut self, space: &mut [u8]) -> Result<(), Ended> {
+    pub(crate) fn read(&mut self, space: &mut [u8]) -> Result<(), Ended> {
         let mut control = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(crate::outbox::FDS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut control);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let got = match rustix::net::recvmsg(&self.stream, &mut [IoSliceMut::new(space)], &mut control, flags) {
+        let got = match rustix::net::recvmsg(&self.stream, &mut [IoSliceMut::new(space)], &mut control, flags)
+        {
             Ok(got) => got,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Err(errno) => return Err(Ended::Host(errno)),
@@ -113,27 +114,27 @@ impl Session {
     ///
     /// # Errors
     /// The stream is no longer understood.
-    pub fn next_frame(&mut self) -> Result<Option<Frame>, BadLength> {
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, BadLength> {
         self.decoder.next()
     }
 
     /// Whether a request is there and may be served now.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.takes_requests() && self.decoder.has_frame()
     }
 
     /// Whether more requests are welcome: not from a client that does not read its answers.
-    pub fn takes_requests(&self) -> bool {
+    pub(crate) fn takes_requests(&self) -> bool {
         !self.ending && self.out.queued() < OUTBOX_HIGH && self.calls_waiting < CALLS_MAX
     }
 
     /// Whether its unread answers take more memory than one client may have.
-    pub fn is_hoarding(&self) -> bool {
+    pub(crate) fn is_hoarding(&self) -> bool {
         self.out.queued() > OUTBOX_MAX
     }
 
     /// What epoll should tell of it now.
-    pub fn wanted(&self) -> EventFlags {
+    pub(crate) fn wanted(&self) -> EventFlags {
         let mut wanted = EventFlags::empty();
         wanted.set(EventFlags::IN, self.takes_requests());
         wanted.set(EventFlags::OUT, self.out.queued() > 0);
@@ -141,12 +142,12 @@ impl Session {
     }
 
     /// Answers a frame with a refusal.
-    pub fn refuse(&mut self, reqno: u64, refusal: Refusal) {
+    pub(crate) fn refuse(&mut self, reqno: u64, refusal: Refusal) {
         self.out.frame(reqno, class::ERROR, 0, refusal as u32, |_| {});
     }
 
     /// A number for a request of ours.
-    pub fn next_reqno(&mut self) -> u64 {
+    pub(crate) fn next_reqno(&mut self) -> u64 {
         self.last_reqno += 1;
         self.last_reqno - 1
     }

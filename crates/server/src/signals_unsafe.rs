@@ -22,7 +22,7 @@ unsafe extern "C" {
 ///
 /// # Errors
 /// As signalfd(2).
-pub fn termination() -> Result<OwnedFd, Errno> {
+pub(crate) fn termination() -> Result<OwnedFd, Errno> {
     let mut set: SigSet = [0; 16];
     set[0] = (1 << (SIGINT - 1)) | (1 << (SIGTERM - 1));
     // SAFETY: `set` is a whole sigset_t that outlives the call; a null `old` is allowed (sigprocmask(2)).
@@ -30,7 +30,9 @@ pub fn termination() -> Result<OwnedFd, Errno> {
     // SAFETY: `set` is a whole sigset_t that outlives the call.
     let fd = unsafe { signalfd(-1, &raw const set, SFD_CLOEXEC | SFD_NONBLOCK) };
     if fd < 0 {
-        return Err(std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error));
+        return Err(std::io::Error::last_os_error()
+            .raw_os_error()
+            .map_or(Errno::IO, Errno::from_raw_os_error));
     }
     // SAFETY: signalfd has just made this descriptor, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

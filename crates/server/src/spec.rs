@@ -93,7 +93,8 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         Some(b'g' | b'G') => (&text[..text.len() - 1], 30),
         _ => (text, 0),
     };
-    let number: u64 = digits.parse().map_err(|_| format!("'{text}' is no size: digits, then k, m, g or nothing"))?;
+    let number: u64 =
+        digits.parse().map_err(|_| format!("'{text}' is no size: digits, then k, m, g or nothing"))?;
     number.checked_mul(1 << shift).ok_or_else(|| format!("size '{text}' is too large"))
 }
 

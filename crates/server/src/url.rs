@@ -80,9 +80,16 @@ mod tests {
         assert_eq!(Url::parse("tcp://127.0.0.1:7000/x").map(|url| url.is_local()), Ok(true));
         assert_eq!(Url::parse("tcp://*:7000").map(|url| url.is_local()), Ok(false));
         let long = format!("unix:///{}", "a".repeat(PATH_MAX));
-        for bad in
-            ["", "unix://", "/tmp/s", "tcp://localhost:1", "tcp://1.2.3.4", "tcp://1.2.3.4:0", "tcp6://[::1]:1", &long]
-        {
+        for bad in [
+            "",
+            "unix://",
+            "/tmp/s",
+            "tcp://localhost:1",
+            "tcp://1.2.3.4",
+            "tcp://1.2.3.4:0",
+            "tcp6://[::1]:1",
+            &long,
+        ] {
             let refusal = Url::parse(bad).unwrap_err();
             assert!(refusal.contains(&format!("'{bad}'")) && refusal.contains("expected"), "{refusal}");
         }
