@@ -10,4 +10,5 @@
 extern crate alloc;
 
 pub mod config;
+pub mod fds;
 pub mod path;

@@ -1,0 +1,253 @@
+//! What the program's descriptors are. The host's table is the truth; this is a cache of it.
+//!
+//! One word per number, read and written without locks. What is not known is asked for when it is used
+//! ([`crate::probe`]). The interceptor's bitmap, which its trampolines test, is kept in step: a set bit means
+//! "ask this table".
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// A descriptor as the rump kernel numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KernelFd(pub u32);
+
+/// What a file of the rump kernel is (the `kind` of a reply's file entry, man/rump_sp.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Always ready; epoll_ctl(2) refuses it.
+    Regular,
+    /// As `Regular`; fchdir(2) accepts it.
+    Directory,
+    /// A device.
+    Device,
+    /// A pipe or fifo.
+    Pipe,
+    /// A socket.
+    Socket,
+    /// Opened with O_PATH.
+    Path,
+    /// A kind that this library does not know, or was not told.
+    Other,
+}
+
+impl Kind {
+    /// The kind with this number.
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            1 => Self::Regular,
+            2 => Self::Directory,
+            3 => Self::Device,
+            4 => Self::Pipe,
+            5 => Self::Socket,
+            6 => Self::Path,
+            _ => Self::Other,
+        }
+    }
+
+    const fn to_number(self) -> u64 {
+        match self {
+            Self::Other => 0,
+            Self::Regular => 1,
+            Self::Directory => 2,
+            Self::Device => 3,
+            Self::Pipe => 4,
+            Self::Socket => 5,
+            Self::Path => 6,
+        }
+    }
+}
+
+/// A rump kernel's file behind a number of the program's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RumpFd {
+    /// Its descriptor there.
+    pub kernel_fd: KernelFd,
+    /// What it is.
+    pub kind: Kind,
+    /// The session that it belongs to; in a later one it means nothing. 24 bits.
+    pub generation: u32,
+    /// Whether the server already drives its readiness.
+    pub watched: bool,
+}
+
+/// What a number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// The host's, or free.
+    Host,
+    /// To be probed before it is used.
+    Unknown,
+    /// The rump kernel's.
+    Rump(RumpFd),
+    /// The library's own; the program is told `EBADF`.
+    Own,
+}
+
+const STATE_HOST: u64 = 0;
+const STATE_UNKNOWN: u64 = 1;
+const STATE_RUMP: u64 = 2;
+const STATE_OWN: u64 = 3;
+const STATE_MASK: u64 = 3;
+const WATCHED: u64 = 1 << 2;
+const KIND_SHIFT: u32 = 4;
+const KIND_MASK: u64 = 0xf;
+const GENERATION_SHIFT: u32 = 8;
+const GENERATION_MASK: u64 = 0xff_ffff;
+const KERNEL_FD_SHIFT: u32 = 32;
+
+impl Entry {
+    const fn pack(self) -> u64 {
+        match self {
+            Self::Host => STATE_HOST,
+            Self::Unknown => STATE_UNKNOWN,
+            Self::Own => STATE_OWN,
+            Self::Rump(rump) => {
+                let watched = if rump.watched { WATCHED } else { 0 };
+                let generation = (rump.generation as u64 & GENERATION_MASK) << GENERATION_SHIFT;
+                let kernel_fd = (rump.kernel_fd.0 as u64) << KERNEL_FD_SHIFT;
+                STATE_RUMP | watched | rump.kind.to_number() << KIND_SHIFT | generation | kernel_fd
+            }
+        }
+    }
+
+    fn unpack(word: u64) -> Self {
+        match word & STATE_MASK {
+            STATE_HOST => Self::Host,
+            STATE_UNKNOWN => Self::Unknown,
+            STATE_OWN => Self::Own,
+            _ => Self::Rump(RumpFd {
+                kernel_fd: KernelFd((word >> KERNEL_FD_SHIFT) as u32),
+                kind: Kind::from_number((word >> KIND_SHIFT & KIND_MASK) as u32),
+                generation: (word >> GENERATION_SHIFT & GENERATION_MASK) as u32,
+                watched: word & WATCHED != 0,
+            }),
+        }
+    }
+}
+
+/// The table. Numbers beyond its end are always [`Entry::Unknown`].
+pub struct Fds {
+    words: &'static [AtomicU64],
+    mark: fn(u32, bool),
+}
+
+impl Fds {
+    /// A table over zeroed words, in which every number is the host's. `mark` writes the interceptor's bit of
+    /// a number.
+    #[must_use]
+    pub const fn new(words: &'static [AtomicU64], mark: fn(u32, bool)) -> Self {
+        Self { words, mark }
+    }
+
+    /// What this number is.
+    #[must_use]
+    pub fn get(&self, fd: u32) -> Entry {
+        self.words.get(fd as usize).map_or(Entry::Unknown, |word| Entry::unpack(word.load(Ordering::Acquire)))
+    }
+
+    /// From now on this number is that.
+    pub fn set(&self, fd: u32, entry: Entry) {
+        let Some(word) = self.words.get(fd as usize) else { return };
+        // The bit is set before and cleared after the word says so: in between the table is asked needlessly,
+        // never passed over.
+        if entry != Entry::Host {
+            (self.mark)(fd, true);
+        }
+        word.store(entry.pack(), Ordering::Release);
+        if entry == Entry::Host {
+            (self.mark)(fd, false);
+        }
+    }
+
+    /// Notes that the server drives the readiness of `rump`, unless the number has become something else.
+    pub fn set_watched(&self, fd: u32, rump: RumpFd) {
+        let Some(word) = self.words.get(fd as usize) else { return };
+        let before = Entry::Rump(rump).pack();
+        let after = Entry::Rump(RumpFd { watched: true, ..rump }).pack();
+        // Lost against a close or dup2 of another thread: then there is nothing to note.
+        let _ = word.compare_exchange(before, after, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// The numbers from `first` to `last` of which something else than [`Entry::Host`] is known.
+    pub fn known(&self, first: u32, last: u32) -> impl Iterator<Item = (u32, Entry)> + '_ {
+        let end = self.words.len().min((last as usize).saturating_add(1));
+        let start = (first as usize).min(end);
+        (start..end).filter_map(|at| {
+            let fd = u32::try_from(at).ok()?;
+            Some((fd, self.get(fd))).filter(|(_, entry)| *entry != Entry::Host)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+    use core::cell::RefCell;
+    use proptest::prelude::*;
+
+    std::thread_local! {
+        static MARKS: RefCell<Vec<(u32, bool)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    fn table(size: usize) -> Fds {
+        let words: Vec<AtomicU64> = (0..size).map(|_| AtomicU64::new(0)).collect();
+        MARKS.with(|marks| marks.borrow_mut().clear());
+        Fds::new(Box::leak(words.into_boxed_slice()), |fd, set| {
+            MARKS.with(|marks| marks.borrow_mut().push((fd, set)))
+        })
+    }
+
+    fn rump(kernel_fd: u32) -> RumpFd {
+        RumpFd { kernel_fd: KernelFd(kernel_fd), kind: Kind::Socket, generation: 1, watched: false }
+    }
+
+    #[test]
+    fn a_fresh_number_is_the_hosts_and_one_beyond_the_end_unknown() {
+        let fds = table(8);
+        assert_eq!(fds.get(7), Entry::Host);
+        assert_eq!(fds.get(8), Entry::Unknown);
+        assert_eq!(fds.get(u32::MAX), Entry::Unknown);
+        fds.set(u32::MAX, Entry::Own);
+    }
+
+    #[test]
+    fn the_bitmap_follows() {
+        let fds = table(8);
+        fds.set(5, Entry::Rump(rump(0)));
+        fds.set(5, Entry::Host);
+        fds.set(6, Entry::Unknown);
+        MARKS.with(|marks| assert_eq!(*marks.borrow(), [(5, true), (5, false), (6, true)]));
+    }
+
+    #[test]
+    fn watching_loses_against_a_change() {
+        let fds = table(8);
+        fds.set(5, Entry::Rump(rump(0)));
+        fds.set_watched(5, rump(0));
+        assert_eq!(fds.get(5), Entry::Rump(RumpFd { watched: true, ..rump(0) }));
+        fds.set(5, Entry::Rump(rump(1)));
+        fds.set_watched(5, rump(0));
+        assert_eq!(fds.get(5), Entry::Rump(rump(1)));
+    }
+
+    #[test]
+    fn known_numbers_of_a_range() {
+        let fds = table(8);
+        fds.set(2, Entry::Own);
+        fds.set(5, Entry::Unknown);
+        assert_eq!(fds.known(0, u32::MAX).collect::<Vec<_>>(), [(2, Entry::Own), (5, Entry::Unknown)]);
+        assert_eq!(fds.known(3, 4).count(), 0);
+        assert_eq!(fds.known(9, 3).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn entries_survive_packing(kernel_fd: u32, kind in 0u32..8, generation in 0u32..1 << 24, watched: bool) {
+            let rump = RumpFd { kernel_fd: KernelFd(kernel_fd), kind: Kind::from_number(kind), generation, watched };
+            prop_assert_eq!(Entry::unpack(Entry::Rump(rump).pack()), Entry::Rump(rump));
+        }
+    }
+}
