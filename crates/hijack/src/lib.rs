@@ -10,5 +10,57 @@
 extern crate alloc;
 
 pub mod config;
+pub mod dispatch;
+pub mod exec;
 pub mod fds;
+mod newfd;
+mod owner;
 pub mod path;
+mod task;
+pub mod world;
+
+use config::Config;
+use exec::{Inherited, Scratch};
+use fds::Fds;
+use task::Tasks;
+use world::World;
+
+/// A hijacked process.
+pub struct Hijack<W> {
+    config: Config,
+    world: W,
+    fds: Fds,
+    inherited: Inherited,
+    tasks: Tasks,
+    scratch: Scratch,
+    /// So many bytes of a path say whose it is.
+    path_decides: usize,
+}
+
+impl<W: World> Hijack<W> {
+    /// A process whose working directory is the host's.
+    #[must_use]
+    pub fn new(config: Config, inherited: Inherited, world: W, fds: Fds) -> Self {
+        let path_decides = path::decides(&config);
+        let (tasks, scratch) = (Tasks::new(), Scratch::new());
+        Self { config, world, fds, inherited, tasks, scratch, path_decides }
+    }
+
+    /// What the user asked for.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the program's descriptors are.
+    #[must_use]
+    pub fn fds(&self) -> &Fds {
+        &self.fds
+    }
+
+    /// The outside.
+    #[must_use]
+    pub fn world(&self) -> &W {
+        &self.world
+    }
+}

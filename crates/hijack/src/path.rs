@@ -2,6 +2,10 @@
 //! (rumphijack(3)).
 
 use crate::config::Config;
+use alloc::vec::Vec;
+
+/// What `sysctl=yes` makes the rump kernel's.
+const PROC_SYS: &[u8] = b"/proc/sys";
 
 /// The kernel that a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +25,14 @@ pub enum RumpPath {
     Root,
 }
 
-/// Decides about an absolute path; `None` for a relative one, which goes where its directory is.
+/// So many bytes at the start of a path say whose it is: the longest prefix and the border behind it.
+#[must_use]
+pub fn decides(config: &Config) -> usize {
+    let prefixes = config.path.iter().chain(&config.blankets).map(Vec::len);
+    prefixes.chain([PROC_SYS.len()]).max().unwrap_or_default() + 1
+}
+
+/// Decides about an absolute path, of which only its first [`decides`] bytes need be given; `None` for a relative one, which goes where its directory is.
 #[must_use]
 pub fn absolute(config: &Config, path: &[u8]) -> Option<Owner> {
     if path.first() != Some(&b'/') {
@@ -31,7 +42,7 @@ pub fn absolute(config: &Config, path: &[u8]) -> Option<Owner> {
         return Some(Owner::Rump(cut));
     }
     let blanketed = config.blankets.iter().any(|prefix| path.starts_with(prefix));
-    let sysctl = config.sysctl && is_below(b"/proc/sys", path);
+    let sysctl = config.sysctl && is_below(PROC_SYS, path);
     Some(if blanketed || sysctl { Owner::Rump(RumpPath::From(0)) } else { Owner::Host })
 }
 

@@ -1,0 +1,57 @@
+//! close(2), close_range(2): the host's. The rump kernel learns of the last close by the descriptor's peer.
+
+use super::{Answer, Call, Verdict};
+use crate::Hijack;
+use crate::fds::Entry;
+use crate::world::World;
+use abi::{Errno, nr};
+
+/// linux/close_range.h
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
+pub(super) fn close<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let fd = call.args[0] as u32;
+    match h.fds.get(fd) {
+        Entry::Host => return Ok(Answer::Host),
+        Entry::Own => return Err(Errno::EBADF),
+        // Before the host's close: once it is closed, another thread may be given the number.
+        Entry::Rump(_) | Entry::Unknown => h.learn(fd, Entry::Host),
+    }
+    h.world.host(nr::CLOSE, call.args).map(Answer::Value)
+}
+
+pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let [first, last, flags, ..] = call.args;
+    let (first, last) = (first as u32, last as u32);
+    let mut known = h.fds.known(first, last).peekable();
+    if last < first || known.peek().is_none() {
+        return Ok(Answer::Host);
+    }
+    let mut from = Some(first);
+    for (fd, entry) in known {
+        match entry {
+            Entry::Own => {
+                close_between(h, from, fd.checked_sub(1), flags)?;
+                from = fd.checked_add(1);
+            }
+            _ if flags as u32 & CLOSE_RANGE_CLOEXEC == 0 => h.learn(fd, Entry::Host),
+            _ => {}
+        }
+    }
+    close_between(h, from, Some(last), flags)?;
+    Ok(Answer::Value(0))
+}
+
+fn close_between<W: World>(
+    h: &Hijack<W>,
+    first: Option<u32>,
+    last: Option<u32>,
+    flags: u64,
+) -> Result<(), Errno> {
+    match (first, last) {
+        (Some(first), Some(last)) if first <= last => {
+            h.world.host(nr::CLOSE_RANGE, [first.into(), last.into(), flags, 0, 0, 0]).map(drop)
+        }
+        _ => Ok(()),
+    }
+}

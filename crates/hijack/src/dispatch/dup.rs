@@ -1,0 +1,52 @@
+//! dup(2), dup2(2), dup3(2): the host's; the table follows.
+
+use super::{Answer, Call, Verdict};
+use crate::Hijack;
+use crate::fds::Entry;
+use crate::world::World;
+use abi::Errno;
+
+pub(super) fn dup<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    copy(h, call, h.fds.get(call.args[0] as u32))
+}
+
+/// A call that copies descriptor 0 of its arguments, which is `entry`, to the number that it answers.
+pub(super) fn copy<W: World>(h: &Hijack<W>, call: &Call, entry: Entry) -> Verdict {
+    match entry {
+        Entry::Host => Ok(Answer::Host),
+        Entry::Own => Err(Errno::EBADF),
+        Entry::Rump(_) | Entry::Unknown => {
+            let number = h.world.host(call.nr, call.args)?;
+            h.learn(number as u32, entry);
+            Ok(Answer::Value(number))
+        }
+    }
+}
+
+pub(super) fn dup2<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    replace(h, call)
+}
+
+pub(super) fn dup3<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    replace(h, call)
+}
+
+fn replace<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let (old, new) = (call.args[0] as u32, call.args[1] as u32);
+    let entry = h.fds.get(old);
+    if entry == Entry::Own {
+        return Err(Errno::EBADF);
+    }
+    if h.fds.get(new) == Entry::Own {
+        h.world.move_own(new)?;
+    }
+    if entry == Entry::Host && h.fds.get(new) == Entry::Host || old == new {
+        return Ok(Answer::Host);
+    }
+    // While the host replaces the one by the other, other threads have to ask which it is.
+    let before = h.fds.get(new);
+    h.learn(new, Entry::Unknown);
+    let answer = h.world.host(call.nr, call.args);
+    h.learn(new, if answer.is_ok() { entry } else { before });
+    answer.map(Answer::Value)
+}

@@ -1,0 +1,151 @@
+//! sendmsg(2) and recvmsg(2) and their plural forms: descriptors that travel in control messages (unix(7),
+//! `SCM_RIGHTS`).
+//!
+//! Over a host socket a rump descriptor goes as it is, a host descriptor; whoever receives one asks what it is.
+//! Over a rump socket the host descriptors travel along with the request, and come back with the reply.
+
+use super::{Answer, Call, Verdict, row_of, with};
+use crate::Hijack;
+use crate::fds::{Entry, RumpFd};
+use crate::owner::Owner;
+use crate::world::World;
+use abi::layout::{Cmsghdr, Mmsghdr, Msghdr};
+use abi::raw::net::{SCM_RIGHTS, SOL_SOCKET};
+use abi::{Errno, nr};
+use alloc::vec;
+use alloc::vec::Vec;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+/// Control messages longer than this are refused by the host too (net.core.optmem_max is 128 KiB at most).
+const CONTROL_MAX: u64 = 128 << 10;
+
+/// sendmmsg(2): "vlen is capped to UIO_MAXIOV (1024)".
+const MESSAGES_MAX: u64 = 1024;
+
+pub(super) fn sendmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    match h.owner(call.args[0])? {
+        Owner::Host => Ok(Answer::Host),
+        Owner::Rump(rump) => {
+            let rights = rights_of(h, &header(h, call.args[1])?)?;
+            send(h, call, rump, &rights)
+        }
+    }
+}
+
+pub(super) fn sendmmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let Owner::Rump(rump) = h.owner(call.args[0])? else { return Ok(Answer::Host) };
+    let mut rights = Vec::new();
+    for at in headers(call) {
+        rights.extend(rights_of(h, &header(h, at)?)?);
+    }
+    send(h, call, rump, &rights)
+}
+
+pub(super) fn recvmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    receive(h, call, |_| Some(call.args[1]).into_iter())
+}
+
+pub(super) fn recvmmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    receive(h, call, |received| headers(call).take(usize::try_from(received).unwrap_or(0)))
+}
+
+fn send<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd, rights: &[u32]) -> Verdict {
+    if rights.iter().any(|&fd| h.fds.get(fd) == Entry::Own) {
+        return Err(Errno::EBADF);
+    }
+    let args = with(call.args, 0, rump.kernel_fd.0.into());
+    let reply = h.world.rump(row_of(call.nr)?, args, rights)?;
+    h.take_hints(&reply, (call.args[0] as u32, rump));
+    Ok(Answer::Value(reply.value))
+}
+
+/// Receives in the kernel that owns the socket. Of a descriptor that came over a host socket nothing is known.
+fn receive<W, I>(h: &Hijack<W>, call: &Call, filled: impl Fn(u64) -> I) -> Verdict
+where
+    W: World,
+    I: Iterator<Item = u64>,
+{
+    if let Owner::Rump(_) = h.owner(call.args[0])? {
+        return h.by_fd((row_of(call.nr)?, call), 0);
+    }
+    let has_room = |at| header(h, at).is_ok_and(|header| header.msg_control != 0);
+    let asked = if call.nr == nr::RECVMMSG { call.args[2] } else { 1 };
+    if !filled(asked).any(has_room) {
+        return Ok(Answer::Host);
+    }
+    let value = h.world.host_waiting(call.nr, call.args)?;
+    for at in filled(value) {
+        let rights = header(h, at).and_then(|header| rights_of(h, &header)).unwrap_or_default();
+        rights.into_iter().for_each(|fd| h.learn(fd, Entry::Unknown));
+    }
+    Ok(Answer::Value(value))
+}
+
+fn header<W: World>(h: &Hijack<W>, address: u64) -> Result<Msghdr, Errno> {
+    let mut header = Msghdr::new_zeroed();
+    h.world.read(address, header.as_mut_bytes())?;
+    Ok(header)
+}
+
+/// Where the headers of a plural call are.
+fn headers(call: &Call) -> impl Iterator<Item = u64> + use<> {
+    let [_, array, count, ..] = call.args;
+    (0..count.min(MESSAGES_MAX)).map(move |at| array.wrapping_add(at * size_of::<Mmsghdr>() as u64))
+}
+
+/// The descriptors that the control messages name.
+fn rights_of<W: World>(h: &Hijack<W>, header: &Msghdr) -> Result<Vec<u32>, Errno> {
+    if header.msg_control == 0 || header.msg_controllen == 0 {
+        return Ok(Vec::new());
+    }
+    let mut control = vec![0; header.msg_controllen.min(CONTROL_MAX) as usize];
+    h.world.read(header.msg_control, &mut control)?;
+    Ok(rights_in(&control))
+}
+
+fn rights_in(mut control: &[u8]) -> Vec<u32> {
+    const HEADER: usize = size_of::<Cmsghdr>();
+    let mut rights = Vec::new();
+    while let Ok((head, rest)) = Cmsghdr::read_from_prefix(control) {
+        let length = usize::try_from(head.cmsg_len).unwrap_or(usize::MAX);
+        let Some(data) = length.checked_sub(HEADER).and_then(|length| rest.get(..length)) else { break };
+        if (head.cmsg_level, head.cmsg_type) == (SOL_SOCKET.cast_signed(), SCM_RIGHTS.cast_signed()) {
+            rights.extend(data.chunks_exact(4).filter_map(|fd| u32::read_from_bytes(fd).ok()));
+        }
+        control = control.get(length.next_multiple_of(8)..).unwrap_or_default();
+    }
+    rights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn message(level: u32, kind: u32, data: &[u8]) -> Vec<u8> {
+        let head =
+            Cmsghdr { cmsg_len: (16 + data.len()) as u64, cmsg_level: level as i32, cmsg_type: kind as i32 };
+        let mut bytes = [head.as_bytes(), data].concat();
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+
+    #[test]
+    fn rights_are_found_among_other_messages() {
+        let control = [
+            message(SOL_SOCKET, 2, &[0; 12]),
+            message(SOL_SOCKET, SCM_RIGHTS, &[5, 0, 0, 0, 130, 0, 0, 0, 7, 0, 0, 0]),
+            message(41, SCM_RIGHTS, &[9, 0, 0, 0]),
+            message(SOL_SOCKET, SCM_RIGHTS, &[1, 1, 0, 0]),
+        ]
+        .concat();
+        assert_eq!(rights_in(&control), [5, 130, 7, 257]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_control_bytes_are_survived(control in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(rights_in(&control).len() <= control.len() / 4);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! One call: whose is it, and carrying it out.
+//!
+//! Most calls are routed as their row of [`abi::table`] says ([`route`]). Those with code of their own have a
+//! file each (or one for a family) and a line in [`handler`].
+
+mod close;
+mod cwd;
+mod dup;
+mod epoll;
+mod fcntl;
+mod handle;
+mod inotify;
+mod message;
+mod mmap;
+mod pidfd;
+mod poll;
+mod route;
+mod select;
+mod transfer;
+mod umask;
+
+use crate::world::{Args, World};
+use crate::{Hijack, exec};
+use abi::table::{Route, Row, lookup};
+use abi::{Errno, nr};
+
+/// A call as the program made it.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// Its number.
+    pub nr: u32,
+    /// Its arguments.
+    pub args: Args,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The host carries it out, as the program made it.
+    Host,
+    /// It is done; this is the value for `%rax`.
+    Value(u64),
+}
+
+/// What becomes of a call, or the error that the program sees.
+pub type Verdict = Result<Answer, Errno>;
+
+/// Code of its own for one call.
+type Handler<W> = fn(&Hijack<W>, &Call) -> Verdict;
+
+/// A caught call with the row that describes it.
+type Rowed<'a> = (&'static Row, &'a Call);
+
+/// The calls with code of their own.
+fn handler<W: World>(number: u32) -> Option<Handler<W>> {
+    Some(match number {
+        nr::CLOSE => close::close,
+        nr::CLOSE_RANGE => close::close_range,
+        nr::DUP => dup::dup,
+        nr::DUP2 => dup::dup2,
+        nr::DUP3 => dup::dup3,
+        nr::FCNTL => fcntl::fcntl,
+        nr::IOCTL => fcntl::ioctl,
+        nr::POLL => poll::poll,
+        nr::PPOLL => poll::ppoll,
+        nr::SELECT | nr::PSELECT6 => select::select,
+        nr::EPOLL_CTL => epoll::epoll_ctl,
+        nr::CHDIR => cwd::chdir,
+        nr::FCHDIR => cwd::fchdir,
+        nr::GETCWD => cwd::getcwd,
+        nr::UMASK => umask::umask,
+        nr::SYNC => umask::sync,
+        nr::SENDFILE => transfer::sendfile,
+        nr::SPLICE | nr::TEE => transfer::pipes_only,
+        nr::VMSPLICE => transfer::vmsplice,
+        nr::COPY_FILE_RANGE => transfer::copy_file_range,
+        nr::MMAP => mmap::mmap,
+        nr::INOTIFY_ADD_WATCH => inotify::inotify_add_watch,
+        nr::SENDMSG => message::sendmsg,
+        nr::SENDMMSG => message::sendmmsg,
+        nr::RECVMSG => message::recvmsg,
+        nr::RECVMMSG => message::recvmmsg,
+        nr::EXECVE => exec::execve,
+        nr::EXECVEAT => exec::execveat,
+        nr::OPEN_BY_HANDLE_AT => handle::open_by_handle_at,
+        nr::PIDFD_GETFD => pidfd::pidfd_getfd,
+        _ => return None,
+    })
+}
+
+impl<W: World> Hijack<W> {
+    /// Decides about one call and carries it out unless it is the host's.
+    ///
+    /// # Errors
+    /// What the program sees as the call's error.
+    pub fn dispatch(&self, call: &Call) -> Verdict {
+        if let Some(handler) = handler::<W>(call.nr) {
+            return handler(self, call);
+        }
+        let Some(row) = lookup(call.nr) else { return Ok(Answer::Host) };
+        match row.route {
+            Route::ByFd(at) => self.by_fd((row, call), at),
+            Route::ByPath(at) => self.by_path((row, call), at),
+            Route::At { dir, path } => self.at((row, call), dir, path),
+            Route::TwoPaths { first, second } => self.two_paths((row, call), first, second),
+            Route::ByFamily(at) => self.by_family((row, call), at),
+            Route::Refused(errno) => Err(errno),
+            Route::Host | Route::Special => Ok(Answer::Host),
+        }
+    }
+}
+
+/// Argument `at` of a call; a row never names one that is not there.
+fn argument(args: &Args, at: u8) -> u64 {
+    args.get(usize::from(at)).copied().unwrap_or_default()
+}
+
+/// The arguments with one of them replaced.
+fn with(mut args: Args, at: u8, value: u64) -> Args {
+    if let Some(slot) = args.get_mut(usize::from(at)) {
+        *slot = value;
+    }
+    args
+}
+
+/// The row of a call that has one.
+fn row_of(number: u32) -> Result<&'static Row, Errno> {
+    lookup(number).ok_or(Errno::ENOSYS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Calls that go where their row says: by descriptor, by path, by family.
+
+use super::{Answer, Rowed, Verdict, argument, with};
+use crate::Hijack;
+use crate::owner::Owner;
+use crate::path::{self, RumpPath};
+use crate::world::World;
+use abi::Errno;
+
+/// `AT_FDCWD` (linux/fcntl.h), as the low half of a register.
+pub(super) const AT_FDCWD: u32 = -100i32 as u32;
+
+/// The empty rest of a path that was the prefix alone.
+static ROOT: &[u8; 2] = b"/\0";
+
+/// A path argument in the terms of the kernel that it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PathOwner {
+    /// The host's.
+    Host,
+    /// The rump kernel's; absolute there, and this is its address.
+    Rump(u64),
+    /// Relative: it goes where its directory is.
+    Relative,
+}
+
+impl<W: World> Hijack<W> {
+    pub(super) fn by_fd(&self, (row, call): Rowed<'_>, at: u8) -> Verdict {
+        let fd = argument(&call.args, at);
+        match self.owner(fd)? {
+            Owner::Host => Ok(Answer::Host),
+            Owner::Rump(rump) => {
+                let args = with(call.args, at, u64::from(rump.kernel_fd.0));
+                self.rump_on(row, args, (fd as u32, rump)).map(Answer::Value)
+            }
+        }
+    }
+
+    pub(super) fn by_path(&self, (row, call): Rowed<'_>, at: u8) -> Verdict {
+        match self.path_owner(argument(&call.args, at)) {
+            PathOwner::Rump(address) => self.rump(row, with(call.args, at, address)).map(Answer::Value),
+            PathOwner::Relative if self.cwd_in_rump() => self.rump(row, call.args).map(Answer::Value),
+            PathOwner::Host | PathOwner::Relative => Ok(Answer::Host),
+        }
+    }
+
+    pub(super) fn at(&self, (row, call): Rowed<'_>, dir: u8, path: u8) -> Verdict {
+        let found = self.path_at(Some(argument(&call.args, dir)), argument(&call.args, path))?;
+        let Some((dir_fd, address)) = found else { return Ok(Answer::Host) };
+        let args = with(with(call.args, dir, dir_fd), path, address);
+        self.rump(row, args).map(Answer::Value)
+    }
+
+    pub(super) fn two_paths(
+        &self,
+        (row, call): Rowed<'_>,
+        first: (Option<u8>, u8),
+        second: (Option<u8>, u8),
+    ) -> Verdict {
+        let args = &call.args;
+        let found = |(dir, path): (Option<u8>, u8)| {
+            self.path_at(dir.map(|at| argument(args, at)), argument(args, path))
+        };
+        match (found(first)?, found(second)?) {
+            (None, None) => Ok(Answer::Host),
+            (Some(one), Some(other)) => {
+                let place = |args, (dir, path): (Option<u8>, u8), (dir_fd, address)| {
+                    let args = dir.map_or(args, |at| with(args, at, dir_fd));
+                    with(args, path, address)
+                };
+                let args = place(place(call.args, first, one), second, other);
+                self.rump(row, args).map(Answer::Value)
+            }
+            // rename(2), link(2): not on the same file system. mv(1) copies then.
+            (None, Some(_)) | (Some(_), None) => Err(Errno::EXDEV),
+        }
+    }
+
+    pub(super) fn by_family(&self, (row, call): Rowed<'_>, at: u8) -> Verdict {
+        if self.config.families.contains(argument(&call.args, at)) {
+            self.rump(row, call.args).map(Answer::Value)
+        } else {
+            Ok(Answer::Host)
+        }
+    }
+
+    /// A path with its directory descriptor (`None`: the working directory): what the rump kernel is told in
+    /// place of the two, or `None` if it is the host's.
+    pub(crate) fn path_at(&self, dir: Option<u64>, path: u64) -> Result<Option<(u64, u64)>, Errno> {
+        let cwd = u64::from(AT_FDCWD);
+        match (self.path_owner(path), dir) {
+            (PathOwner::Host, _) => Ok(None),
+            (PathOwner::Rump(address), _) => Ok(Some((cwd, address))),
+            (PathOwner::Relative, Some(dir)) if dir as u32 != AT_FDCWD => match self.owner(dir)? {
+                Owner::Host => Ok(None),
+                Owner::Rump(rump) => Ok(Some((u64::from(rump.kernel_fd.0), path))),
+            },
+            (PathOwner::Relative, _) => Ok(self.cwd_in_rump().then_some((cwd, path))),
+        }
+    }
+
+    /// Whose path a string of the program's is. One that cannot be read is taken for a relative one: either
+    /// kernel answers `EFAULT`, and a null path beside a descriptor means the descriptor (utimensat(2)).
+    pub(crate) fn path_owner(&self, address: u64) -> PathOwner {
+        // Clearing 4,096 bytes for each path would cost more than the decision.
+        if self.path_decides <= 64 { self.decide::<64>(address) } else { self.decide::<4096>(address) }
+    }
+
+    fn decide<const ROOM: usize>(&self, address: u64) -> PathOwner {
+        let mut start = [0; ROOM];
+        let room = start.get_mut(..self.path_decides).unwrap_or_default();
+        let Ok(length) = self.world.read_str(address, room) else { return PathOwner::Relative };
+        match path::absolute(&self.config, start.get(..length).unwrap_or_default()) {
+            None => PathOwner::Relative,
+            Some(path::Owner::Host) => PathOwner::Host,
+            Some(path::Owner::Rump(RumpPath::Root)) => PathOwner::Rump(ROOT.as_ptr() as u64),
+            Some(path::Owner::Rump(RumpPath::From(at))) => PathOwner::Rump(address.wrapping_add(at as u64)),
+        }
+    }
+}

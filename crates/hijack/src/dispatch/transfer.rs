@@ -1,0 +1,119 @@
+//! Calls that move bytes from one descriptor to another inside a kernel. Across kernels they are carried out by
+//! copying, or refused where their manual pages let callers fall back.
+
+use super::{Answer, Call, Verdict, row_of, with};
+use crate::Hijack;
+use crate::owner::Owner;
+use crate::world::{Args, Outcome, World};
+use abi::raw::general::{SEEK_CUR, SEEK_SET};
+use abi::{Errno, nr};
+use alloc::vec;
+
+/// What is copied at once.
+const PIECE: u64 = 64 << 10;
+
+/// sendfile(2): "will transfer at most 0x7ffff000 bytes".
+const COUNT_MAX: u64 = 0x7fff_f000;
+
+/// One end of a copy.
+struct End {
+    fd: u64,
+    owner: Owner,
+}
+
+impl End {
+    fn new<W: World>(h: &Hijack<W>, fd: u64) -> Result<Self, Errno> {
+        Ok(Self { fd, owner: h.owner(fd)? })
+    }
+
+    /// Makes a call on it whose first argument is its descriptor.
+    fn call<W: World>(&self, h: &Hijack<W>, number: u32, [one, two, three]: [u64; 3]) -> Outcome {
+        let args: Args = [self.fd, one, two, three, 0, 0];
+        match self.owner {
+            Owner::Host => h.world.host_waiting(number, args),
+            Owner::Rump(rump) => {
+                h.rump_on(row_of(number)?, with(args, 0, rump.kernel_fd.0.into()), (self.fd as u32, rump))
+            }
+        }
+    }
+}
+
+pub(super) fn sendfile<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let [to, from, offset_at, count, ..] = call.args;
+    let (to, from) = (End::new(h, to)?, End::new(h, from)?);
+    if to.owner == Owner::Host && from.owner == Owner::Host {
+        return Ok(Answer::Host);
+    }
+    let start = if offset_at == 0 {
+        // sendfile(2), EINVAL: "an mmap(2)-like operation is not available for in_fd".
+        from.call(h, nr::LSEEK, [0, SEEK_CUR.into(), 0]).map_err(|_| Errno::EINVAL)?
+    } else {
+        let mut offset = [0; 8];
+        h.world.read(offset_at, &mut offset)?;
+        u64::from_ne_bytes(offset)
+    };
+    let moved = copy(h, &from, &to, start, count.min(COUNT_MAX))?;
+    let end = start.wrapping_add(moved);
+    if offset_at == 0 {
+        from.call(h, nr::LSEEK, [end, SEEK_SET.into(), 0])?;
+    } else {
+        h.world.write(offset_at, &end.to_ne_bytes())?;
+    }
+    Ok(Answer::Value(moved))
+}
+
+/// Copies from a position on, until `count` bytes, the end, or an error: that one is told if nothing was moved.
+fn copy<W: World>(h: &Hijack<W>, from: &End, to: &End, start: u64, count: u64) -> Outcome {
+    let mut piece = vec![0u8; PIECE.min(count) as usize];
+    let address = piece.as_mut_ptr() as u64;
+    let mut moved = 0;
+    while moved < count {
+        let want = PIECE.min(count - moved);
+        let step = from.call(h, nr::PREAD64, [address, want, start.wrapping_add(moved)]).and_then(|got| {
+            let written = if got == 0 { 0 } else { to.call(h, nr::WRITE, [address, got, 0])? };
+            Ok((got, written))
+        });
+        match step {
+            Ok((got, written)) => {
+                moved += written;
+                if got == 0 || written < got {
+                    break;
+                }
+            }
+            Err(_) if moved > 0 => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(moved)
+}
+
+/// splice(2), tee(2): `EINVAL`, "target filesystem doesn't support splicing"; callers read and write then.
+pub(super) fn pipes_only<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let other = if call.nr == nr::SPLICE { call.args[2] } else { call.args[1] };
+    match (h.owner(call.args[0])?, h.owner(other)?) {
+        (Owner::Host, Owner::Host) => Ok(Answer::Host),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// vmsplice(2): into a rump pipe it is a writev(2).
+pub(super) fn vmsplice<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let [fd, vector, count, ..] = call.args;
+    let end = End::new(h, fd)?;
+    if end.owner == Owner::Host {
+        return Ok(Answer::Host);
+    }
+    end.call(h, nr::WRITEV, [vector, count, 0]).map(Answer::Value)
+}
+
+/// copy_file_range(2): `EXDEV` across kernels; cp(1) reads and writes then.
+pub(super) fn copy_file_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    match (h.owner(call.args[0])?, h.owner(call.args[2])?) {
+        (Owner::Host, Owner::Host) => Ok(Answer::Host),
+        (Owner::Rump(from), Owner::Rump(to)) => {
+            let args = with(with(call.args, 0, from.kernel_fd.0.into()), 2, to.kernel_fd.0.into());
+            h.rump(row_of(call.nr)?, args).map(Answer::Value)
+        }
+        _ => Err(Errno::EXDEV),
+    }
+}

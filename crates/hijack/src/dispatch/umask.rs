@@ -1,0 +1,21 @@
+//! umask(2) and sync(2) concern both kernels.
+
+use super::{Answer, Call, Verdict, row_of};
+use crate::Hijack;
+use crate::world::World;
+
+pub(super) fn umask<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let before = h.world.host(call.nr, call.args)?;
+    h.set_umask(call.args[0] as u32);
+    if h.world.is_connected() {
+        h.rump(row_of(call.nr)?, call.args)?;
+    }
+    Ok(Answer::Value(before))
+}
+
+pub(super) fn sync<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    if h.world.is_connected() {
+        h.rump(row_of(call.nr)?, call.args)?;
+    }
+    Ok(Answer::Host)
+}

@@ -1,0 +1,140 @@
+//! What one image of a process tells the next one: the variable `RUMPHIJACK__EXEC`.
+
+use core::fmt::Write;
+
+/// The variable's name, `=` included.
+pub(super) const MARKS: &[u8] = b"RUMPHIJACK__EXEC=";
+
+/// What the next image is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The descriptor of a connection on which an EXEC handshake continues the session.
+    pub session: Option<u32>,
+    /// The authentication of a FORK handshake that makes a new one.
+    pub fork: Option<[u8; 16]>,
+    /// The working directory is the rump kernel's.
+    pub cwd_in_rump: bool,
+    /// Rump descriptors may be among those that were inherited.
+    pub descriptors: bool,
+}
+
+impl Marks {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The value of the variable.
+    #[must_use]
+    pub fn to_text(&self) -> Text {
+        let mut text = Text::default();
+        // Written into its own memory, which is large enough for all of it.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut Text) -> core::fmt::Result {
+        if let Some(session) = self.session {
+            write!(text, "session={session},")?;
+        }
+        if let Some(fork) = self.fork {
+            text.write_str("fork=")?;
+            fork.iter().try_for_each(|byte| write!(text, "{byte:02x}"))?;
+            text.write_str(",")?;
+        }
+        if self.cwd_in_rump {
+            text.write_str("cwd,")?;
+        }
+        if self.descriptors {
+            text.write_str("fds,")?;
+        }
+        Ok(())
+    }
+
+    /// Reads the value of the variable. What is not understood is left out: the user may have set it.
+    #[must_use]
+    pub fn parse(value: &[u8]) -> Self {
+        let mut marks = Self::default();
+        for field in value.split(|&byte| byte == b',') {
+            if let Some(number) = field.strip_prefix(b"session=") {
+                marks.session = crate::config::decimal(number);
+            } else if let Some(hex) = field.strip_prefix(b"fork=") {
+                marks.fork = auth(hex);
+            }
+            marks.cwd_in_rump |= field == b"cwd";
+            marks.descriptors |= field == b"fds";
+        }
+        marks
+    }
+}
+
+fn auth(hex: &[u8]) -> Option<[u8; 16]> {
+    let mut auth = [0; 16];
+    if hex.len() != 2 * auth.len() {
+        return None;
+    }
+    for (byte, digits) in auth.iter_mut().zip(hex.chunks_exact(2)) {
+        let digits = core::str::from_utf8(digits).ok()?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
+    }
+    Some(auth)
+}
+
+/// All fields: 19 + 38 + 4 + 4 bytes.
+const TEXT_MAX: usize = 96;
+
+/// A short text, without an allocation.
+#[derive(Debug)]
+pub struct Text {
+    bytes: [u8; TEXT_MAX],
+    length: usize,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { bytes: [0; TEXT_MAX], length: 0 }
+    }
+}
+
+impl Text {
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, part: &str) -> core::fmt::Result {
+        let room = self.bytes.get_mut(self.length..self.length + part.len()).ok_or(core::fmt::Error)?;
+        room.copy_from_slice(part.as_bytes());
+        self.length += part.len();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn marks_survive_the_exec(session: Option<u32>, fork: Option<[u8; 16]>, cwd_in_rump: bool, descriptors: bool) {
+            let marks = Marks { session, fork, cwd_in_rump, descriptors };
+            prop_assert_eq!(Marks::parse(marks.to_text().as_bytes()), marks);
+        }
+
+        #[test]
+        fn any_value_is_survived(value in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = Marks::parse(&value);
+        }
+    }
+
+    #[test]
+    fn an_auth_of_the_wrong_length_is_none() {
+        assert_eq!(Marks::parse(b"fork=00").fork, None);
+        assert_eq!(Marks::parse(b"session=,fork=zz").fork, None);
+    }
+}

@@ -1,0 +1,79 @@
+//! Memory for what the next image is handed. In a vfork child it is the parent's memory, and a successful exec
+//! gives nothing back: so it is kept in a few slots, and the parent takes them back afterwards.
+
+use crate::world::World;
+use abi::raw::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
+use abi::{Errno, nr};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// So many exec calls can be under way in one process; each further one fails with `EAGAIN`.
+const SLOTS: usize = 64;
+
+const FREE: u64 = 0;
+
+#[derive(Default)]
+struct Slot {
+    /// The task that uses it, plus 1.
+    user: AtomicU64,
+    address: AtomicU64,
+    size: AtomicU64,
+}
+
+/// The slots of a process.
+pub(crate) struct Scratch {
+    slots: [Slot; SLOTS],
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self { slots: core::array::from_fn(|_| Slot::default()) }
+    }
+
+    /// Memory of at least `size` bytes for the calling task.
+    pub(super) fn take<W: World>(&self, world: &W, size: u64) -> Result<u64, Errno> {
+        let user = user(world.task());
+        let claim = |slot: &&Slot| {
+            slot.user.compare_exchange(FREE, user, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        let slot = self.slots.iter().find(claim).ok_or(Errno::EAGAIN)?;
+        if slot.size.load(Ordering::Relaxed) < size {
+            slot.grow(world, size).inspect_err(|_| slot.user.store(FREE, Ordering::Release))?;
+        }
+        Ok(slot.address.load(Ordering::Relaxed))
+    }
+
+    /// Takes back what [`Scratch::take`] answered.
+    pub(super) fn give_back(&self, address: u64) {
+        let is_it = |slot: &&Slot| slot.address.load(Ordering::Relaxed) == address;
+        if let Some(slot) = self.slots.iter().find(is_it) {
+            slot.user.store(FREE, Ordering::Release);
+        }
+    }
+
+    /// Takes back all that a vfork child had, which is gone now.
+    pub(crate) fn reclaim(&self, task: usize) {
+        for slot in &self.slots {
+            let _ = slot.user.compare_exchange(user(task), FREE, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+}
+
+fn user(task: usize) -> u64 {
+    task as u64 + 1
+}
+
+impl Slot {
+    fn grow<W: World>(&self, world: &W, size: u64) -> Result<(), Errno> {
+        let old = (self.address.load(Ordering::Relaxed), self.size.load(Ordering::Relaxed));
+        if old.1 > 0 {
+            self.size.store(0, Ordering::Relaxed);
+            world.host(nr::MUNMAP, [old.0, old.1, 0, 0, 0, 0])?;
+        }
+        let size = size.next_multiple_of(4096);
+        let (prot, flags) = (u64::from(PROT_READ | PROT_WRITE), u64::from(MAP_PRIVATE | MAP_ANONYMOUS));
+        let address = world.host(nr::MMAP, [0, size, prot, flags, u64::MAX, 0])?;
+        self.address.store(address, Ordering::Relaxed);
+        self.size.store(size, Ordering::Relaxed);
+        Ok(())
+    }
+}

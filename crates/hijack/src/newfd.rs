@@ -1,0 +1,127 @@
+//! Descriptors that the rump kernel hands out, and what its replies say about those that a call used.
+
+use crate::Hijack;
+use crate::fds::{Entry, RumpFd};
+use crate::world::{Args, NewFile, Outcome, Reply, World};
+use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, F_SETFD};
+use abi::raw::net::{MSG_DONTWAIT, MSG_NOSIGNAL};
+use abi::table::Row;
+use abi::{Errno, nr};
+
+/// What A holds while the file is not writable (ARCHITECTURE.md, "Readiness").
+static FILLER: [u8; 1024] = [0; 1024];
+
+impl<W: World> Hijack<W> {
+    /// Carries out a call in the rump kernel that uses no descriptor of the program's.
+    pub(crate) fn rump(&self, row: &'static Row, args: Args) -> Outcome {
+        let reply = self.world.rump(row, args, &[])?;
+        self.take_files(&reply)
+    }
+
+    /// As [`Hijack::rump`], for a call on this descriptor.
+    pub(crate) fn rump_on(&self, row: &'static Row, args: Args, used: (u32, RumpFd)) -> Outcome {
+        let reply = self.world.rump(row, args, &[])?;
+        self.take_hints(&reply, used);
+        self.take_files(&reply)
+    }
+
+    /// Gives the program the files that it has got by a call; answers the call's value.
+    pub(crate) fn take_files(&self, reply: &Reply) -> Outcome {
+        let mut value = reply.value;
+        for (taken, file) in reply.files.iter().enumerate() {
+            match self.take_file(file) {
+                Ok(number) if file.put_at == 0 => value = number.into(),
+                Ok(_) => {}
+                Err(errno) => {
+                    reply.files[taken + 1..]
+                        .iter()
+                        .filter_map(|file| file.host_fd)
+                        .for_each(|fd| self.close_quietly(fd));
+                    return Err(errno);
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    fn take_file(&self, file: &NewFile) -> Result<u32, Errno> {
+        let arrived = file.host_fd.ok_or(Errno::EIO)?;
+        let number = self.settle(arrived, file);
+        let rump = RumpFd {
+            kernel_fd: file.kernel_fd,
+            kind: file.kind,
+            generation: self.world.generation(),
+            watched: false,
+        };
+        self.learn(number, Entry::Rump(rump));
+        if file.put_at != 0 {
+            self.world.write(file.put_at, &number.to_ne_bytes()).inspect_err(|_| self.forget(number))?;
+        }
+        Ok(number)
+    }
+
+    /// Moves a descriptor that has arrived to where the program expects it: D + fdoff, else the next free number.
+    fn settle(&self, arrived: u32, file: &NewFile) -> u32 {
+        let wanted = u64::from(file.kernel_fd.0) + u64::from(self.config.fdoff);
+        let command = if file.cloexec { F_DUPFD_CLOEXEC } else { F_DUPFD };
+        match self.world.host(nr::FCNTL, [arrived.into(), command.into(), wanted, 0, 0, 0]) {
+            Ok(number) => {
+                self.close_quietly(arrived);
+                number as u32
+            }
+            // EINVAL: RLIMIT_NOFILE lies below it. EMFILE: nothing free above. It stays where it arrived.
+            Err(_) => {
+                if !file.cloexec {
+                    let _ = self.world.host(nr::FCNTL, [arrived.into(), F_SETFD.into(), 0, 0, 0, 0]);
+                }
+                arrived
+            }
+        }
+    }
+
+    /// Takes tokens off the descriptor, or makes it unwritable, as the reply says.
+    pub(crate) fn take_hints(&self, reply: &Reply, (fd, rump): (u32, RumpFd)) {
+        if reply.drain == 0 && !reply.fill {
+            return;
+        }
+        // Meanwhile another thread may have put something else at this number: its bytes are not ours to take.
+        let is_still = matches!(self.fds.get(fd), Entry::Rump(now) if now.kernel_fd == rump.kernel_fd);
+        if !is_still && !self.world.in_vfork_child() {
+            return;
+        }
+        let flags = u64::from(MSG_DONTWAIT | MSG_NOSIGNAL);
+        let mut left = u64::from(reply.drain);
+        while left > 0 {
+            let mut tokens = [0u8; 64];
+            let size = left.min(64);
+            match self.world.host(nr::RECVFROM, [fd.into(), tokens.as_mut_ptr() as u64, size, flags, 0, 0]) {
+                Ok(taken @ 1..) => left = left.saturating_sub(taken),
+                _ => break,
+            }
+        }
+        if reply.fill {
+            let size = FILLER.len() as u64;
+            let _ = self.world.host(nr::SENDTO, [fd.into(), FILLER.as_ptr() as u64, size, flags, 0, 0]);
+        }
+    }
+
+    /// Notes what a number is. In a vfork child the table is the parent's and the number is the child's alone:
+    /// both have to ask from now on.
+    pub(crate) fn learn(&self, fd: u32, entry: Entry) {
+        if !self.world.in_vfork_child() {
+            self.fds.set(fd, entry);
+        } else if entry != Entry::Host || self.fds.get(fd) != Entry::Host {
+            self.fds.set(fd, Entry::Unknown);
+        }
+    }
+
+    /// Closes a number that the program has not seen.
+    fn forget(&self, fd: u32) {
+        self.learn(fd, Entry::Host);
+        self.close_quietly(fd);
+    }
+
+    pub(crate) fn close_quietly(&self, fd: u32) {
+        let _ = self.world.host(nr::CLOSE, [fd.into(), 0, 0, 0, 0, 0]);
+    }
+}

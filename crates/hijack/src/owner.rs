@@ -1,0 +1,94 @@
+//! Whose descriptor is it? What the table does not know is asked of the descriptor itself.
+
+use crate::Hijack;
+use crate::fds::{Entry, Kind, RumpFd};
+use crate::world::World;
+use abi::raw::net::{AF_UNIX, SOL_SOCKET};
+use abi::{Errno, nr, private, table};
+
+/// asm-generic/socket.h
+const SO_DOMAIN: u64 = 39;
+/// asm-generic/socket.h
+const SO_COOKIE: u64 = 57;
+
+/// The kernel that a descriptor belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The host, or nobody.
+    Host,
+    /// The rump kernel of this session.
+    Rump(RumpFd),
+}
+
+impl<W: World> Hijack<W> {
+    /// Whose descriptor this register holds.
+    ///
+    /// # Errors
+    /// `EBADF`: it is the library's own, or belongs to a session that was lost.
+    pub(crate) fn owner(&self, register: u64) -> Result<Owner, Errno> {
+        // The kernel takes descriptors as int: the upper half of the register does not count.
+        let fd = register as u32;
+        if i32::try_from(fd).is_err() {
+            return Ok(Owner::Host);
+        }
+        match self.fds.get(fd) {
+            Entry::Host => Ok(Owner::Host),
+            Entry::Own => Err(Errno::EBADF),
+            // In a vfork child the table tells of the parent's descriptors.
+            Entry::Rump(rump) if !self.world.in_vfork_child() => self.current(rump).map(Owner::Rump),
+            Entry::Rump(_) | Entry::Unknown => self.probe(fd),
+        }
+    }
+
+    fn current(&self, rump: RumpFd) -> Result<RumpFd, Errno> {
+        if rump.generation == self.world.generation() { Ok(rump) } else { Err(Errno::EBADF) }
+    }
+
+    /// Asks the host's kernel which socket this is, and the rump kernel whether it is one of its files.
+    fn probe(&self, fd: u32) -> Result<Owner, Errno> {
+        let owner = match self.cookie(fd) {
+            None => Owner::Host,
+            Some(cookie) => match self.identify(cookie) {
+                Ok(rump) => Owner::Rump(rump),
+                Err(Errno::ENOENT) => Owner::Host,
+                Err(errno) => return Err(errno),
+            },
+        };
+        self.learn(
+            fd,
+            match owner {
+                Owner::Host => Entry::Host,
+                Owner::Rump(rump) => Entry::Rump(rump),
+            },
+        );
+        Ok(owner)
+    }
+
+    /// The cookie of an AF_UNIX socket; `None` for everything else, which cannot be the rump kernel's.
+    fn cookie(&self, fd: u32) -> Option<u64> {
+        let domain: [u8; 4] = self.socket_option(fd, SO_DOMAIN)?;
+        (u32::from_ne_bytes(domain) == AF_UNIX).then_some(())?;
+        self.socket_option(fd, SO_COOKIE).map(u64::from_ne_bytes)
+    }
+
+    fn socket_option<const N: usize>(&self, fd: u32, option: u64) -> Option<[u8; N]> {
+        let mut value = [0u8; N];
+        let mut length = u32::try_from(N).ok()?;
+        let (value_at, length_at) = (value.as_mut_ptr() as u64, (&raw mut length) as u64);
+        let args = [u64::from(fd), SOL_SOCKET.into(), option, value_at, length_at, 0];
+        self.world.host(nr::GETSOCKOPT, args).ok().map(|_| value)
+    }
+
+    fn identify(&self, cookie: u64) -> Result<RumpFd, Errno> {
+        let row = table::lookup(private::IDENTIFY).ok_or(Errno::ENOSYS)?;
+        let reply = self.world.rump(row, [cookie, 0, 0, 0, 0, 0], &[])?;
+        let kernel_fd = u32::try_from(reply.value).map_err(|_| Errno::EIO)?;
+        let kind = reply.files.first().map_or(Kind::Other, |file| file.kind);
+        Ok(RumpFd {
+            kernel_fd: crate::fds::KernelFd(kernel_fd),
+            kind,
+            generation: self.world.generation(),
+            watched: false,
+        })
+    }
+}
