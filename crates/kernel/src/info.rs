@@ -9,7 +9,8 @@ impl Kernel {
         match topic {
             Info::Processes => self.info_processes(),
             Info::Counters => self.info_counters(),
-            Info::Sockets | Info::Mounts => String::new(),
+            Info::Sockets => self.info_sockets(),
+            Info::Mounts => String::new(),
         }
     }
 
@@ -25,8 +26,32 @@ impl Kernel {
                 process.who.uid,
                 process.fds.iter().count(),
                 process.calls,
-                String::from_utf8_lossy(&process.name).replace(['\t', '\n'], "?"),
+                printable(&process.name),
             );
+        }
+        text
+    }
+
+    /// One row for each descriptor of a socket.
+    fn info_sockets(&self) -> String {
+        let mut text = String::new();
+        for process in self.processes.iter() {
+            for (fd, id) in process.fds.iter() {
+                let Ok(file) = self.files.get(id) else { continue };
+                let Some(socket) = file.ops.socket() else { continue };
+                let row = socket.summary(self);
+                let _ = writeln!(
+                    text,
+                    "{}\t{}\t{}\t{fd}\t{}\t{}\t{}\t{}",
+                    process.who.uid,
+                    printable(&process.name),
+                    process.pid.0,
+                    row.protocol,
+                    row.state,
+                    row.local,
+                    row.foreign,
+                );
+            }
         }
         text
     }
@@ -43,4 +68,9 @@ impl Kernel {
         }
         text
     }
+}
+
+/// A name that does not break the table.
+fn printable(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).replace(['\t', '\n'], "?")
 }

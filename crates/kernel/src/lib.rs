@@ -55,6 +55,7 @@ pub struct Kernel {
     current: Pid,
     net: net::Net,
     unix: socket::UnixTable,
+    fifos: file::pipe::Fifos,
     /// Files of which a reference was dropped deep inside something else; closed by `settle`, so that sockets that
     /// hold one another in their queues are no deep recursion.
     dropped: Vec<FileId>,
@@ -77,6 +78,7 @@ impl Kernel {
             current: Pid(0),
             net: net::Net::new(now, seed),
             unix: socket::UnixTable::default(),
+            fifos: file::pipe::Fifos::default(),
             dropped: Vec::new(),
             halting: false,
         }

@@ -90,6 +90,11 @@ impl Parked {
         own.into_iter().filter_map(|id| self.take(id)).flat_map(|call| call.passed).collect()
     }
 
+    /// Whether this call still waits.
+    pub(crate) fn contains(&self, id: CallId) -> bool {
+        self.calls.contains_key(&id)
+    }
+
     /// How many calls wait.
     pub(crate) fn len(&self) -> usize {
         self.calls.len()

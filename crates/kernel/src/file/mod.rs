@@ -5,6 +5,8 @@
 
 use crate::call::{Answer, Call, Stop};
 use crate::cx::Cx;
+pub(crate) mod pipe;
+
 use crate::process::{Descriptors, Process};
 use crate::socket::Socket;
 use crate::{Effect, Kernel};
@@ -89,6 +91,11 @@ pub(crate) trait File {
 
     /// The socket, if it is one.
     fn socket(&self) -> Option<&dyn Socket> {
+        None
+    }
+
+    /// The end of a pipe, if it is one.
+    fn pipe(&self) -> Option<&pipe::PipeEnd> {
         None
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod control;
 mod inet;
 mod ioctl;
 pub(crate) mod message;
+mod netlink;
 pub(crate) mod option;
 mod rights;
 mod tcp;
@@ -18,6 +19,7 @@ mod udp;
 mod unix;
 
 pub(crate) use common::{Common, Direction};
+pub(crate) use netlink::Netlink;
 pub(crate) use tcp::Tcp;
 pub(crate) use udp::Udp;
 pub(crate) use unix::{Table as UnixTable, Unix};

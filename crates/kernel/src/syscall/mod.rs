@@ -32,6 +32,8 @@ handlers! {
     abi::nr::GETSOCKOPT => getsockopt;
     abi::nr::IOCTL => ioctl;
     abi::nr::LISTEN => listen;
+    abi::nr::PIPE => pipe;
+    abi::nr::PIPE2 => pipe2;
     abi::nr::POLL => poll;
     abi::nr::PPOLL => ppoll;
     abi::nr::READ => read;

@@ -3,11 +3,11 @@
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use crate::file::ObjectId;
-use crate::socket::{Socket, SocketFile, Tcp, Udp, Unix};
+use crate::socket::{Common, Netlink, Socket, SocketFile, Tcp, Udp, Unix};
 use abi::Errno;
 use abi::raw::general::{O_CLOEXEC, O_NONBLOCK, O_RDWR};
 use abi::raw::net::{
-    AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
+    AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
     SOCK_STREAM,
 };
 
@@ -67,6 +67,13 @@ fn create(
             _ => Err(Errno::ESOCKTNOSUPPORT.into()),
         },
         AF_UNIX => Ok(Box::new(Unix::new(k, unix_kind(kind, protocol)?, object))),
+        AF_NETLINK => match kind {
+            SOCK_RAW | SOCK_DGRAM if protocol == Netlink::ROUTE => {
+                Ok(Box::new(Netlink::new(Common::new(family, kind, protocol), object)))
+            }
+            SOCK_RAW | SOCK_DGRAM => Err(Errno::EPROTONOSUPPORT.into()),
+            _ => Err(Errno::ESOCKTNOSUPPORT.into()),
+        },
         _ => Err(Errno::EAFNOSUPPORT.into()),
     }
 }

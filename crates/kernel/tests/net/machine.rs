@@ -1,7 +1,9 @@
 //! A kernel with its programs' memory, driven as a server would.
 
 use abi::Errno;
-use kernel::{Call, CallId, Credentials, Descriptors, Effect, Kernel, Now, Pid, Reply, UserMem};
+use kernel::{
+    Call, CallId, Credentials, Descriptors, Effect, FileId, Kernel, NewFile, Now, Pid, Reply, UserMem,
+};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Where the memory of the programs begins.
@@ -24,6 +26,7 @@ pub struct Rump {
     memory: Vec<u8>,
     last_call: u64,
     replies: BTreeMap<CallId, Reply>,
+    born: Vec<(Pid, NewFile)>,
     /// What else the kernel wanted done.
     pub effects: VecDeque<Effect>,
 }
@@ -45,6 +48,7 @@ impl Rump {
             memory: vec![0; 1 << 22],
             last_call: 0,
             replies: BTreeMap::new(),
+            born: Vec::new(),
             effects: VecDeque::new(),
         }
     }
@@ -102,6 +106,12 @@ impl Rump {
         }
     }
 
+    /// The files that these descriptors of a process were born with.
+    pub fn files(&self, pid: Pid, fds: &[u32]) -> Vec<FileId> {
+        let born = self.born.iter().filter(|(owner, file)| *owner == pid && fds.contains(&file.kfd));
+        born.map(|(_, file)| file.file).collect()
+    }
+
     /// Interrupts a call.
     pub fn cancel(&mut self, id: CallId) {
         self.kernel.cancel(id);
@@ -134,6 +144,7 @@ impl Rump {
                         let at = usize::try_from(addr - BASE).expect("an address of the test's");
                         self.memory[at..at + bytes.len()].copy_from_slice(&bytes);
                     }
+                    self.born.extend(reply.files.iter().cloned().map(|file| (reply.pid, file)));
                     self.replies.insert(reply.call, reply);
                 }
                 other => self.effects.push_back(other),

@@ -8,5 +8,8 @@ mod host_unsafe;
 mod machine;
 mod script;
 
+mod pipe;
+mod poll;
 mod tcp;
+mod udp;
 mod unix;

@@ -6,13 +6,16 @@
 
 mod ip;
 mod ipv6;
+mod netlink;
 mod socket;
 mod tcp;
 
 use crate::Kernel;
 use crate::file::OpenFile;
 use abi::Errno;
-use abi::raw::net::{AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOCK_STREAM, SOL_SOCKET};
+use abi::raw::net::{
+    AF_INET, AF_INET6, AF_NETLINK, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOCK_STREAM, SOL_SOCKET,
+};
 use tcpip::Opt;
 
 use super::{Common, Socket};
@@ -146,7 +149,8 @@ fn find(common: &Common, (level, name): (u32, u32)) -> Result<&'static Row, Errn
         IP if inet => ip::ROWS,
         IPV6 if common.family == AF_INET6 => ipv6::ROWS,
         TCP if inet && common.kind == SOCK_STREAM => tcp::ROWS,
-        _ if inet => return Err(Errno::ENOPROTOOPT),
+        netlink::LEVEL if common.family == AF_NETLINK => netlink::ROWS,
+        _ if inet || common.family == AF_NETLINK => return Err(Errno::ENOPROTOOPT),
         _ => return Err(Errno::EOPNOTSUPP),
     };
     rows.iter().find(|row| row.name == name).ok_or(Errno::ENOPROTOOPT)

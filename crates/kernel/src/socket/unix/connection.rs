@@ -58,13 +58,14 @@ pub(super) fn connect(k: &mut Kernel, id: UnixId, addr: &[u8]) -> Result<(), Sto
     if addr.len() < 2 {
         return Err(Errno::EINVAL.into());
     }
-    let connection_based = k.unix.get(id)?.is_connection_based();
+    let own = k.unix.get(id)?;
+    let (connection_based, kind) = (own.is_connection_based(), own.common.kind);
     if address::is_unspec(addr) && !connection_based {
         k.unix.get_mut(id)?.state = State::Unconnected;
         return Ok(());
     }
-    let to = name::find(k, addr)?;
-    if k.unix.get(to)?.common.kind != k.unix.get(id)?.common.kind {
+    let to = name::find(k, addr, kind)?;
+    if k.unix.get(to)?.common.kind != kind {
         return Err(Errno::EPROTOTYPE.into());
     }
     if connection_based { connect_stream(k, id, to) } else { connect_datagrams(k, id, to) }

@@ -17,8 +17,9 @@ const AUTO_NAMES: u32 = 1 << 20;
 /// What finds a bound socket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Name {
-    /// A name of Linux's abstract name space, without its leading NUL.
-    Abstract(Vec<u8>),
+    /// A name of Linux's abstract name space, without its leading NUL. Each type of socket has its own (net/unix/
+    /// af_unix.c, unix_abstract_hash).
+    Abstract(u32, Vec<u8>),
 }
 
 /// bind(2). An address that is a family only asks for a free abstract name.
@@ -30,13 +31,15 @@ pub(super) fn bind(k: &mut Kernel, id: UnixId, addr: &[u8]) -> Result<(), Stop> 
     if !auto {
         validate(addr)?;
     }
-    if k.unix.get(id)?.bound.is_some() {
+    let end = k.unix.get(id)?;
+    let kind = end.common.kind;
+    if end.bound.is_some() {
         return Err(Errno::EINVAL.into());
     }
     if auto {
-        return Ok(autobind(k, id)?);
+        return Ok(autobind(k, id, kind)?);
     }
-    let name = parse(addr)?;
+    let name = parse(addr, kind)?;
     if k.unix.names.contains_key(&name) {
         return Err(Errno::EADDRINUSE.into());
     }
@@ -48,14 +51,14 @@ pub(super) fn bind(k: &mut Kernel, id: UnixId, addr: &[u8]) -> Result<(), Stop> 
 ///
 /// # Errors
 /// `ENOSPC`: none is free.
-fn autobind(k: &mut Kernel, id: UnixId) -> Result<(), Errno> {
+fn autobind(k: &mut Kernel, id: UnixId, kind: u32) -> Result<(), Errno> {
     for _ in 0..AUTO_NAMES {
         let text = format!("{:05x}", k.unix.next_auto).into_bytes();
         k.unix.next_auto = (k.unix.next_auto + 1) % AUTO_NAMES;
         let mut addr = address::narrow(AF_UNIX).to_ne_bytes().to_vec();
         addr.push(0);
         addr.extend_from_slice(&text);
-        let name = Name::Abstract(text);
+        let name = Name::Abstract(kind, text);
         if !k.unix.names.contains_key(&name) {
             return enter(k, id, name, addr);
         }
@@ -71,13 +74,13 @@ fn enter(k: &mut Kernel, id: UnixId, name: Name, addr: Vec<u8>) -> Result<(), Er
     Ok(())
 }
 
-/// The socket with this address.
+/// The socket with this address, for one of this type.
 ///
 /// # Errors
 /// `EINVAL`: malformed. `ECONNREFUSED`: nobody has it.
-pub(super) fn find(k: &mut Kernel, addr: &[u8]) -> Result<UnixId, Stop> {
+pub(super) fn find(k: &mut Kernel, addr: &[u8], kind: u32) -> Result<UnixId, Stop> {
     validate(addr)?;
-    let name = parse(addr)?;
+    let name = parse(addr, kind)?;
     Ok(k.unix.names.get(&name).copied().ok_or(Errno::ECONNREFUSED)?)
 }
 
@@ -90,9 +93,9 @@ fn validate(addr: &[u8]) -> Result<(), Errno> {
 ///
 /// # Errors
 /// `EOPNOTSUPP`: a path.
-fn parse(addr: &[u8]) -> Result<Name, Errno> {
+fn parse(addr: &[u8], kind: u32) -> Result<Name, Errno> {
     match &addr[PATH_AT..] {
-        [0, name @ ..] => Ok(Name::Abstract(name.to_vec())),
+        [0, name @ ..] => Ok(Name::Abstract(kind, name.to_vec())),
         _ => Err(Errno::EOPNOTSUPP),
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn send(k: &mut Kernel, id: UnixId, message: &Outgoing<'_>) -> Result
         }
         // A sequenced-packet socket ignores it (net/unix/af_unix.c, unix_seqpacket_sendmsg).
         (SOCK_SEQPACKET, Some(_)) | (_, None) => peer.ok_or(Errno::ENOTCONN)?,
-        (_, Some(addr)) => name::find(k, addr)?,
+        (_, Some(addr)) => name::find(k, addr, kind)?,
     };
     if kind == SOCK_STREAM { send_stream(k, id, to, message) } else { send_datagram(k, id, to, message) }
 }

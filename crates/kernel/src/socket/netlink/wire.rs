@@ -1,0 +1,128 @@
+//! Netlink messages as bytes (netlink(7)): headers, and attributes behind them, all aligned to 4 bytes.
+
+use abi::Errno;
+
+/// `sizeof (struct nlmsghdr)`.
+const HEADER: usize = 16;
+/// `NLMSG_ERROR`: also the acknowledgement, with error 0.
+const NLMSG_ERROR: u16 = 2;
+/// `NLMSG_DONE`.
+const NLMSG_DONE: u16 = 3;
+/// `NLM_F_MULTI`.
+const NLM_F_MULTI: u16 = 2;
+/// `NLM_F_REQUEST`.
+const NLM_F_REQUEST: u16 = 1;
+/// `NLM_F_ACK`.
+const NLM_F_ACK: u16 = 4;
+/// `NLM_F_DUMP`.
+const NLM_F_DUMP: u16 = 0x300;
+
+/// One request of a program.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// `nlmsg_type`.
+    pub(super) kind: u16,
+    flags: u16,
+    sequence: u32,
+    header: &'a [u8],
+    /// What follows the header.
+    pub(super) body: &'a [u8],
+}
+
+impl Request<'_> {
+    /// Whether all objects are asked for.
+    pub(super) fn is_dump(&self) -> bool {
+        self.flags & NLM_F_DUMP == NLM_F_DUMP
+    }
+
+    /// Whether it wants to hear that it succeeded.
+    pub(super) fn wants_ack(&self) -> bool {
+        self.flags & NLM_F_ACK != 0
+    }
+
+    /// Byte `at` of the body, 0 if it is too short.
+    pub(super) fn byte(&self, at: usize) -> u8 {
+        self.body.get(at).copied().unwrap_or(0)
+    }
+
+    /// The number at byte `at` of the body, 0 if it is too short.
+    pub(super) fn number(&self, at: usize) -> u32 {
+        let bytes = self.body.get(at..).and_then(|rest| rest.first_chunk::<4>());
+        bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+    }
+
+    /// An answer to it.
+    pub(super) fn reply(&self, kind: u16, port: u32, body: &[u8]) -> Vec<u8> {
+        let flags = if self.is_dump() { NLM_F_MULTI } else { 0 };
+        message(kind, flags, self.sequence, port, body)
+    }
+
+    /// The end of a list.
+    pub(super) fn done(&self, port: u32) -> Vec<u8> {
+        message(NLMSG_DONE, NLM_F_MULTI, self.sequence, port, &0_u32.to_ne_bytes())
+    }
+
+    /// That it failed, or with `None` that it did not.
+    pub(super) fn error(&self, port: u32, errno: Option<Errno>) -> Vec<u8> {
+        let number = errno.map_or(0, |errno| -errno.number());
+        let body = [&number.to_ne_bytes()[..], self.header].concat();
+        message(NLMSG_ERROR, 0, self.sequence, port, &body)
+    }
+}
+
+/// The requests in a datagram; what is malformed ends them, as in the kernel (netlink_rcv_skb).
+pub(super) fn requests(mut data: &[u8]) -> Vec<Request<'_>> {
+    let mut found = Vec::new();
+    while let Some(header) = data.get(..HEADER) {
+        let Some(len) = header.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes)) else { break };
+        let Some(body) = usize::try_from(len).ok().and_then(|len| data.get(HEADER..len)) else { break };
+        let kind = u16::from_ne_bytes([header[4], header[5]]);
+        let flags = u16::from_ne_bytes([header[6], header[7]]);
+        let sequence = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]);
+        // Numbers below 16 are for control; those that no request has are skipped.
+        if flags & NLM_F_REQUEST != 0 && kind >= 16 {
+            found.push(Request { kind, flags, sequence, header, body });
+        }
+        data = data.get((HEADER + body.len()).next_multiple_of(4)..).unwrap_or_default();
+    }
+    found
+}
+
+fn message(kind: u16, flags: u16, sequence: u32, port: u32, body: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
+    let mut bytes = len.to_ne_bytes().to_vec();
+    bytes.extend_from_slice(&kind.to_ne_bytes());
+    bytes.extend_from_slice(&flags.to_ne_bytes());
+    bytes.extend_from_slice(&sequence.to_ne_bytes());
+    bytes.extend_from_slice(&port.to_ne_bytes());
+    bytes.extend_from_slice(body);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// Appends an attribute (`struct rtattr`).
+pub(super) fn attribute(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let len = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
+    bytes.extend_from_slice(&len.to_ne_bytes());
+    bytes.extend_from_slice(&kind.to_ne_bytes());
+    bytes.extend_from_slice(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_requests_end_the_list() {
+        let good = message(18, NLM_F_REQUEST, 7, 0, &[1, 2, 3, 4]);
+        assert_eq!(requests(&good).len(), 1);
+        assert_eq!(requests(&[good.clone(), good.clone()].concat()).len(), 2);
+        for cut in 0..good.len() {
+            assert!(requests(&good[..cut]).is_empty(), "{cut} bytes");
+        }
+        let mut short = good.clone();
+        short[0] = 3;
+        assert!(requests(&short).is_empty(), "shorter than its own header");
+    }
+}
