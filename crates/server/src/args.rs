@@ -60,8 +60,11 @@ impl Args {
         if let Some(drive) = self.drives.first() {
             return Err(format!("not supported yet: drives (-d key={})", drive.key));
         }
-        if let Some(link) = self.links.iter().find(|link| link.kind != "loop") {
-            return Err(format!("not supported yet: links of type '{}' (-n name={})", link.kind, link.name));
+        if let Some(link) = self.links.first() {
+            return Err(format!(
+                "not supported yet: links beyond lo (-n name={},type={})",
+                link.name, link.kind
+            ));
         }
         if !self.url.is_local() && !self.insecure_tcp {
             return Err(format!(

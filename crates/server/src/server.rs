@@ -161,13 +161,14 @@ impl Server {
 
     fn read(&mut self, id: SessionId, flags: EventFlags) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) && session.takes_requests()
-            || flags.intersects(EventFlags::ERR | EventFlags::HUP)
-        {
-            match session.read(&mut self.space) {
-                Ok(()) => self.ready_if_asking(id),
-                Err(ended) => self.end(id, ended),
-            }
+        let gone = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+        // What was read is served before more is read, so that a client's requests do not pile up here.
+        if !gone && (session.is_ready() || !session.takes_requests()) {
+            return;
+        }
+        match session.read(&mut self.space) {
+            Ok(()) => self.ready_if_asking(id),
+            Err(ended) => self.end(id, ended),
         }
     }
 

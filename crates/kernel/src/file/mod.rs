@@ -267,7 +267,12 @@ impl Kernel {
 
     /// The watched file that a call used, and its readiness now.
     pub(crate) fn touched(&self, call: &Call) -> Option<(FileId, u16)> {
-        let Route::ByFd(at) = table::lookup(call.nr)?.route else { return None };
+        let at = match table::lookup(call.nr)?.route {
+            Route::ByFd(at) => at,
+            // Its reply tells what only the client can do: make the host descriptor unwritable.
+            Route::Special if call.nr == abi::private::WATCH => 0,
+            _ => return None,
+        };
         let fd = u32::try_from(call.args[usize::from(at)]).ok()?;
         let id = self.processes.get(call.pid).ok()?.fds.get(fd).ok()?;
         let file = self.files.get(id).ok()?;

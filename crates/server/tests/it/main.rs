@@ -1,0 +1,11 @@
+//! The real rump_server, seen by clients that speak rump_sp byte by byte.
+
+mod client;
+mod commandline;
+mod daemon;
+mod fork;
+mod hostile;
+mod load;
+mod protocol;
+mod readiness;
+mod server;
