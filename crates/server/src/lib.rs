@@ -16,6 +16,7 @@ mod replies;
 mod requests;
 pub mod server;
 mod session;
+mod sessions;
 mod signals_unsafe;
 pub mod spec;
 pub mod url;

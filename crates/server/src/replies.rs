@@ -19,11 +19,14 @@ struct Entry {
 }
 
 impl Server {
-    /// Does all that the kernel has asked for.
-    pub(crate) fn apply_effects(&mut self) {
+    /// Does all that the kernel has asked for; whether that was anything.
+    pub(crate) fn apply_effects(&mut self) -> bool {
+        let mut any = false;
         while let Some(effect) = self.kernel.next_effect() {
             self.apply(effect);
+            any = true;
         }
+        any
     }
 
     fn apply(&mut self, effect: Effect) {
@@ -62,7 +65,7 @@ impl Server {
 
     fn take_pending(&mut self, call: CallId) -> Option<Pending> {
         let pending = self.calls.remove(&call)?;
-        if let Some(session) = self.sessions.get_mut(&pending.session) {
+        if let Some(session) = self.sessions.get_mut(pending.session) {
             session.calls_waiting = session.calls_waiting.saturating_sub(1);
             if session.calls.get(&pending.reqno) == Some(&call) {
                 session.calls.remove(&pending.reqno);
@@ -79,7 +82,7 @@ impl Server {
     }
 
     fn entries(&mut self, pending: Pending, files: &[NewFile]) -> Result<(Vec<Entry>, Vec<OwnedFd>), Errno> {
-        let uid = self.sessions.get(&pending.session).map_or(u32::MAX, |session| session.who.uid);
+        let uid = self.sessions.get(pending.session).map_or(u32::MAX, |session| session.who.uid);
         let mut entries = Vec::with_capacity(files.len());
         let mut fds = Vec::new();
         for file in files {
@@ -116,7 +119,7 @@ impl Server {
         fds: Vec<OwnedFd>,
         hint: Hint,
     ) {
-        let Some(session) = self.sessions.get_mut(&pending.session) else { return };
+        let Some(session) = self.sessions.get_mut(pending.session) else { return };
         let out_box = &mut session.out;
         if pending.call_frame {
             out_box.frame_with(pending.reqno, class::RESP, kind::CALL, 0, fds, |payload| {
@@ -147,7 +150,7 @@ impl Server {
     }
 
     fn copyin(&mut self, call: CallId, pid: Pid, want: Copyin) {
-        let session = self.by_pid.get(&pid).and_then(|id| self.sessions.get_mut(id));
+        let session = self.by_pid.get(&pid).and_then(|id| self.sessions.get_mut(*id));
         let Some(session) = session else { return self.kernel.supply(call, want.addr, Err(Errno::EFAULT)) };
         let reqno = session.next_reqno();
         session.copyins.insert(reqno, (call, want));
@@ -159,7 +162,7 @@ impl Server {
     }
 
     fn raise(&mut self, pid: Pid, signo: u8) {
-        if let Some(session) = self.by_pid.get(&pid).and_then(|id| self.sessions.get_mut(id)) {
+        if let Some(session) = self.by_pid.get(&pid).and_then(|id| self.sessions.get_mut(*id)) {
             let reqno = session.next_reqno();
             session.out.frame(reqno, class::REQ, kind::RAISE, u32::from(signo), |_| {});
         }

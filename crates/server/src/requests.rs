@@ -15,7 +15,7 @@ const SEGMENTS_MAX: usize = 4096;
 impl Server {
     /// Serves one frame of one client.
     pub(crate) fn serve(&mut self, id: SessionId, frame: Frame) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         if session.pid.is_none() {
             return self.first_frame(id, frame);
         }
@@ -45,7 +45,7 @@ impl Server {
     }
 
     fn guest(&mut self, id: SessionId, frame: &Frame) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let pid = self.kernel.attach(session.who.clone(), name(&frame.payload), Descriptors::Strong);
         session.pid = Some(pid);
         self.by_pid.insert(pid, id);
@@ -62,7 +62,7 @@ impl Server {
         let Some(prefork) = self.preforks.take(cookie) else {
             return self.refuse_and_end(id, frame.reqno, Refusal::InvalidPrefork);
         };
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         if cancel != [0; 4] {
             session.ending = true;
             self.kernel.detach(prefork.pid);
@@ -77,7 +77,7 @@ impl Server {
 
     /// The program was replaced: what its threads still waited for is forgotten (execve(2) ends them).
     fn exec(&mut self, id: SessionId, frame: &Frame) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(pid) = session.pid else { return };
         session.calls.clear();
         session.calls_waiting = 0;
@@ -95,13 +95,13 @@ impl Server {
     }
 
     fn accept_handshake(&mut self, id: SessionId, reqno: u64) {
-        if let Some(session) = self.sessions.get_mut(&id) {
+        if let Some(session) = self.sessions.get_mut(id) {
             session.out.frame(reqno, class::RESP, kind::HANDSHAKE, 0, |payload| payload.extend([0; 4]));
         }
     }
 
     fn refuse_and_end(&mut self, id: SessionId, reqno: u64, refusal: Refusal) {
-        if let Some(session) = self.sessions.get_mut(&id) {
+        if let Some(session) = self.sessions.get_mut(id) {
             session.refuse(reqno, refusal);
             session.ending = true;
         }
@@ -109,7 +109,7 @@ impl Server {
 
     fn options(&mut self, id: SessionId, frame: &Frame) {
         let unix = self.serves_unix();
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let Ok(bits) = <[u8; 4]>::try_from(frame.payload.as_slice()) else {
             return session.refuse(frame.reqno, Refusal::Malformed);
         };
@@ -124,7 +124,7 @@ impl Server {
     }
 
     fn prefork(&mut self, id: SessionId, frame: &Frame) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(parent) = session.pid else { return };
         session.fresh = false;
         if !self.preforks.has_room(parent) {
@@ -149,7 +149,7 @@ impl Server {
         }
         let declared = table::lookup(frame.word).map_or(0, |row| row.args.len());
         if count < declared {
-            if let Some(session) = self.sessions.get_mut(&id) {
+            if let Some(session) = self.sessions.get_mut(id) {
                 session.refuse(frame.reqno, Refusal::Malformed);
             }
             return;
@@ -160,7 +160,7 @@ impl Server {
     /// A call with the bytes that it names.
     fn call(&mut self, id: SessionId, frame: &Frame) {
         let Some((args, mem, passed)) = parse_call(&frame.payload) else {
-            if let Some(session) = self.sessions.get_mut(&id) {
+            if let Some(session) = self.sessions.get_mut(id) {
                 session.refuse(frame.reqno, Refusal::Malformed);
             }
             return;
@@ -169,7 +169,7 @@ impl Server {
     }
 
     fn submit(&mut self, id: SessionId, frame: &Frame, mut args: [u64; 6], mem: UserMem, passed: usize) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(pid) = session.pid else { return };
         if passed > session.received.len() {
             return session.refuse(frame.reqno, Refusal::Malformed);
@@ -201,7 +201,7 @@ impl Server {
     }
 
     fn cancel(&mut self, id: SessionId, frame: &Frame) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(reqno) = u64_at(&frame.payload, 0) else {
             return session.refuse(frame.reqno, Refusal::Malformed);
         };
@@ -213,7 +213,7 @@ impl Server {
 
     /// The answer to a COPYIN or COPYINSTR of ours. One that we did not ask for is ignored.
     fn supplied(&mut self, id: SessionId, frame: Frame) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let Some((call, want)) = session.copyins.remove(&frame.reqno) else { return };
         let len = frame.payload.len() as u64;
         let whole = match want.string {

@@ -4,6 +4,7 @@ use crate::files::Files;
 use crate::listen::Listener;
 use crate::prefork::Preforks;
 use crate::session::{Ended, Session, SessionId};
+use crate::sessions::Sessions;
 use crate::{clock, credentials};
 use kernel::{CallId, Kernel, Now, Pid};
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -31,7 +32,7 @@ const EVENTS: usize = 256;
 pub struct Server {
     pub(crate) kernel: Kernel,
     pub(crate) now: Now,
-    pub(crate) sessions: HashMap<SessionId, Session>,
+    pub(crate) sessions: Sessions,
     pub(crate) by_pid: HashMap<Pid, SessionId>,
     pub(crate) calls: HashMap<CallId, Pending>,
     pub(crate) last_call: u64,
@@ -78,7 +79,7 @@ impl Server {
         Ok(Self {
             kernel,
             now: clock::now(),
-            sessions: HashMap::new(),
+            sessions: Sessions::default(),
             by_pid: HashMap::new(),
             calls: HashMap::new(),
             last_call: 0,
@@ -134,7 +135,11 @@ impl Server {
             let Some(id) = self.ready.pop_front() else { break };
             self.serve_turn(id);
         }
+        // A client that cannot be sent to is dropped, which may answer others' calls.
         self.flush();
+        while self.apply_effects() {
+            self.flush();
+        }
     }
 
     fn timeout(&self) -> Option<rustix::event::Timespec> {
@@ -160,7 +165,7 @@ impl Server {
     }
 
     fn read(&mut self, id: SessionId, flags: EventFlags) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let gone = flags.intersects(EventFlags::ERR | EventFlags::HUP);
         // What was read is served before more is read, so that a client's requests do not pile up here.
         if !gone && (session.is_ready() || !session.takes_requests()) {
@@ -174,16 +179,19 @@ impl Server {
 
     /// Queues the session if a whole request of its is there.
     fn ready_if_asking(&mut self, id: SessionId) {
-        let asking = self.sessions.get(&id).is_some_and(Session::is_ready);
-        if asking && !self.ready.contains(&id) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if session.is_ready() && !std::mem::replace(&mut session.queued, true) {
             self.ready.push_back(id);
         }
     }
 
     /// Serves some requests of one session; the rest waits behind those of others.
     fn serve_turn(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.queued = false;
+        }
         for _ in 0..TURN {
-            let Some(session) = self.sessions.get_mut(&id) else { return };
+            let Some(session) = self.sessions.get_mut(id) else { return };
             if !session.takes_requests() {
                 return;
             }
@@ -241,7 +249,7 @@ impl Server {
 
     fn expire(&mut self) {
         while let Some(&(deadline, id)) = self.nameless.front() {
-            let done = self.sessions.get(&id).is_none_or(|session| session.pid.is_some());
+            let done = self.sessions.get(id).is_none_or(|session| session.pid.is_some());
             if !done && deadline > self.now.mono_ns {
                 break;
             }
@@ -268,7 +276,7 @@ impl Server {
 
     /// The session is over: its process goes, its calls are forgotten.
     pub(crate) fn close(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.remove(&id) else { return };
+        let Some(session) = self.sessions.remove(id) else { return };
         self.calls.retain(|_, pending| pending.session != id);
         if let Some(pid) = session.pid {
             self.by_pid.remove(&pid);
@@ -279,28 +287,23 @@ impl Server {
 
     /// Sends what is to be sent, and asks epoll for what is wanted next.
     fn flush(&mut self) {
-        let mut over = Vec::new();
-        for (&id, session) in &mut self.sessions {
-            if session.out.queued() > 0 {
-                let sent = session.out.flush(&session.stream);
-                let done = session.ending && session.out.queued() == 0;
-                if sent.is_err() || done || session.is_hoarding() {
-                    over.push(id);
-                    continue;
-                }
+        for id in self.sessions.take_touched() {
+            let Some(session) = self.sessions.get_mut(id) else { continue };
+            let sent = session.out.flush(&session.stream);
+            let done = session.ending && session.out.queued() == 0;
+            if sent.is_err() || done || session.is_hoarding() {
+                self.close(id);
+                continue;
             }
             let wanted = session.wanted();
             if wanted != session.interest {
                 session.interest = wanted;
                 let _ = epoll::modify(&self.epoll, &session.stream, EventData::new_u64(id), wanted);
             }
-            if session.is_ready() && !self.ready.contains(&id) {
-                self.ready.push_back(id);
-            }
+            self.ready_if_asking(id);
         }
-        for id in over {
-            self.close(id);
-        }
+        // What flushing touched has been looked after.
+        self.sessions.take_touched();
     }
 }
 

@@ -45,6 +45,10 @@ pub(crate) struct Session {
     pub(crate) ending: bool,
     /// What epoll is asked to tell.
     pub(crate) interest: EventFlags,
+    /// Whether it waits for its turn.
+    pub(crate) queued: bool,
+    /// Whether it is to be looked after at the end of the turn.
+    pub(crate) touched: bool,
     decoder: Decoder,
     last_reqno: u64,
 }
@@ -76,6 +80,8 @@ impl Session {
             received: VecDeque::new(),
             ending: false,
             interest: EventFlags::IN,
+            queued: false,
+            touched: false,
             decoder: Decoder::default(),
             last_reqno: 0,
         }
