@@ -1,1 +1,20 @@
-//! wire
+//! rump_sp(7) as bytes: frames, messages, banner, URLs. No I/O.
+//!
+//! Whatever is read here came from the other side of a socket: nothing is believed before it is checked, and
+//! nothing is allocated for bytes that have only been announced.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+pub mod banner;
+pub mod call;
+mod decoder;
+mod frame;
+mod message;
+pub mod url;
+
+pub use decoder::{Decoder, LENGTH_MAX};
+pub use frame::{BadLength, Frame, HEADER, Header, class, error, handshake, kind, option};
+pub use message::Message;
