@@ -1,7 +1,7 @@
 //! Single calls. Each takes what its manual page says and answers the host's error.
 
-use crate::Fd;
 use crate::gadget_unsafe::{interruptible, syscall};
+use crate::{Fd, Wait};
 use abi::{Errno, nr};
 use core::sync::atomic::AtomicU32;
 
@@ -113,14 +113,16 @@ pub fn socket_error(fd: u32) -> Result<i32, Errno> {
 ///
 /// # Errors
 /// `EAGAIN`: it was another value; `ETIMEDOUT`; `EINTR`: a signal came.
-pub fn futex_wait(word: &AtomicU32, value: u32, timeout_ns: Option<u64>) -> Result<(), Errno> {
+pub fn futex_wait(word: &AtomicU32, value: u32, timeout_ns: Option<u64>, wait: Wait) -> Result<(), Errno> {
     let timeout = timeout_ns.map(|ns| [ns / 1_000_000_000, ns % 1_000_000_000]);
     let at = timeout.as_ref().map_or(0, |timeout| timeout.as_ptr() as usize);
+    let args = [word.as_ptr() as usize, FUTEX_WAIT_PRIVATE, value as usize, at, 0, 0];
     // SAFETY: the kernel reads the word and the time-out, which live as long as the call.
-    Errno::from_rax(unsafe {
-        interruptible(nr::FUTEX, [word.as_ptr() as usize, FUTEX_WAIT_PRIVATE, value as usize, at, 0, 0])
-    })
-    .map(drop)
+    let rax = match wait {
+        Wait::Interruptible => unsafe { interruptible(nr::FUTEX, args) },
+        Wait::No | Wait::Yes => unsafe { syscall(nr::FUTEX, args) },
+    };
+    Errno::from_rax(rax).map(drop)
 }
 
 /// Wakes up to `count` waiters of `word`.
@@ -138,6 +140,27 @@ pub fn getpid() -> u32 {
 #[must_use]
 pub fn gettid() -> u32 {
     plain(nr::GETTID, [0; 6]).ok().and_then(|tid| u32::try_from(tid).ok()).unwrap_or(0)
+}
+
+/// How many descriptors this process may have (`RLIMIT_NOFILE`, the soft one).
+#[must_use]
+pub fn descriptor_limit() -> u32 {
+    const RLIMIT_NOFILE: usize = 7;
+    let mut limits = [0_u64; 2];
+    // SAFETY: the kernel writes one `struct rlimit64`.
+    let _ = unsafe { syscall(nr::PRLIMIT64, [0, RLIMIT_NOFILE, 0, limits.as_mut_ptr() as usize, 0, 0]) };
+    u32::try_from(limits[0]).unwrap_or(u32::MAX)
+}
+
+/// Sleeps; a signal ends it early.
+///
+/// # Errors
+/// `EINTR`.
+pub fn sleep_ns(ns: u64) -> Result<(), Errno> {
+    let time = [ns / 1_000_000_000, ns % 1_000_000_000];
+    // SAFETY: the kernel reads one `struct timespec`.
+    let rax = unsafe { interruptible(nr::NANOSLEEP, [time.as_ptr() as usize, 0, 0, 0, 0, 0]) };
+    Errno::from_rax(rax).map(drop)
 }
 
 /// tgkill(2).

@@ -13,10 +13,21 @@ mod memory_unsafe;
 mod message_unsafe;
 
 pub use calls_unsafe::{
-    close, dup_above, exit_group, fcntl, futex_wait, futex_wake, getpid, gettid, monotonic_ns, read,
-    so_cookie, socket_connect, socket_error, tgkill, write,
+    close, descriptor_limit, dup_above, exit_group, fcntl, futex_wait, futex_wake, getpid, gettid,
+    monotonic_ns, read, so_cookie, socket_connect, socket_error, tgkill, write,
 };
 pub use fd::Fd;
 pub use gadget_unsafe::{interruptible, syscall};
 pub use memory_unsafe::{copy_in, copy_in_string, copy_out};
 pub use message_unsafe::{FDS_MAX, Received, receive, send};
+
+/// How long a call may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: `EAGAIN`.
+    No,
+    /// Until it is done, whatever signal's handler is deferred meanwhile.
+    Yes,
+    /// Until it is done or a signal comes (`EINTR`), even one whose handler was deferred just before.
+    Interruptible,
+}

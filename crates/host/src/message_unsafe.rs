@@ -1,6 +1,7 @@
 //! sendmsg(2) and recvmsg(2) with descriptors (SCM_RIGHTS, unix(7)).
 
 use crate::Fd;
+use crate::Wait;
 use crate::gadget_unsafe::{interruptible, syscall};
 use abi::layout::{Cmsghdr, Iovec, Msghdr};
 use abi::{Errno, nr};
@@ -26,11 +27,11 @@ impl Control {
 }
 
 /// Sends the parts one behind the other, with copies of `fds` (at most [`FDS_MAX`]) on the first byte. Never raises
-/// SIGPIPE. `wait`: until there is room, a signal ending it; otherwise `EAGAIN`. Answers how many bytes.
+/// SIGPIPE. Answers how many bytes.
 ///
 /// # Errors
-/// The host's; `E2BIG` for more than eight parts or too many descriptors.
-pub fn send(socket: u32, parts: &[&[u8]], fds: &[u32], wait: bool) -> Result<usize, Errno> {
+/// The host's; `EAGAIN`: it would wait; `E2BIG` for more than eight parts or too many descriptors.
+pub fn send(socket: u32, parts: &[&[u8]], fds: &[u32], wait: Wait) -> Result<usize, Errno> {
     let mut iovecs = [Iovec::default(); 8];
     if parts.len() > iovecs.len() || fds.len() > FDS_MAX {
         return Err(Errno::E2BIG);
@@ -57,12 +58,10 @@ pub fn send(socket: u32, parts: &[&[u8]], fds: &[u32], wait: bool) -> Result<usi
         ..Msghdr::default()
     };
     use abi::raw::net::{MSG_DONTWAIT, MSG_NOSIGNAL};
-    let flags = if wait { MSG_NOSIGNAL } else { MSG_NOSIGNAL | MSG_DONTWAIT };
+    let flags = if wait == Wait::No { MSG_NOSIGNAL | MSG_DONTWAIT } else { MSG_NOSIGNAL };
     let args = [socket as usize, &raw const message as usize, flags as usize, 0, 0, 0];
     // SAFETY: the kernel reads the message, its parts and its control message, which live as long as the call.
-    Errno::from_rax(unsafe {
-        if wait { interruptible(nr::SENDMSG, args) } else { syscall(nr::SENDMSG, args) }
-    })
+    Errno::from_rax(unsafe { enter(wait, nr::SENDMSG, args) })
 }
 
 /// What [`receive`] got.
@@ -78,11 +77,11 @@ pub struct Received {
     pub truncated: bool,
 }
 
-/// Receives bytes and descriptors. `wait`: until there are some, a signal ending it; otherwise `EAGAIN`.
+/// Receives bytes and descriptors.
 ///
 /// # Errors
-/// The host's; `EINTR`: a signal came first.
-pub fn receive(socket: u32, into: &mut [u8], wait: bool) -> Result<Received, Errno> {
+/// The host's; `EAGAIN`: it would wait; `EINTR`: a signal came first.
+pub fn receive(socket: u32, into: &mut [u8], wait: Wait) -> Result<Received, Errno> {
     use abi::raw::net::{MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT};
     let iovec = Iovec { iov_base: into.as_mut_ptr() as u64, iov_len: into.len() as u64 };
     let mut control = Control::new();
@@ -93,12 +92,10 @@ pub fn receive(socket: u32, into: &mut [u8], wait: bool) -> Result<Received, Err
         msg_controllen: size_of::<Control>() as u64,
         ..Msghdr::default()
     };
-    let flags = if wait { MSG_CMSG_CLOEXEC } else { MSG_CMSG_CLOEXEC | MSG_DONTWAIT };
+    let flags = if wait == Wait::No { MSG_CMSG_CLOEXEC | MSG_DONTWAIT } else { MSG_CMSG_CLOEXEC };
     let args = [socket as usize, &raw mut message as usize, flags as usize, 0, 0, 0];
     // SAFETY: the kernel writes the message, its one part and its control message, which live as long as the call.
-    let moved = Errno::from_rax(unsafe {
-        if wait { interruptible(nr::RECVMSG, args) } else { syscall(nr::RECVMSG, args) }
-    })?;
+    let moved = Errno::from_rax(unsafe { enter(wait, nr::RECVMSG, args) })?;
     let mut received = Received {
         len: moved,
         fds: [const { None }; FDS_MAX],
@@ -114,4 +111,17 @@ pub fn receive(socket: u32, into: &mut [u8], wait: bool) -> Result<Received, Err
         }
     }
     Ok(received)
+}
+
+/// Makes the call in the way that suits how long it may wait.
+///
+/// # Safety
+/// As [`syscall`].
+unsafe fn enter(wait: Wait, nr: u32, args: [usize; 6]) -> isize {
+    match wait {
+        // SAFETY: the caller's promise.
+        Wait::Interruptible => unsafe { interruptible(nr, args) },
+        // SAFETY: the caller's promise.
+        Wait::No | Wait::Yes => unsafe { syscall(nr, args) },
+    }
 }

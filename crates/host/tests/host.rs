@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use abi::Errno;
-use host::{Fd, copy_in, copy_in_string, copy_out, receive, send};
+use host::{Fd, Wait, copy_in, copy_in_string, copy_out, receive, send};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 
@@ -30,9 +30,9 @@ fn descriptors_travel() {
     let (left, right) = UnixStream::pair().unwrap();
     let (passed, other) = UnixStream::pair().unwrap();
     let cookie = host::so_cookie(number(&passed)).unwrap();
-    assert_eq!(send(number(&left), &[b"ab", b"c"], &[number(&passed)], true), Ok(3));
+    assert_eq!(send(number(&left), &[b"ab", b"c"], &[number(&passed)], Wait::Yes), Ok(3));
     let mut bytes = [0; 10];
-    let mut got = receive(number(&right), &mut bytes, true).unwrap();
+    let mut got = receive(number(&right), &mut bytes, Wait::Interruptible).unwrap();
     assert_eq!((got.len, got.fd_count, got.truncated), (3, 1, false));
     assert_eq!(&bytes[..3], b"abc");
     let fd = got.fds[0].take().unwrap();
@@ -41,7 +41,7 @@ fn descriptors_travel() {
     let high = host::dup_above(fd.number(), 500).unwrap();
     assert!(high.number() >= 500);
     drop((other, got));
-    assert_eq!(receive(number(&right), &mut bytes, false).unwrap_err(), Errno::EAGAIN);
+    assert_eq!(receive(number(&right), &mut bytes, Wait::No).unwrap_err(), Errno::EAGAIN);
 }
 
 #[test]
