@@ -8,6 +8,9 @@ mod host_unsafe;
 mod machine;
 mod script;
 
+mod interface;
+mod network;
+mod option;
 mod pipe;
 mod poll;
 mod tcp;

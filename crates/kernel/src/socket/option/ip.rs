@@ -9,6 +9,10 @@ const LEVEL: u32 = IPPROTO_IP as u32;
 /// `sysctl net.ipv4.ip_default_ttl`.
 const TTL_DEFAULT: i32 = 64;
 
+/// Options whose value has at least one byte.
+pub(super) const NOT_EMPTY: &[u32] =
+    &[IP_TTL, IP_MINTTL, IP_FREEBIND, IP_TRANSPARENT, IP_MULTICAST_TTL, IP_MULTICAST_LOOP, IP_MULTICAST_ALL];
+
 pub(super) const ROWS: &[Row] = &[
     own(IP_TOS, Some(|t| remembered(t, IP_TOS, 0)), Some(set_tos)),
     own(IP_TTL, Some(|t| remembered(t, IP_TTL, TTL_DEFAULT)), Some(set_ttl)),
@@ -47,7 +51,7 @@ fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8
 /// One byte of whatever was given. The ECN bits of a TCP socket are TCP's own (net/ipv4/ip_sockglue.c,
 /// __ip_sock_set_tos).
 fn set_tos(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    let [tos, ..] = super::number(LEVEL, value)?.to_le_bytes();
+    let [tos, ..] = super::number((LEVEL, IP_TOS), value)?.to_le_bytes();
     let tos = if target.common().kind == SOCK_STREAM { tos & !3 } else { tos };
     super::apply(target, Some(Opt::Tos(tos)))?;
     target.common().remember(LEVEL, IP_TOS, i32::from(tos));
@@ -56,7 +60,7 @@ fn set_tos(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
 
 /// -1 is the default again.
 fn set_ttl(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    let asked = super::number(LEVEL, value)?;
+    let asked = super::number((LEVEL, IP_TTL), value)?;
     let ttl = if asked == -1 { TTL_DEFAULT } else { asked };
     let ttl = u8::try_from(ttl).ok().filter(|ttl| *ttl > 0).ok_or(Errno::EINVAL)?;
     super::apply(target, Some(Opt::Ttl(ttl)))?;
@@ -66,7 +70,7 @@ fn set_ttl(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
 
 /// The stack cannot do it, so nobody has the right to.
 fn set_transparent(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    if super::number(LEVEL, value)? == 0 { Ok(()) } else { Err(Errno::EPERM) }
+    if super::number((LEVEL, IP_TRANSPARENT), value)? == 0 { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// The MTU of the way to the peer.

@@ -9,6 +9,9 @@ const LEVEL: u32 = IPPROTO_IPV6 as u32;
 /// `sysctl net.ipv6.conf.default.hop_limit`.
 const HOPS_DEFAULT: i32 = 64;
 
+/// Options whose value may be shorter than an `int`: that is 0 then (net/ipv6/ipv6_sockglue.c).
+pub(super) const MAY_BE_SHORT: &[u32] = &[IPV6_DONTFRAG, IPV6_AUTOFLOWLABEL];
+
 pub(super) const ROWS: &[Row] = &[
     Row { name: IPV6_V6ONLY, value: Value::Flag { default: false, stack: Some(Opt::V6Only) } },
     own(IPV6_UNICAST_HOPS, Some(|t| remembered(t, IPV6_UNICAST_HOPS, HOPS_DEFAULT)), Some(set_hops)),
@@ -37,19 +40,22 @@ fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8
 
 /// -1 is the default again.
 fn set_hops(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    let asked = super::number(LEVEL, value)?;
+    let asked = super::number((LEVEL, IPV6_UNICAST_HOPS), value)?;
     let hops = if asked == -1 { HOPS_DEFAULT } else { asked };
-    let hops = u8::try_from(hops).ok().filter(|hops| *hops > 0).ok_or(Errno::EINVAL)?;
-    super::apply(target, Some(Opt::Ttl(hops)))?;
+    let hops = u8::try_from(hops).map_err(|_| Errno::EINVAL)?;
+    // 0 is taken, but what is sent over a link needs one.
+    super::apply(target, Some(Opt::Ttl(hops.max(1))))?;
     target.common().remember(LEVEL, IPV6_UNICAST_HOPS, i32::from(hops));
     Ok(())
 }
 
 /// -1 is the default again.
 fn set_tclass(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    let asked = super::number(LEVEL, value)?;
+    let asked = super::number((LEVEL, IPV6_TCLASS), value)?;
     let class = if asked == -1 { 0 } else { asked };
     let class = u8::try_from(class).map_err(|_| Errno::EINVAL)?;
+    // The ECN bits of a TCP socket are TCP's own.
+    let class = if target.common().kind == SOCK_STREAM { class & !3 } else { class };
     super::apply(target, Some(Opt::Tos(class)))?;
     target.common().remember(LEVEL, IPV6_TCLASS, i32::from(class));
     Ok(())
@@ -57,5 +63,5 @@ fn set_tclass(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
 
 /// The stack cannot do it, so nobody has the right to.
 fn set_transparent(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    if super::number(LEVEL, value)? == 0 { Ok(()) } else { Err(Errno::EPERM) }
+    if super::number((LEVEL, IPV6_TRANSPARENT), value)? == 0 { Ok(()) } else { Err(Errno::EPERM) }
 }

@@ -14,7 +14,8 @@ use crate::Kernel;
 use crate::file::OpenFile;
 use abi::Errno;
 use abi::raw::net::{
-    AF_INET, AF_INET6, AF_NETLINK, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOCK_STREAM, SOL_SOCKET,
+    AF_INET, AF_INET6, AF_NETLINK, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SO_BINDTODEVICE, SOCK_STREAM,
+    SOL_SOCKET,
 };
 use tcpip::Opt;
 
@@ -95,16 +96,22 @@ pub(crate) fn set(
     which: (u32, u32),
     value: &[u8],
 ) -> Result<(), Errno> {
-    let row = find(socket.common(), which)?;
+    // Looked at before the name (net/core/sock.c, net/ipv4/tcp.c).
+    let strict = matches!(which.0, SOL_SOCKET | TCP) && which != (SOL_SOCKET, SO_BINDTODEVICE);
+    let known = find(socket.common(), which);
+    if strict && value.len() < 4 && known.as_ref().err() != Some(&Errno::EOPNOTSUPP) {
+        return Err(Errno::EINVAL);
+    }
+    let row = known?;
     let mut target = Target { k, f, socket };
     match row.value {
         Value::Flag { stack, .. } => {
-            let on = number(which.0, value)? != 0;
+            let on = number(which, value)? != 0;
             apply(&mut target, stack.map(|opt| opt(on)))?;
             target.common().remember(which.0, which.1, i32::from(on));
         }
         Value::Int { min, max, stack, .. } => {
-            let value = number(which.0, value)?;
+            let value = number(which, value)?;
             if !(min..=max).contains(&value) {
                 return Err(Errno::EINVAL);
             }
@@ -128,20 +135,31 @@ pub(crate) fn get(
     which: (u32, u32),
     room: usize,
 ) -> Result<Vec<u8>, Errno> {
-    let row = find(socket.common(), which)?;
-    let set = socket.common().value(which.0, which.1);
-    match row.value {
-        Value::Flag { default, .. } => Ok(emit(which.0, set.unwrap_or(i32::from(default)), room)),
-        Value::Int { default, .. } => Ok(emit(which.0, set.unwrap_or(default), room)),
-        Value::Own { get: Some(get), .. } => get(&mut Target { k, f, socket }),
-        Value::Own { get: None, .. } => Err(Errno::ENOPROTOOPT),
-    }
+    let common = socket.common();
+    let row = find(common, which).map_err(|errno| match errno {
+        // A level that is not its own (net/ipv4/ip_sockglue.c, ip_getsockopt).
+        Errno::ENOPROTOOPT if common.family == AF_INET && !has_level(common, which.0) => Errno::EOPNOTSUPP,
+        errno => errno,
+    })?;
+    let set = common.value(which.0, which.1);
+    let value = match row.value {
+        Value::Flag { default, .. } => int_bytes(set.unwrap_or(i32::from(default))),
+        Value::Int { default, .. } => int_bytes(set.unwrap_or(default)),
+        Value::Own { get: Some(get), .. } => get(&mut Target { k, f, socket })?,
+        Value::Own { get: None, .. } => return Err(Errno::ENOPROTOOPT),
+    };
+    Ok(narrowed(which.0, value, room))
+}
+
+const IP: u32 = IPPROTO_IP as u32;
+const IPV6: u32 = IPPROTO_IPV6 as u32;
+const TCP: u32 = IPPROTO_TCP as u32;
+
+fn has_level(common: &Common, level: u32) -> bool {
+    matches!(level, SOL_SOCKET | IP) || (level == TCP && common.kind == SOCK_STREAM)
 }
 
 fn find(common: &Common, (level, name): (u32, u32)) -> Result<&'static Row, Errno> {
-    const IP: u32 = IPPROTO_IP as u32;
-    const IPV6: u32 = IPPROTO_IPV6 as u32;
-    const TCP: u32 = IPPROTO_TCP as u32;
     let inet = matches!(common.family, AF_INET | AF_INET6);
     let rows = match level {
         SOL_SOCKET => socket::ROWS,
@@ -163,20 +181,25 @@ fn apply(target: &mut Target<'_>, opt: Option<Opt>) -> Result<(), Errno> {
     }
 }
 
-/// A number as setsockopt(2) takes it: an `int`; at the IPv4 level one byte will do (net/ipv4/ip_sockglue.c).
-fn number(level: u32, value: &[u8]) -> Result<i32, Errno> {
-    match (value.first_chunk::<4>(), value.first()) {
-        (Some(bytes), _) => Ok(i32::from_ne_bytes(*bytes)),
-        (None, Some(byte)) if level == IPPROTO_IP as u32 => Ok(i32::from(*byte)),
+/// A number as setsockopt(2) takes it: an `int`. The IPv4 level takes one byte too, or none at all for 0, but for
+/// some options (net/ipv4/ip_sockglue.c); the IPv6 level has some where a short value is 0.
+fn number((level, name): (u32, u32), value: &[u8]) -> Result<i32, Errno> {
+    if let Some(bytes) = value.first_chunk::<4>() {
+        return Ok(i32::from_ne_bytes(*bytes));
+    }
+    match (level, value) {
+        (IP, [byte, ..]) => Ok(i32::from(*byte)),
+        (IP, []) if !ip::NOT_EMPTY.contains(&name) => Ok(0),
+        (IPV6, _) if ipv6::MAY_BE_SHORT.contains(&name) => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }
 
-/// A number as getsockopt(2) answers it: an `int`; at the IPv4 level one byte if there is no more room.
-fn emit(level: u32, value: i32, room: usize) -> Vec<u8> {
-    match u8::try_from(value) {
-        Ok(byte) if level == IPPROTO_IP as u32 && room < 4 => vec![byte],
-        _ => value.to_ne_bytes().to_vec(),
+/// At the IPv4 level a small number is one byte if there is no room for more.
+fn narrowed(level: u32, value: Vec<u8>, room: usize) -> Vec<u8> {
+    match value.as_slice() {
+        [byte, 0, 0, 0] if level == IP && room < 4 => vec![*byte],
+        _ => value,
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: SO_REUSEPORT, value: Value::Flag { default: false, stack: Some(Opt::ReusePort) } },
     flag(SO_PASSCRED),
     own(SO_PEERCRED, Some(|t| Ok(t.socket.peer_credentials(t.k).as_bytes().to_vec())), None),
-    int(SO_RCVLOWAT, 1, i32::MIN, i32::MAX),
+    own(SO_RCVLOWAT, Some(|t| remembered(t, SO_RCVLOWAT, 1)), Some(set_rcvlowat)),
     own(SO_SNDLOWAT, Some(|_| Ok(int_bytes(1))), None),
     own(
         SO_RCVTIMEO,
@@ -108,7 +108,7 @@ fn rcvbuf(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
 }
 
 fn set_sndbuf(target: &mut Target<'_>, value: &[u8], max: i32) -> Result<(), Errno> {
-    let asked = super::number(SOL_SOCKET, value)?.min(max);
+    let asked = number(value)?.min(max);
     super::apply(target, Some(Opt::SndBuf(u32::try_from(asked).unwrap_or(0))))?;
     // Linux doubles it, for its own bookkeeping (socket(7)).
     target.common().remember(SOL_SOCKET, SO_SNDBUF, asked.saturating_mul(2).max(SNDBUF_MIN));
@@ -116,10 +116,25 @@ fn set_sndbuf(target: &mut Target<'_>, value: &[u8], max: i32) -> Result<(), Err
 }
 
 fn set_rcvbuf(target: &mut Target<'_>, value: &[u8], max: i32) -> Result<(), Errno> {
-    let asked = super::number(SOL_SOCKET, value)?.min(max);
+    let asked = number(value)?.min(max);
     super::apply(target, Some(Opt::RcvBuf(u32::try_from(asked).unwrap_or(0))))?;
     target.common().remember(SOL_SOCKET, SO_RCVBUF, asked.saturating_mul(2).max(RCVBUF_MIN));
     Ok(())
+}
+
+/// Remembered only: whatever is there is received.
+fn set_rcvlowat(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let bytes = match number(value)? {
+        0 => 1,
+        bytes if bytes < 0 => i32::MAX,
+        bytes => bytes,
+    };
+    target.common().remember(SOL_SOCKET, SO_RCVLOWAT, bytes);
+    Ok(())
+}
+
+fn number(value: &[u8]) -> Result<i32, Errno> {
+    value.first_chunk::<4>().map(|bytes| i32::from_ne_bytes(*bytes)).ok_or(Errno::EINVAL)
 }
 
 fn forced(target: &Target<'_>) -> Result<(), Errno> {
@@ -128,7 +143,7 @@ fn forced(target: &Target<'_>) -> Result<(), Errno> {
 
 /// Priorities above 6 are for CAP_NET_ADMIN.
 fn set_priority(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    let priority = super::number(SOL_SOCKET, value)?;
+    let priority = number(value)?;
     if !(0..=6).contains(&priority) {
         forced(target)?;
     }
@@ -137,7 +152,7 @@ fn set_priority(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
 }
 
 fn set_mark(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    let mark = super::number(SOL_SOCKET, value)?;
+    let mark = number(value)?;
     forced(target)?;
     target.common().remember(SOL_SOCKET, SO_MARK, mark);
     Ok(())
@@ -145,7 +160,7 @@ fn set_mark(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
 
 /// Only CAP_NET_ADMIN may raise it.
 fn set_busy_poll(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    let usec = super::number(SOL_SOCKET, value)?;
+    let usec = number(value)?;
     if usec < 0 {
         return Err(Errno::EINVAL);
     }

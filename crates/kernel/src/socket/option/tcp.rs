@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Row] = &[
     int(TCP_FASTOPEN, 0, 0, i32::MAX),
     // As Linux answers it with net.ipv4.tcp_fastopen=0.
     own(TCP_FASTOPEN_CONNECT, Some(|_| Ok(vec![0; 4])), Some(|_, _| Err(Errno::EOPNOTSUPP))),
-    int(TCP_NOTSENT_LOWAT, -1, i32::MIN, i32::MAX),
+    int(TCP_NOTSENT_LOWAT, 0, i32::MIN, i32::MAX),
     int(TCP_SAVE_SYN, 0, 0, 0),
     // As Linux answers it without the tls module.
     own(TCP_ULP, Some(|_| Ok(Vec::new())), Some(|_, _| Err(Errno::ENOENT))),
@@ -56,7 +56,7 @@ fn maxseg(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
 }
 
 fn set_maxseg(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    let mss = super::number(IPPROTO_TCP as u32, value)?;
+    let mss = super::number((IPPROTO_TCP as u32, TCP_MAXSEG), value)?;
     let mss = u16::try_from(mss).ok().filter(|mss| *mss == 0 || (88..=32_767).contains(mss));
     super::apply(target, Some(Opt::MaxSeg(mss.ok_or(Errno::EINVAL)?)))
 }
