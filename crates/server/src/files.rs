@@ -35,8 +35,8 @@ const TOKENS_MANY: u32 = 64;
 pub struct Hint {
     /// So many tokens to take out.
     pub drain: u32,
-    /// So many fillers to put in.
-    pub fill: u32,
+    /// Whether to put a filler in.
+    pub fill: bool,
 }
 
 /// All B ends.
@@ -181,7 +181,7 @@ impl HostFile {
         }
         // After a full hang-up A is writable for good, and a write to it fails.
         if !self.writable && self.filler == 0 && self.shut != Some(Shutdown::Both) {
-            hint.fill = 1;
+            hint.fill = true;
             self.filler = FILLER;
         }
         hint
@@ -253,7 +253,7 @@ mod tests {
         for _ in 0..hint.drain {
             assert_eq!(rustix::io::read(a, &mut [0; 1]), Ok(1));
         }
-        for _ in 0..hint.fill {
+        if hint.fill {
             assert_eq!(rustix::io::write(a, &[0; FILLER]), Ok(FILLER));
         }
     }
@@ -270,7 +270,7 @@ mod tests {
         let (mut files, a) = file(FileKind::Socket);
         assert_eq!(poll_of(&a), PollFlags::OUT);
         let hint = files.touched(FileId(7), 0);
-        assert_eq!(hint, Hint { drain: 0, fill: 1 });
+        assert_eq!(hint, Hint { drain: 0, fill: true });
         obey(&a, hint);
         assert_eq!(poll_of(&a), PollFlags::empty(), "one filler makes it unwritable");
         files.ready(FileId(7), POLLIN, true);

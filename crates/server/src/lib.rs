@@ -8,7 +8,6 @@ pub mod components;
 pub mod credentials;
 pub mod daemon;
 pub mod files;
-mod frame;
 pub mod listen;
 mod outbox;
 pub mod prefork;
@@ -21,6 +20,11 @@ mod signals_unsafe;
 pub mod spec;
 pub mod url;
 
-/// The first line that a client reads. Minor version 5: CALL, CANCEL and OPTIONS are understood. Linux's version is
-/// the one whose calls the table lists.
-pub const BANNER: &str = "RUMPSP-0.5-Linux-6.18.0/x86_64\n";
+/// The first line that a client reads. Minor version 5: CALL, CANCEL and OPTIONS are understood.
+pub const BANNER: wire::banner::Banner<'static> = wire::banner::Banner {
+    major: 0,
+    minor: 5,
+    ostype: "Linux",
+    osrelease: env!("CARGO_PKG_VERSION"),
+    machine: "x86_64",
+};

@@ -1,12 +1,12 @@
 //! What a session has yet to be sent.
 
-use crate::frame::HEADER;
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use wire::{HEADER, Header};
 
 /// Frames are gathered into pieces of this size, one sendmsg(2) each.
 const PIECE: usize = 256 << 10;
@@ -30,40 +30,17 @@ struct Piece {
 }
 
 impl Outbox {
-    /// Appends a frame whose payload is what `payload` appends.
-    pub(crate) fn frame(
-        &mut self,
-        reqno: u64,
-        class: u16,
-        kind: u16,
-        word: u32,
-        payload: impl FnOnce(&mut Vec<u8>),
-    ) {
-        self.frame_with(reqno, class, kind, word, Vec::new(), payload);
+    /// Appends a frame.
+    pub(crate) fn frame(&mut self, header: Header, payload: &[u8]) {
+        self.frame_with(header, payload, Vec::new());
     }
 
     /// As [`Outbox::frame`], with descriptors, at most [`FDS_MAX`].
-    pub(crate) fn frame_with(
-        &mut self,
-        reqno: u64,
-        class: u16,
-        kind: u16,
-        word: u32,
-        fds: Vec<OwnedFd>,
-        payload: impl FnOnce(&mut Vec<u8>),
-    ) {
+    pub(crate) fn frame_with(&mut self, header: Header, payload: &[u8], fds: Vec<OwnedFd>) {
         let piece = self.piece(fds);
-        let start = piece.bytes.len();
-        piece.bytes.extend_from_slice(&[0; 8]);
-        piece.bytes.extend_from_slice(&reqno.to_le_bytes());
-        piece.bytes.extend_from_slice(&class.to_le_bytes());
-        piece.bytes.extend_from_slice(&kind.to_le_bytes());
-        piece.bytes.extend_from_slice(&word.to_le_bytes());
-        payload(&mut piece.bytes);
-        let len = piece.bytes.len() - start;
-        debug_assert!(len >= HEADER);
-        piece.bytes[start..start + 8].copy_from_slice(&(len as u64).to_le_bytes());
-        self.queued += len;
+        piece.bytes.extend_from_slice(&header.emit(payload.len()));
+        piece.bytes.extend_from_slice(payload);
+        self.queued += HEADER + payload.len();
     }
 
     /// Appends bytes that are no frame (the banner).

@@ -1,22 +1,13 @@
 //! What the kernel wants done, as frames to clients and changes of their files.
 
 use crate::files::Hint;
-use crate::frame::{class, kind};
 use crate::server::{Pending, Server};
+use crate::session::Session;
 use abi::Errno;
 use kernel::{CallId, Copyin, Effect, FileId, NewFile, Pass, Pid, Reply};
 use std::os::fd::OwnedFd;
-
-/// Bits of a file entry's flags.
-const ENTRY_CLOEXEC: u32 = 1;
-const ENTRY_DESCRIPTOR: u32 = 2;
-
-/// A file on its way to a client.
-struct Entry {
-    cookie: u64,
-    file: NewFile,
-    descriptor: bool,
-}
+use wire::call::{File, Segment};
+use wire::{Header, Message, class, kind};
 
 impl Server {
     /// Does all that the kernel has asked for; whether that was anything.
@@ -44,7 +35,7 @@ impl Server {
     /// Answers a call that the kernel never saw.
     pub(crate) fn answer(&mut self, call: CallId, result: Result<u64, Errno>) {
         if let Some(pending) = self.take_pending(call) {
-            self.send_reply(pending, result, &[], &[], Vec::new(), Hint::default());
+            self.send_reply(pending, result, &[], Vec::new(), Vec::new(), Hint::default());
         }
     }
 
@@ -55,10 +46,10 @@ impl Server {
         };
         let hint = reply.touched.map(|(file, mask)| self.files.touched(file, mask)).unwrap_or_default();
         match self.entries(pending, &reply.files) {
-            Ok((entries, fds)) => self.send_reply(pending, reply.result, &reply.out, &entries, fds, hint),
+            Ok((entries, fds)) => self.send_reply(pending, reply.result, &reply.out, entries, fds, hint),
             Err(errno) => {
                 self.abandon(&reply.files);
-                self.send_reply(pending, Err(errno), &[], &[], Vec::new(), hint);
+                self.send_reply(pending, Err(errno), &[], Vec::new(), Vec::new(), hint);
             }
         }
     }
@@ -81,13 +72,20 @@ impl Server {
         }
     }
 
-    fn entries(&mut self, pending: Pending, files: &[NewFile]) -> Result<(Vec<Entry>, Vec<OwnedFd>), Errno> {
+    fn entries(&mut self, pending: Pending, files: &[NewFile]) -> Result<(Vec<File>, Vec<OwnedFd>), Errno> {
         let uid = self.sessions.get(pending.session).map_or(u32::MAX, |session| session.who.uid);
         let mut entries = Vec::with_capacity(files.len());
         let mut fds = Vec::new();
         for file in files {
             let (cookie, fd) = self.host_descriptor(file, uid)?;
-            entries.push(Entry { cookie, file: file.clone(), descriptor: fd.is_some() });
+            entries.push(File {
+                cookie,
+                put_at: file.put_at,
+                descriptor: file.kfd,
+                kind: file.kind as u32,
+                cloexec: file.cloexec,
+                passed: fd.is_some(),
+            });
             fds.extend(fd);
         }
         Ok((entries, fds))
@@ -115,93 +113,56 @@ impl Server {
         pending: Pending,
         result: Result<u64, Errno>,
         out: &[(u64, Vec<u8>)],
-        entries: &[Entry],
+        files: Vec<File>,
         fds: Vec<OwnedFd>,
         hint: Hint,
     ) {
         let Some(session) = self.sessions.get_mut(pending.session) else { return };
-        let out_box = &mut session.out;
-        if pending.call_frame {
-            out_box.frame_with(pending.reqno, class::RESP, kind::CALL, 0, fds, |payload| {
-                put_call_reply(payload, result, out, entries, hint);
-            });
-            return;
+        if !pending.call_frame {
+            return session.answer_syscall(pending.reqno, result, out);
         }
-        for (addr, bytes) in out {
-            let reqno = session.next_reqno();
-            session.out.frame(reqno, class::REQ, kind::COPYOUT, 0, |payload| {
-                payload.extend((bytes.len() as u64).to_le_bytes());
-                payload.extend(addr.to_le_bytes());
-                payload.extend_from_slice(bytes);
-            });
-        }
-        let (error, value) = match result {
-            Ok(value) => (0, value),
-            // Plain rump_sp has no restarts.
-            Err(Errno::ERESTARTSYS) => (Errno::EINTR.number(), 0),
-            Err(errno) => (errno.number(), 0),
+        let reply = wire::call::Reply {
+            result: result.map_or_else(|errno| i64::from(-errno.number()), u64::cast_signed),
+            drain: hint.drain,
+            fill: hint.fill,
+            files,
+            segments: out.iter().map(|(address, bytes)| Segment { address: *address, bytes }).collect(),
         };
-        session.out.frame(pending.reqno, class::RESP, kind::SYSCALL, 0, |payload| {
-            payload.extend(error.to_le_bytes());
-            payload.extend([0; 4]);
-            payload.extend(value.to_le_bytes());
-            payload.extend([0; 8]);
-        });
+        let header = Header { reqno: pending.reqno, class: class::RESP, kind: kind::CALL, word: 0 };
+        session.out.frame_with(header, &reply.emit(), fds);
     }
 
     fn copyin(&mut self, call: CallId, pid: Pid, want: Copyin) {
         let session = self.by_pid.get(&pid).and_then(|id| self.sessions.get_mut(*id));
         let Some(session) = session else { return self.kernel.supply(call, want.addr, Err(Errno::EFAULT)) };
-        let reqno = session.next_reqno();
-        session.copyins.insert(reqno, (call, want));
         let kind = if want.string { kind::COPYINSTR } else { kind::COPYIN };
-        session.out.frame(reqno, class::REQ, kind, 0, |payload| {
-            payload.extend(want.len.to_le_bytes());
-            payload.extend(want.addr.to_le_bytes());
-        });
+        let message = Message::Copyin { string: want.string, len: want.len, address: want.addr };
+        let reqno = session.request(kind, 0, &message);
+        session.copyins.insert(reqno, (call, want));
     }
 
     fn raise(&mut self, pid: Pid, signo: u8) {
         if let Some(session) = self.by_pid.get(&pid).and_then(|id| self.sessions.get_mut(*id)) {
-            let reqno = session.next_reqno();
-            session.out.frame(reqno, class::REQ, kind::RAISE, u32::from(signo), |_| {});
+            session.request(kind::RAISE, u32::from(signo), &Message::Raise);
         }
     }
 }
 
-fn put_call_reply(
-    payload: &mut Vec<u8>,
-    result: Result<u64, Errno>,
-    out: &[(u64, Vec<u8>)],
-    entries: &[Entry],
-    hint: Hint,
-) {
-    let value = result.unwrap_or_else(|errno| i64::from(-errno.number()).cast_unsigned());
-    payload.extend(value.to_le_bytes());
-    for count in [count(entries.len()), count(out.len()), hint.drain, hint.fill] {
-        payload.extend(count.to_le_bytes());
-    }
-    for entry in entries {
-        let mut flags = if entry.file.cloexec { ENTRY_CLOEXEC } else { 0 };
-        flags |= if entry.descriptor { ENTRY_DESCRIPTOR } else { 0 };
-        payload.extend(entry.cookie.to_le_bytes());
-        payload.extend(entry.file.put_at.to_le_bytes());
-        for word in [entry.file.kfd, entry.file.kind as u32, flags, 0] {
-            payload.extend(word.to_le_bytes());
+impl Session {
+    /// Answers a call of plain rump_sp: what it writes goes ahead, in COPYOUTs.
+    fn answer_syscall(&mut self, reqno: u64, result: Result<u64, Errno>, out: &[(u64, Vec<u8>)]) {
+        for (address, bytes) in out {
+            let message = Message::Copyout { address: *address, bytes: bytes.clone() };
+            self.request(kind::COPYOUT, 0, &message);
         }
+        let (error, value) = match result {
+            Ok(value) => (0, value.cast_signed()),
+            // Plain rump_sp has no restarts.
+            Err(Errno::ERESTARTSYS) => (Errno::EINTR.number(), 0),
+            Err(errno) => (errno.number(), 0),
+        };
+        self.respond(reqno, kind::SYSCALL, &Message::SyscallAnswer { error, values: [value, 0] });
     }
-    for (addr, bytes) in out {
-        payload.extend(addr.to_le_bytes());
-        payload.extend((bytes.len() as u64).to_le_bytes());
-    }
-    for (_, bytes) in out {
-        payload.extend_from_slice(bytes);
-    }
-}
-
-/// A count that comes from a list in memory.
-fn count(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 fn errno(errno: rustix::io::Errno) -> Errno {

@@ -1,12 +1,12 @@
 //! What clients ask (rump_sp(7)). Everything in a frame is hostile until checked; the answer to what makes no sense
 //! is a refusal, as section 10 of the protocol's description lists, and never the end of the server.
 
-use crate::frame::{Frame, Refusal, class, handshake, kind, option};
-use crate::prefork::Cookie;
 use crate::server::{Pending, Server};
 use crate::session::SessionId;
 use abi::{Errno, private, table};
 use kernel::{Call, CallId, Descriptors, UserMem};
+use wire::call::Request;
+use wire::{Frame, Header, Message, class, error, handshake, kind, option};
 
 /// More pieces of memory in one CALL are malformed: an iovec array has at most 1,024 (`UIO_MAXIOV`), and a call
 /// names a few more.
@@ -19,28 +19,29 @@ impl Server {
         if session.pid.is_none() {
             return self.first_frame(id, frame);
         }
-        match (frame.class, frame.kind) {
+        let Header { reqno, class, kind, word } = frame.header;
+        match (class, kind) {
             (class::REQ, kind::SYSCALL) => self.syscall(id, &frame),
             (class::REQ, kind::CALL) => self.call(id, &frame),
             (class::REQ, kind::CANCEL) => self.cancel(id, &frame),
             (class::REQ, kind::OPTIONS) => self.options(id, &frame),
             (class::REQ, kind::PREFORK) => self.prefork(id, &frame),
-            (class::REQ, kind::HANDSHAKE) if frame.word == handshake::EXEC => self.exec(id, &frame),
-            (class::REQ, kind::HANDSHAKE) => self.refuse_and_end(id, frame.reqno, Refusal::Malformed),
+            (class::REQ, kind::HANDSHAKE) if word == handshake::EXEC => self.exec(id, &frame),
+            (class::REQ, kind::HANDSHAKE) => self.refuse_and_end(id, reqno, error::MALFORMED),
             (class::RESP, _) => self.supplied(id, frame),
-            (class::ERROR, _) if session.copyins.contains_key(&frame.reqno) => self.supplied(id, frame),
-            _ => session.refuse(frame.reqno, Refusal::Malformed),
+            (class::ERROR, _) if session.copyins.contains_key(&reqno) => self.supplied(id, frame),
+            _ => session.refuse(reqno, error::MALFORMED),
         }
     }
 
     fn first_frame(&mut self, id: SessionId, frame: Frame) {
-        if (frame.class, frame.kind) != (class::REQ, kind::HANDSHAKE) {
-            return self.refuse_and_end(id, frame.reqno, Refusal::Auth);
+        if (frame.header.class, frame.header.kind) != (class::REQ, kind::HANDSHAKE) {
+            return self.refuse_and_end(id, frame.header.reqno, error::AUTH);
         }
-        match frame.word {
+        match frame.header.word {
             handshake::GUEST => self.guest(id, &frame),
             handshake::FORK => self.fork(id, &frame),
-            _ => self.refuse_and_end(id, frame.reqno, Refusal::Auth),
+            _ => self.refuse_and_end(id, frame.header.reqno, error::AUTH),
         }
     }
 
@@ -49,21 +50,18 @@ impl Server {
         let pid = self.kernel.attach(session.who.clone(), name(&frame.payload), Descriptors::Strong);
         session.pid = Some(pid);
         self.by_pid.insert(pid, id);
-        self.accept_handshake(id, frame.reqno);
+        self.accept_handshake(id, frame.header.reqno);
     }
 
     fn fork(&mut self, id: SessionId, frame: &Frame) {
-        let Some((cookie, rest)) = frame.payload.split_first_chunk::<{ size_of::<Cookie>() }>() else {
-            return self.refuse_and_end(id, frame.reqno, Refusal::Malformed);
+        let Some(Message::Fork { auth, cancel }) = Message::parse(frame) else {
+            return self.refuse_and_end(id, frame.header.reqno, error::MALFORMED);
         };
-        let Ok(cancel) = <[u8; 4]>::try_from(rest) else {
-            return self.refuse_and_end(id, frame.reqno, Refusal::Malformed);
-        };
-        let Some(prefork) = self.preforks.take(cookie) else {
-            return self.refuse_and_end(id, frame.reqno, Refusal::InvalidPrefork);
+        let Some(prefork) = self.preforks.take(&auth) else {
+            return self.refuse_and_end(id, frame.header.reqno, error::INVALID_PREFORK);
         };
         let Some(session) = self.sessions.get_mut(id) else { return };
-        if cancel != [0; 4] {
+        if cancel {
             session.ending = true;
             self.kernel.detach(prefork.pid);
             return self.close(id);
@@ -72,7 +70,7 @@ impl Server {
         session.files = prefork.files;
         session.fresh = false;
         self.by_pid.insert(prefork.pid, id);
-        self.accept_handshake(id, frame.reqno);
+        self.accept_handshake(id, frame.header.reqno);
     }
 
     /// The program was replaced: what its threads still waited for is forgotten (execve(2) ends them).
@@ -91,18 +89,18 @@ impl Server {
         }
         // ESRCH cannot be: the session's process lives as long as the session.
         let _ = self.kernel.exec(pid, name(&frame.payload));
-        self.accept_handshake(id, frame.reqno);
+        self.accept_handshake(id, frame.header.reqno);
     }
 
     fn accept_handshake(&mut self, id: SessionId, reqno: u64) {
         if let Some(session) = self.sessions.get_mut(id) {
-            session.out.frame(reqno, class::RESP, kind::HANDSHAKE, 0, |payload| payload.extend([0; 4]));
+            session.respond(reqno, kind::HANDSHAKE, &Message::HandshakeAnswer(0));
         }
     }
 
-    fn refuse_and_end(&mut self, id: SessionId, reqno: u64, refusal: Refusal) {
+    fn refuse_and_end(&mut self, id: SessionId, reqno: u64, code: u32) {
         if let Some(session) = self.sessions.get_mut(id) {
-            session.refuse(reqno, refusal);
+            session.refuse(reqno, code);
             session.ending = true;
         }
     }
@@ -111,7 +109,7 @@ impl Server {
         let unix = self.serves_unix();
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Ok(bits) = <[u8; 4]>::try_from(frame.payload.as_slice()) else {
-            return session.refuse(frame.reqno, Refusal::Malformed);
+            return session.refuse(frame.header.reqno, error::MALFORMED);
         };
         let wanted = u32::from_le_bytes(bits);
         // How files live is settled by the first call, or was settled by the parent.
@@ -128,15 +126,15 @@ impl Server {
         let Some(parent) = session.pid else { return };
         session.fresh = false;
         if !self.preforks.has_room(parent) {
-            return session.refuse(frame.reqno, Refusal::NoMemory);
+            return session.refuse(frame.header.reqno, error::NOMEM);
         }
-        let mut cookie: Cookie = [0; 16];
+        let mut cookie = [0; 16];
         let random = rustix::rand::getrandom(&mut cookie, rustix::rand::GetRandomFlags::empty());
         let (Ok(16), Ok(child)) = (random, self.kernel.fork(parent)) else {
-            return session.refuse(frame.reqno, Refusal::RforkFailed);
+            return session.refuse(frame.header.reqno, error::RFORK_FAILED);
         };
         self.preforks.enter(cookie, child, parent, session.files);
-        session.out.frame(frame.reqno, class::RESP, kind::PREFORK, 0, |payload| payload.extend(cookie));
+        session.respond(frame.header.reqno, kind::PREFORK, &Message::PreforkAnswer(cookie));
     }
 
     /// A call of plain rump_sp: its arguments as slots of 8 bytes, its memory to be asked for.
@@ -147,10 +145,10 @@ impl Server {
         for (arg, slot) in args.iter_mut().zip(slots) {
             *arg = u64_at(slot, 0).unwrap_or_default();
         }
-        let declared = table::lookup(frame.word).map_or(0, |row| row.args.len());
+        let declared = table::lookup(frame.header.word).map_or(0, |row| row.args.len());
         if count < declared {
             if let Some(session) = self.sessions.get_mut(id) {
-                session.refuse(frame.reqno, Refusal::Malformed);
+                session.refuse(frame.header.reqno, error::MALFORMED);
             }
             return;
         }
@@ -159,39 +157,43 @@ impl Server {
 
     /// A call with the bytes that it names.
     fn call(&mut self, id: SessionId, frame: &Frame) {
-        let Some((args, mem, passed)) = parse_call(&frame.payload) else {
+        let Some(request) = Request::parse(&frame.payload, SEGMENTS_MAX) else {
             if let Some(session) = self.sessions.get_mut(id) {
-                session.refuse(frame.reqno, Refusal::Malformed);
+                session.refuse(frame.header.reqno, error::MALFORMED);
             }
             return;
         };
-        self.submit(id, frame, args, mem, passed);
+        let mut mem = UserMem::new();
+        for segment in &request.segments {
+            mem.add(segment.address, segment.bytes.to_vec());
+        }
+        self.submit(id, frame, request.args, mem, request.passed as usize);
     }
 
     fn submit(&mut self, id: SessionId, frame: &Frame, mut args: [u64; 6], mem: UserMem, passed: usize) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(pid) = session.pid else { return };
         if passed > session.received.len() {
-            return session.refuse(frame.reqno, Refusal::Malformed);
+            return session.refuse(frame.header.reqno, error::MALFORMED);
         }
         session.fresh = false;
         let came_along: Vec<_> = session.received.drain(..passed).collect();
         self.last_call += 1;
         let call_id = CallId(self.last_call);
-        session.calls.insert(frame.reqno, call_id);
+        session.calls.insert(frame.header.reqno, call_id);
         session.calls_waiting += 1;
-        let call_frame = frame.kind == kind::CALL;
-        self.calls.insert(call_id, Pending { session: id, reqno: frame.reqno, call_frame });
-        if frame.word == private::IDENTIFY {
+        let call_frame = frame.header.kind == kind::CALL;
+        self.calls.insert(call_id, Pending { session: id, reqno: frame.header.reqno, call_frame });
+        if frame.header.word == private::IDENTIFY {
             match self.files.identify(args[0], session.who.uid, &came_along) {
                 Some(file) => args[0] = file.0,
                 None => return self.answer(call_id, Err(Errno::ENOENT)),
             }
         }
-        if frame.word == private::SITES {
+        if frame.header.word == private::SITES {
             return self.answer(call_id, Err(Errno::ENOENT));
         }
-        let mut call = Call::new(call_id, pid, frame.word, args, mem);
+        let mut call = Call::new(call_id, pid, frame.header.word, args, mem);
         for fd in came_along {
             self.last_passed += 1;
             self.passed.insert(self.last_passed, fd);
@@ -203,7 +205,7 @@ impl Server {
     fn cancel(&mut self, id: SessionId, frame: &Frame) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(reqno) = u64_at(&frame.payload, 0) else {
-            return session.refuse(frame.reqno, Refusal::Malformed);
+            return session.refuse(frame.header.reqno, error::MALFORMED);
         };
         // One that is not known any more was answered: the answer is on its way.
         if let Some(call) = session.calls.get(&reqno) {
@@ -214,13 +216,13 @@ impl Server {
     /// The answer to a COPYIN or COPYINSTR of ours. One that we did not ask for is ignored.
     fn supplied(&mut self, id: SessionId, frame: Frame) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Some((call, want)) = session.copyins.remove(&frame.reqno) else { return };
+        let Some((call, want)) = session.copyins.remove(&frame.header.reqno) else { return };
         let len = frame.payload.len() as u64;
         let whole = match want.string {
             true => len <= want.len && (len == want.len || frame.payload.contains(&0)),
             false => len == want.len,
         };
-        let bytes = match frame.class {
+        let bytes = match frame.header.class {
             class::RESP if whole && len > 0 => Ok(frame.payload),
             _ => Err(Errno::EFAULT),
         };
@@ -233,31 +235,6 @@ fn name(payload: &[u8]) -> &[u8] {
     payload.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-/// The payload of a CALL: arguments, memory, number of descriptors that came along.
-fn parse_call(payload: &[u8]) -> Option<([u64; 6], UserMem, usize)> {
-    const FIXED: usize = 6 * 8 + 4 + 4;
-    let mut args = [0; 6];
-    for (at, arg) in args.iter_mut().enumerate() {
-        *arg = u64_at(payload, at * 8)?;
-    }
-    let segments = usize::try_from(u32_at(payload, 48)?).ok().filter(|count| *count <= SEGMENTS_MAX)?;
-    let passed = usize::try_from(u32_at(payload, 52)?).ok()?;
-    let mut bytes = payload.get(FIXED + segments * 16..)?;
-    let mut mem = UserMem::new();
-    for segment in 0..segments {
-        let addr = u64_at(payload, FIXED + segment * 16)?;
-        let len = usize::try_from(u64_at(payload, FIXED + segment * 16 + 8)?).ok()?;
-        let (now, rest) = bytes.split_at_checked(len)?;
-        mem.add(addr, now.to_vec());
-        bytes = rest;
-    }
-    bytes.is_empty().then_some((args, mem, passed))
-}
-
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -242,7 +242,7 @@ impl Server {
         }
         tracing::debug!("client {id}: host process {}, uid {}", who.host_pid, who.uid);
         let mut session = Session::new(stream, who);
-        session.out.raw(crate::BANNER.as_bytes());
+        session.out.raw(crate::BANNER.to_string().as_bytes());
         self.sessions.insert(id, session);
         self.nameless.push_back((clock::now().mono_ns.saturating_add(HANDSHAKE_NS), id));
     }

@@ -1,6 +1,5 @@
 //! One client's connection.
 
-use crate::frame::{BadLength, Decoder, Frame, Refusal, class};
 use crate::outbox::Outbox;
 use kernel::{CallId, Copyin, Credentials, Pid};
 use rustix::event::epoll::EventFlags;
@@ -10,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use wire::{BadLength, Decoder, Frame, Header, Message, class};
 
 /// Above this many unsent bytes a client's requests wait.
 const OUTBOX_HIGH: usize = 1 << 20;
@@ -50,6 +50,8 @@ pub(crate) struct Session {
     /// Whether it is to be looked after at the end of the turn.
     pub(crate) touched: bool,
     decoder: Decoder,
+    /// The next frame, cut off ahead of time.
+    next: Option<Result<Frame, BadLength>>,
     last_reqno: u64,
 }
 
@@ -83,6 +85,7 @@ impl Session {
             queued: false,
             touched: false,
             decoder: Decoder::default(),
+            next: None,
             last_reqno: 0,
         }
     }
@@ -111,22 +114,31 @@ impl Session {
             _ if self.received.len() > UNCLAIMED_MAX => Err(Ended::Descriptors),
             len => {
                 self.decoder.push(&space[..len]);
+                self.cut();
                 Ok(())
             }
         }
     }
 
-    /// The next whole frame.
+    /// The next whole frame, if it has arrived.
     ///
     /// # Errors
     /// The stream is no longer understood.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, BadLength> {
-        self.decoder.next()
+        let next = self.next.take().transpose();
+        self.cut();
+        next
+    }
+
+    fn cut(&mut self) {
+        if self.next.is_none() {
+            self.next = self.decoder.next_frame().transpose();
+        }
     }
 
     /// Whether a request is there and may be served now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.takes_requests() && self.decoder.has_frame()
+        self.takes_requests() && self.next.is_some()
     }
 
     /// Whether more requests are welcome: not from a client that does not read its answers.
@@ -147,14 +159,21 @@ impl Session {
         wanted
     }
 
-    /// Answers a frame with a refusal.
-    pub(crate) fn refuse(&mut self, reqno: u64, refusal: Refusal) {
-        self.out.frame(reqno, class::ERROR, 0, refusal as u32, |_| {});
+    /// Answers a frame with a refusal ([`wire::error`]).
+    pub(crate) fn refuse(&mut self, reqno: u64, code: u32) {
+        self.out.frame(Header { reqno, class: class::ERROR, kind: 0, word: code }, &[]);
     }
 
-    /// A number for a request of ours.
-    pub(crate) fn next_reqno(&mut self) -> u64 {
+    /// Answers a frame.
+    pub(crate) fn respond(&mut self, reqno: u64, kind: u16, message: &Message) {
+        self.out.frame(Header { reqno, class: class::RESP, kind, word: 0 }, &message.payload());
+    }
+
+    /// Sends a request of ours; answers its number.
+    pub(crate) fn request(&mut self, kind: u16, word: u32, message: &Message) -> u64 {
+        let reqno = self.last_reqno;
         self.last_reqno += 1;
-        self.last_reqno - 1
+        self.out.frame(Header::request(reqno, kind, word), &message.payload());
+        reqno
     }
 }
