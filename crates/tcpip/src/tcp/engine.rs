@@ -10,14 +10,14 @@ use smoltcp::{
     iface::{Config, Interface, SocketHandle, SocketSet},
     socket::tcp,
     time::{Duration, Instant},
-    wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint, IpListenEndpoint},
+    wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint, IpListenEndpoint, TcpPacket, TcpSeqNumber},
 };
 
 use crate::{
     addr::{Endpoint, Flow},
     frame::{Carrier, Frames, Port},
     option::{Options, TCP_RCVBUF, TCP_SNDBUF},
-    packet::{Segment, seq_after},
+    packet::{IpPacket, Segment, seq_after},
 };
 
 pub(crate) use smoltcp::socket::tcp::State;
@@ -178,6 +178,24 @@ impl Engine {
         let mut port = Port { carrier: self.carrier, rx: None, tx: frames };
         self.interface.poll_egress(instant(now_ns), &mut port, &mut self.sockets);
         frames.made.len() > before
+    }
+
+    /// Puts right the sequence number of an acknowledgement without data, which is `SND.NXT` (RFC 9293, section
+    /// 3.10.7.4). smoltcp turns its `SND.NXT` back when it retransmits: two ends that both do would reject each
+    /// other's acknowledgements as old for ever.
+    pub(crate) fn amend(&self, packet: &mut [u8]) {
+        let Some(ip) = IpPacket::parse(packet, false) else { return };
+        let (src, dst, header_len) = (ip.src, ip.dst, ip.bytes.len() - ip.payload.len());
+        let Some(segment) = Segment::parse(&ip, false) else { return };
+        let old = self.ledger.started && seq_after(self.ledger.snd_nxt, segment.seq);
+        if !old || segment.len() > 0 || segment.rst {
+            return;
+        }
+        let mut tcp = TcpPacket::new_unchecked(&mut packet[header_len..]);
+        tcp.set_seq_number(TcpSeqNumber(self.ledger.snd_nxt.cast_signed()));
+        if !self.carrier.loopback {
+            tcp.fill_checksum(&src.into(), &dst.into());
+        }
     }
 
     /// Notes a segment of ours that goes out; whether it is one that went out before.

@@ -58,6 +58,9 @@ impl Stack {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (link, tos) = (connection.link, connection.limits.tos);
         while let Some(mut frame) = self.frames.made.pop_front() {
+            if let Some(connection) = self.connections.get(key) {
+                connection.engine.amend(frame.bytes_mut());
+            }
             if tos != 0 {
                 packet::set_tos(frame.bytes_mut(), tos, &self.links.carrier(link).checksums());
             }
