@@ -43,6 +43,9 @@ pub struct Args {
     /// Serve on a tcp:// address beyond loopback, where whoever can connect is trusted
     #[arg(long)]
     pub insecure_tcp: bool,
+    /// End when this process ends, and remove the socket's directory (rump run)
+    #[arg(long, hide = true, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub until_exit: Option<i32>,
     /// The server in the background: reports on standard output whether URL is being served
     #[arg(long, hide = true)]
     pub background: bool,

@@ -3,10 +3,12 @@
 use crate::args::Args;
 use crate::listen::Listener;
 use crate::server::Server;
+use crate::url::Url;
 use crate::{clock, signals_unsafe};
 use kernel::Kernel;
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit};
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 /// What the server in the background writes once it serves.
@@ -53,13 +55,28 @@ fn serve(args: &Args) -> Result<(), String> {
     // Before the socket has its name, so that a signal cannot leave it behind.
     let signals = signals_unsafe::termination().map_err(host("signalfd"))?;
     let listener = Listener::bind(&args.url).map_err(|error| error.to_string())?;
+    let owner = args.until_exit.map(owner).transpose().map_err(host("the process to serve"))?;
     let kernel = Kernel::new(clock::now(), seed().map_err(host("getrandom"))?);
-    let mut server = Server::new(kernel, listener, signals).map_err(host("epoll"))?;
+    let mut server = Server::new(kernel, listener, signals, owner).map_err(host("epoll"))?;
     tracing::info!("serving {}", args.url);
     if args.background {
         report_ready().map_err(|error| format!("going into the background: {error}"))?;
     }
-    server.run().map_err(host("epoll_wait"))
+    server.run().map_err(host("epoll_wait"))?;
+    drop(server);
+    if let (Some(_), Url::Unix(path)) = (args.until_exit, &args.url)
+        && let Some(directory) = path.parent()
+    {
+        // Made for this server alone; if something else is in it, it stays.
+        let _ = std::fs::remove_dir(directory);
+    }
+    Ok(())
+}
+
+/// A descriptor that is readable once this process has ended (pidfd_open(2)).
+fn owner(pid: i32) -> Result<OwnedFd, rustix::io::Errno> {
+    let pid = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH)?;
+    rustix::process::pidfd_open(pid, PidfdFlags::empty())
 }
 
 /// Each file of each program costs a descriptor here.

@@ -17,6 +17,7 @@ pub mod server;
 mod session;
 mod sessions;
 mod signals_unsafe;
+mod sitelists;
 pub mod spec;
 pub mod url;
 

@@ -33,9 +33,9 @@ impl Server {
     }
 
     /// Answers a call that the kernel never saw.
-    pub(crate) fn answer(&mut self, call: CallId, result: Result<u64, Errno>) {
+    pub(crate) fn answer(&mut self, call: CallId, result: Result<u64, Errno>, out: &[(u64, Vec<u8>)]) {
         if let Some(pending) = self.take_pending(call) {
-            self.send_reply(pending, result, &[], Vec::new(), Vec::new(), Hint::default());
+            self.send_reply(pending, result, out, Vec::new(), Vec::new(), Hint::default());
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::server::{Pending, Server};
 use crate::session::SessionId;
+use crate::sitelists::{Asker, Encoded, Wanted};
 use abi::{Errno, private, table};
 use kernel::{Call, CallId, Descriptors, UserMem};
 use wire::call::Request;
@@ -187,11 +188,11 @@ impl Server {
         if frame.header.word == private::IDENTIFY {
             match self.files.identify(args[0], session.who.uid, &came_along) {
                 Some(file) => args[0] = file.0,
-                None => return self.answer(call_id, Err(Errno::ENOENT)),
+                None => return self.answer(call_id, Err(Errno::ENOENT), &[]),
             }
         }
         if frame.header.word == private::SITES {
-            return self.answer(call_id, Err(Errno::ENOENT));
+            return self.sites(call_id, frame, args);
         }
         let mut call = Call::new(call_id, pid, frame.header.word, args, mem);
         for fd in came_along {
@@ -200,6 +201,34 @@ impl Server {
             call.passed.push(self.last_passed);
         }
         self.kernel.submit(call);
+    }
+
+    /// `rump_sites(path, build_id, size, buf, len)`, which is no business of the kernel's. Answers the list's
+    /// whole length, so that a caller with too small a buffer knows how much to bring.
+    fn sites(&mut self, call: CallId, frame: &Frame, args: [u64; 6]) {
+        let asker = Asker { call, buf: args[3], len: args[4] };
+        match wanted_sites(frame, args) {
+            Some(wanted) => {
+                if let Some(encoded) = self.site_lists.ask(wanted, asker) {
+                    self.answer_asker(asker, encoded);
+                }
+            }
+            None => self.answer(call, Err(Errno::EINVAL), &[]),
+        }
+    }
+
+    /// Answers those whose site lists have become known.
+    pub(crate) fn answer_sites(&mut self) {
+        for (asker, encoded) in self.site_lists.take_done() {
+            self.answer_asker(asker, encoded);
+        }
+    }
+
+    fn answer_asker(&mut self, asker: Asker, encoded: Encoded) {
+        let Some(encoded) = encoded else { return self.answer(asker.call, Err(Errno::ENOENT), &[]) };
+        let fits = usize::try_from(asker.len).unwrap_or(usize::MAX).min(encoded.len());
+        let out = [(asker.buf, encoded[..fits].to_vec())];
+        self.answer(asker.call, Ok(encoded.len() as u64), &out);
     }
 
     fn cancel(&mut self, id: SessionId, frame: &Frame) {
@@ -233,6 +262,15 @@ impl Server {
 /// The name in a handshake: up to its NUL, which may be missing.
 fn name(payload: &[u8]) -> &[u8] {
     payload.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// What rump_sites asks for. Its memory has to travel with the request: only our library asks.
+fn wanted_sites(frame: &Frame, args: [u64; 6]) -> Option<Wanted> {
+    let request = Request::parse(&frame.payload, SEGMENTS_MAX).filter(|_| frame.header.kind == kind::CALL)?;
+    let at = |address| request.segments.iter().find(|segment| segment.address == address);
+    let path = name(at(args[0])?.bytes).to_vec();
+    let build_id = *at(args[1])?.bytes.first_chunk()?;
+    path.starts_with(b"/").then_some(Wanted { path, build_id, size: args[2] })
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {

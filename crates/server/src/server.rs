@@ -5,6 +5,7 @@ use crate::listen::Listener;
 use crate::prefork::Preforks;
 use crate::session::{Ended, Session, SessionId};
 use crate::sessions::Sessions;
+use crate::sitelists::SiteLists;
 use crate::{clock, credentials};
 use kernel::{CallId, Kernel, Now, Pid};
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -15,8 +16,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// What epoll tells besides sessions.
 const LISTENER: SessionId = 0;
-const SIGNALS: SessionId = 1;
+const THE_END: SessionId = 1;
 const FILES: SessionId = 2;
+const SITES: SessionId = 3;
 const FIRST_SESSION: SessionId = 16;
 
 /// Requests of one client served before the others have their turn.
@@ -41,11 +43,12 @@ pub struct Server {
     /// Descriptors on their way over a rump AF_UNIX socket.
     pub(crate) passed: HashMap<u64, OwnedFd>,
     pub(crate) last_passed: u64,
+    pub(crate) site_lists: SiteLists,
     pub(crate) halted: bool,
     epoll: OwnedFd,
     listener: Listener,
-    /// Watched as long as it is open.
-    _signals: OwnedFd,
+    /// Watched as long as they are open.
+    _enders: (OwnedFd, Option<OwnedFd>),
     /// Held for the moment when there are no descriptors left, to be able to turn a client away.
     spare: Option<OwnedFd>,
     last_session: SessionId,
@@ -66,16 +69,26 @@ pub(crate) struct Pending {
 }
 
 impl Server {
-    /// A server around `kernel`. Ends when `signals` becomes readable.
+    /// A server around `kernel`. Ends when `signals` or `owner` become readable.
     ///
     /// # Errors
     /// As epoll_create1(2), epoll_ctl(2).
-    pub fn new(kernel: Kernel, listener: Listener, signals: OwnedFd) -> Result<Self, Errno> {
+    pub fn new(
+        kernel: Kernel,
+        listener: Listener,
+        signals: OwnedFd,
+        owner: Option<OwnedFd>,
+    ) -> Result<Self, Errno> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let files = Files::new()?;
+        let site_lists = SiteLists::new()?;
         epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-        epoll::add(&epoll, &signals, EventData::new_u64(SIGNALS), EventFlags::IN)?;
+        epoll::add(&epoll, &signals, EventData::new_u64(THE_END), EventFlags::IN)?;
+        if let Some(owner) = &owner {
+            epoll::add(&epoll, owner, EventData::new_u64(THE_END), EventFlags::IN)?;
+        }
         epoll::add(&epoll, files.as_fd(), EventData::new_u64(FILES), EventFlags::IN)?;
+        epoll::add(&epoll, site_lists.as_fd(), EventData::new_u64(SITES), EventFlags::IN)?;
         Ok(Self {
             kernel,
             now: clock::now(),
@@ -87,10 +100,11 @@ impl Server {
             preforks: Preforks::default(),
             passed: HashMap::new(),
             last_passed: 0,
+            site_lists,
             halted: false,
             epoll,
             listener,
-            _signals: signals,
+            _enders: (signals, owner),
             spare: spare(),
             last_session: FIRST_SESSION,
             nameless: VecDeque::new(),
@@ -157,9 +171,10 @@ impl Server {
     fn take_event(&mut self, id: SessionId, flags: EventFlags) {
         match id {
             LISTENER => self.accept(),
-            SIGNALS => self.halted = true,
+            THE_END => self.halted = true,
             // Looked at in every turn.
             FILES => {}
+            SITES => self.answer_sites(),
             id => self.read(id, flags),
         }
     }

@@ -1,7 +1,7 @@
 //! Starting, being alone, ending.
 
 use crate::client::Client;
-use crate::server::{PROGRAM, Server, run, wait_for};
+use crate::server::{PROGRAM, Server, run, spawn, wait_for};
 use rustix::process::{Pid, Signal};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -98,6 +98,24 @@ fn halt_answers_and_ends() {
     assert_eq!(client.receive(), None);
     assert!(server.wait());
     assert_eq!(std::fs::read_dir(server.dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_private_server_ends_with_its_process() {
+    let outer = tempfile::tempdir().unwrap();
+    let dir = outer.path().join("private");
+    std::fs::create_dir(&dir).unwrap();
+    let path = dir.join("s");
+    let mut owner = spawn(Command::new("sleep").arg("60"));
+    let url = format!("unix://{}", path.display());
+    let pid = owner.id().to_string();
+    assert!(run(Command::new(PROGRAM).args(["--until-exit", &pid, &url])).status.success());
+    let mut client = Client::connect(&path);
+    client.guest("private");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    assert_eq!(client.receive(), None);
+    wait_for("its directory to go", || !dir.exists());
 }
 
 #[test]

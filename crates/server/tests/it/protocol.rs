@@ -103,3 +103,30 @@ fn a_file_is_known_by_its_cookie() {
     assert!(known.value == i64::from(one.kfd) || known.value == -i64::from(ENOSYS), "{}", known.value);
     assert_eq!(client.call(abi::private::IDENTIFY, &[12345], &[]).value, -2);
 }
+
+#[test]
+fn site_lists() {
+    let server = Server::start();
+    let mut client = server.guest();
+    let path = std::fs::read_to_string("/proc/self/maps")
+        .unwrap()
+        .lines()
+        .find_map(|line| line.contains("libc.so").then(|| line[line.find('/').unwrap()..].to_owned()))
+        .unwrap();
+    let analysis = sites::analyse_file(path.as_ref()).unwrap().list;
+    let terminated = format!("{path}\0");
+    let mut ask = |path: &[u8], size: u64, len: u64| {
+        let memory: [(u64, &[u8]); 2] = [(0x1000, path), (0x2000, &analysis.build_id.0)];
+        client.call(abi::private::SITES, &[0x1000, 0x2000, size, 0x3000, len], &memory)
+    };
+    let expected = analysis.encode();
+    for _ in 0..2 {
+        let reply = ask(terminated.as_bytes(), analysis.file_size, 1 << 20);
+        assert_eq!(reply.value, expected.len() as i64);
+        assert_eq!(reply.out, [(0x3000, expected.clone())]);
+    }
+    assert_eq!(ask(terminated.as_bytes(), analysis.file_size, 10).out[0].1, expected[..10]);
+    assert_eq!(ask(terminated.as_bytes(), analysis.file_size + 1, 10).value, -2);
+    assert_eq!(ask(b"/etc/passwd\0", 1, 10).value, -2);
+    assert_eq!(ask(b"relative\0", 1, 10).value, -22);
+}

@@ -24,7 +24,9 @@ impl Server {
     pub(crate) fn start() -> Self {
         let dir = TempDir::new().unwrap();
         let url = format!("unix://{}", dir.path().join("s").display());
-        let child = spawn(Command::new(PROGRAM).args(["-s", &url]).stdin(Stdio::null()));
+        let mut command = Command::new(PROGRAM);
+        command.args(["-s", &url]).env("XDG_CACHE_HOME", dir.path().join("cache")).stdin(Stdio::null());
+        let child = spawn(&mut command);
         let server = Self { child, dir };
         wait_for("the server", || UnixStream::connect(server.path()).is_ok());
         server
