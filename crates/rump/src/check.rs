@@ -1,0 +1,124 @@
+//! `rump check`: will a program's calls be caught, and how?
+
+use crate::elf::{self, Elf, Executable};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Scripts that are interpreted by scripts; Linux stops at as many (`BINPRM_MAX_RECURSION`).
+const SCRIPTS_MAX: usize = 5;
+/// The first Linux with Syscall User Dispatch.
+const DISPATCH_SINCE: (u32, u32) = (5, 11);
+
+/// Says what is known of the program; succeeds if its calls will be caught.
+pub(crate) fn check(program: &OsStr) -> Result<ExitCode, String> {
+    let mut path = find(program).ok_or_else(|| format!("{}: not found in PATH", program.display()))?;
+    for _ in 0..SCRIPTS_MAX {
+        match examine(&path)? {
+            Executable::Script(interpreter) => {
+                println!("{}: a script for {}", path.display(), interpreter.display());
+                path = interpreter;
+            }
+            Executable::Elf(program) => return Ok(report(&path, &program)),
+            Executable::Foreign(what) => return Err(format!("{}: {what}", path.display())),
+        }
+    }
+    Err(format!("{}: too many scripts one behind the other", path.display()))
+}
+
+fn examine(path: &Path) -> Result<Executable, String> {
+    elf::examine(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn report(path: &Path, program: &Elf) -> ExitCode {
+    let name = path.display();
+    let Some(linker) = &program.interpreter else {
+        println!("{name}: statically linked: LD_PRELOAD is not read, nothing is caught");
+        return ExitCode::FAILURE;
+    };
+    println!("{name}: dynamic, started by {linker}");
+    if let Some(why) = privilege(path) {
+        println!(
+            "  it {why}: ld.so drops LD_PRELOAD unless it runs with its owner's rights already (ld.so(8))"
+        );
+        return ExitCode::FAILURE;
+    }
+    for file in [Path::new(linker), path] {
+        describe_sites(file);
+    }
+    for library in program.needed.iter().filter(|library| library.starts_with("libc.")) {
+        match find_library(library) {
+            Some(file) => describe_sites(&file),
+            None => println!("  {library}: not found in the usual places"),
+        }
+    }
+    if program.go {
+        println!("  built by Go: its runtime's calls are caught by the dispatch trap, about 1.2 µs each");
+    }
+    report_dispatch();
+    ExitCode::SUCCESS
+}
+
+/// Which of the file's calls are rewritten.
+fn describe_sites(file: &Path) {
+    let name = file.display();
+    match sites::analyse_file(file) {
+        Ok(found) if found.list.sites.is_empty() && found.refused.is_empty() => {
+            println!("  {name}: no system calls of its own");
+        }
+        Ok(found) => {
+            let (rewritten, trapped) = (found.list.sites.len(), found.refused.len());
+            println!("  {name}: {rewritten} calls rewritten, {trapped} left to the dispatch trap");
+        }
+        Err(error) => println!("  {name}: left to the dispatch trap: {error}"),
+    }
+}
+
+fn report_dispatch() {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split('.').map(|part| part.parse().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= DISPATCH_SINCE {
+        println!("  Linux {}: has the dispatch trap (Syscall User Dispatch)", release.trim_end());
+    } else {
+        println!(
+            "  Linux {}: has no dispatch trap (since 5.11): only rewritten calls are caught",
+            release.trim_end()
+        );
+    }
+}
+
+/// What makes ld.so run the program in secure mode.
+fn privilege(path: &Path) -> Option<&'static str> {
+    const SET_UID: u32 = 0o4000;
+    const SET_GID: u32 = 0o2000;
+    let found = path.metadata().ok()?;
+    let owned = rustix::process::geteuid().as_raw() == found.uid();
+    if found.mode() & SET_UID != 0 && !owned {
+        return Some("is set-user-ID");
+    }
+    if found.mode() & SET_GID != 0 && rustix::process::getegid().as_raw() != found.gid() {
+        return Some("is set-group-ID");
+    }
+    let mut value = [0; 64];
+    let capabilities = rustix::fs::getxattr(path, "security.capability", &mut value[..]);
+    capabilities.is_ok().then_some("has file capabilities")
+}
+
+fn find(program: &OsStr) -> Option<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        return Some(program.into());
+    }
+    let path = std::env::var_os("PATH")?;
+    let executable =
+        |file: &PathBuf| file.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0);
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(executable)
+}
+
+fn find_library(name: &str) -> Option<PathBuf> {
+    ["/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
+        .iter()
+        .find_map(|directory| Path::new(directory).join(name).canonicalize().ok())
+}

@@ -1,0 +1,96 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Run programs on a kernel of their own, and look into one.
+#[derive(Debug, Parser)]
+#[command(name = "rump", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a program on a rump kernel: RUMP_SERVER's, or one that lives as long as the program
+    #[command(after_help = RUN_HELP)]
+    Run(RunOptions),
+    /// Run a program and tell which of its calls the rump kernel served
+    #[command(after_help = RUN_HELP)]
+    Trace(TraceOptions),
+    /// End a server
+    Halt(ServerOption),
+    /// List the processes of a rump kernel
+    Ps(ServerOption),
+    /// List the sockets of a rump kernel
+    Sockstat(ServerOption),
+    /// Tell whether and how a program's calls will be caught
+    Check {
+        /// A program, looked up in PATH if it has no slash
+        program: OsString,
+    },
+    /// Tell which system calls the rump kernel serves, and how well
+    Coverage {
+        /// Only these calls
+        calls: Vec<String>,
+        /// Only calls that are missing or partial
+        #[arg(long)]
+        missing: bool,
+    },
+    /// Write a shell's completions for this command
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page of this command or one of its subcommands
+    Man {
+        /// A subcommand
+        command: Option<String>,
+    },
+}
+
+const RUN_HELP: &str = "Exit status: PROG's own; 125 if rump itself failed, 126 if PROG cannot be run, 127 if it is \
+    not found.\n\nExamples:\n  rump run -- curl http://127.0.0.1/\n  RUMP_SERVER=unix:///tmp/s rump run -- nginx\n  \
+    rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'";
+
+/// Which server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerOption {
+    /// The server's URL: unix://PATH or tcp://ADDRESS:PORT/
+    #[arg(long, value_name = "URL", env = "RUMP_SERVER")]
+    pub(crate) server: Option<String>,
+}
+
+/// How to run a program.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) server: ServerOption,
+    /// What is hijacked: RUMPHIJACK of rumphijack(3)
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) rumphijack: Option<OsString>,
+    /// When the server is lost: inftime, once, die or a number of seconds
+    #[arg(long, value_name = "MODE")]
+    pub(crate) retry: Option<OsString>,
+    /// Tell what is done
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// The program
+    #[arg(value_name = "PROG")]
+    pub(crate) program: OsString,
+    /// Its arguments
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
+}
+
+/// How to trace a program.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TraceOptions {
+    /// Write the trace to this file instead of standard error
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}

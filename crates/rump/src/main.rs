@@ -1,0 +1,37 @@
+//! rump(1): run programs on a rump kernel, and look into one.
+#![forbid(unsafe_code)]
+
+mod check;
+mod cli;
+mod coverage;
+mod document;
+mod elf;
+mod look;
+mod run;
+mod session;
+mod trace;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(options) => return run::run(&options),
+        Command::Trace(options) => return trace::trace(&options),
+        Command::Halt(server) => look::halt(&server).map_err(|error| error.to_string()),
+        Command::Ps(server) => look::processes(&server).map_err(|error| error.to_string()),
+        Command::Sockstat(server) => look::sockets(&server).map_err(|error| error.to_string()),
+        Command::Check { program } => check::check(&program),
+        Command::Coverage { calls, missing } => coverage::coverage(&calls, missing),
+        Command::Completions { shell } => document::completions(shell),
+        Command::Man { command } => document::manual(command.as_deref()),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("rump: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

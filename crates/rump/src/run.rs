@@ -1,0 +1,127 @@
+//! `rump run`: a program with the library loaded, on a server that was named or on one of its own.
+
+use crate::cli::RunOptions;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// Exit statuses of programs that run programs (env(1), timeout(1)).
+pub(crate) const FAILED: u8 = 125;
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+/// Why the program does not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(
+        "librumphijack.so is not beside this program ({0}) nor in ../lib; RUMPHIJACK_LIB=PATH says where it is"
+    )]
+    NoLibrary(PathBuf),
+    #[error("RUMPHIJACK_LIB={0}: {1}")]
+    Library(PathBuf, io::Error),
+    #[error("{0}: LD_PRELOAD cannot name a path with a space or a colon in it; move the library")]
+    LibraryName(PathBuf),
+    #[error("a private server: {0}")]
+    Server(String),
+    #[error("{}: {source}", program.display())]
+    Program { program: OsString, source: io::Error },
+}
+
+impl Error {
+    /// The exit status that tells of it.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Program { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
+            Self::Program { .. } => NOT_EXECUTABLE,
+            _ => FAILED,
+        })
+    }
+}
+
+/// Becomes the program: its exit status, its signals and its terminal are its own. A private server ends when this
+/// process does, however that comes about.
+pub(crate) fn run(options: &RunOptions) -> ExitCode {
+    let error = match prepare(options) {
+        Ok((mut command, _)) => {
+            let source = command.exec();
+            Error::Program { program: options.program.clone(), source }
+        }
+        Err(error) => error,
+    };
+    eprintln!("rump: {error}");
+    error.exit_code()
+}
+
+/// The command to run, and the URL of its server.
+pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> {
+    let library = find_library()?;
+    let url = match options.server.server.clone().filter(|url| !url.is_empty()) {
+        Some(url) => url,
+        None => start_server()?,
+    };
+    let mut preload = library.into_os_string();
+    if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
+        preload.push(":");
+        preload.push(others);
+    }
+    let mut command = Command::new(&options.program);
+    command.args(&options.args).env("LD_PRELOAD", &preload).env("RUMP_SERVER", &url);
+    if let Some(spec) = &options.rumphijack {
+        command.env("RUMPHIJACK", spec);
+    }
+    if let Some(mode) = &options.retry {
+        command.env("RUMPHIJACK_RETRYCONNECT", mode);
+    }
+    if options.verbose {
+        let (preload, program) = (preload.display(), options.program.display());
+        eprintln!("rump: RUMP_SERVER={url} LD_PRELOAD={preload} {program}");
+    }
+    Ok((command, url))
+}
+
+fn find_library() -> Result<PathBuf, Error> {
+    const NAME: &str = "librumphijack.so";
+    let found = match std::env::var_os("RUMPHIJACK_LIB").map(PathBuf::from) {
+        Some(path) => path.canonicalize().map_err(|error| Error::Library(path, error))?,
+        None => {
+            let beside = own_directory();
+            [beside.join(NAME), beside.join("../lib").join(NAME)]
+                .iter()
+                .find_map(|path| path.canonicalize().ok())
+                .ok_or(Error::NoLibrary(beside))?
+        }
+    };
+    // ld.so(8): LD_PRELOAD's names are separated by spaces or colons, and there is no escape.
+    match found.as_os_str().as_bytes().iter().any(|byte| matches!(byte, b' ' | b':')) {
+        true => Err(Error::LibraryName(found)),
+        false => Ok(found),
+    }
+}
+
+fn own_directory() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    program.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Starts a server in a directory of its own that ends with this process.
+fn start_server() -> Result<String, Error> {
+    let failed = |error: io::Error| Error::Server(error.to_string());
+    let directory = tempfile::Builder::new().prefix("rump-").tempdir().map_err(failed)?;
+    let url = format!("unix://{}", directory.path().join("s").display());
+    let beside = own_directory().join("rump_server");
+    let program = if beside.exists() { beside.as_os_str() } else { OsStr::new("rump_server") };
+    let output = Command::new(program)
+        .args(["--until-exit", &std::process::id().to_string(), &url])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Error::Server(format!("{}: {error}", program.display())))?;
+    if !output.status.success() {
+        return Err(Error::Server(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()));
+    }
+    // The server removes it.
+    let _ = directory.keep();
+    Ok(url)
+}

@@ -1,0 +1,181 @@
+//! A session with a server, for one call at a time.
+
+use crate::cli::ServerOption;
+use abi::Errno;
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use wire::banner::Banner;
+use wire::call::{Reply, emit_request};
+use wire::url::Url;
+use wire::{Decoder, Frame, Header, Message, class, handshake, kind, option};
+
+/// Why there is no session, or none any more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(
+        "which server? Say --server URL or RUMP_SERVER=URL; `rump_server unix:///tmp/rump` starts one at \
+         unix:///tmp/rump"
+    )]
+    NoUrl,
+    #[error("'{url}': {refused}")]
+    Url { url: String, refused: wire::url::Refused },
+    #[error("{url}: {source}{}", advice(.source))]
+    Connect { url: String, source: io::Error },
+    #[error("{url}: no rump kernel of ours answers there (its banner: {banner:?})")]
+    Stranger { url: String, banner: String },
+    #[error("{url}: the connection was lost: {source}")]
+    Lost { url: String, source: io::Error },
+    #[error("{url}: the server refused: {errno}")]
+    Refused { url: String, errno: Errno },
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; no server was started there",
+        io::ErrorKind::ConnectionRefused => "; the server that was there is gone: start it again",
+        io::ErrorKind::PermissionDenied => "; the socket belongs to another user",
+        _ => "",
+    }
+}
+
+trait Stream: Read + Write + Send {}
+impl Stream for UnixStream {}
+impl Stream for TcpStream {}
+
+/// A session.
+pub(crate) struct Session {
+    url: String,
+    stream: Box<dyn Stream>,
+    decoder: Decoder,
+    reqno: u64,
+}
+
+/// What a call answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) result: Result<u64, Errno>,
+    /// The bytes for the caller's memory, all segments one behind the other.
+    pub(crate) out: Vec<u8>,
+}
+
+impl Session {
+    /// Connects to the server that the user named.
+    pub(crate) fn open(server: &ServerOption) -> Result<Self, Error> {
+        let url = server.server.clone().filter(|url| !url.is_empty()).ok_or(Error::NoUrl)?;
+        Self::connect(url)
+    }
+
+    /// Connects as a process of the name `rump`.
+    pub(crate) fn connect(url: String) -> Result<Self, Error> {
+        let stream = open_stream(&url)?;
+        let mut session = Self { url, stream, decoder: Decoder::default(), reqno: 0 };
+        session.read_banner()?;
+        let name = Message::Name { kind: handshake::GUEST, name: b"rump".to_vec() };
+        session.request(kind::HANDSHAKE, handshake::GUEST, &name.payload())?;
+        session.response()?;
+        session.request(kind::OPTIONS, 0, &option::CALL.to_le_bytes())?;
+        Ok(session)
+    }
+
+    /// Makes a call whose memory, if it has any, is one buffer of `len` bytes for answers at the address 1.
+    pub(crate) fn call(&mut self, nr: u32, args: &[u64]) -> Result<Answer, Error> {
+        let mut registers = [0; 6];
+        registers.iter_mut().zip(args).for_each(|(register, arg)| *register = *arg);
+        self.request(kind::CALL, nr, &emit_request(registers, 0, &[]))?;
+        let frame = self.response()?;
+        let reply = Reply::parse(&frame.payload).ok_or_else(|| self.lost("an answer that makes no sense"))?;
+        let result = match u64::try_from(reply.result) {
+            Ok(value) => Ok(value),
+            Err(_) => Err(Errno::from_number(i32::try_from(-reply.result).unwrap_or(0))),
+        };
+        let out = reply.segments.iter().flat_map(|segment| segment.bytes).copied().collect();
+        Ok(Answer { result, out })
+    }
+
+    /// The error of a call that was refused.
+    pub(crate) fn refused(&self, errno: Errno) -> Error {
+        Error::Refused { url: self.url.clone(), errno }
+    }
+
+    fn read_banner(&mut self) -> Result<(), Error> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") && line.len() < wire::banner::LENGTH_MAX {
+            let mut byte = [0; 1];
+            self.stream.read_exact(&mut byte).map_err(|error| self.broken(error))?;
+            line.extend(byte);
+        }
+        match Banner::parse(&line) {
+            Some(banner) if banner.has_extensions() && banner.ostype == "Linux" => Ok(()),
+            _ => {
+                let banner = String::from_utf8_lossy(&line).trim_end().to_owned();
+                Err(Error::Stranger { url: self.url.clone(), banner })
+            }
+        }
+    }
+
+    fn request(&mut self, kind: u16, word: u32, payload: &[u8]) -> Result<(), Error> {
+        self.reqno += 1;
+        let header = Header::request(self.reqno, kind, word);
+        let bytes = Frame { header, payload: payload.to_vec() }.emit();
+        self.stream.write_all(&bytes).map_err(|error| self.broken(error))
+    }
+
+    fn response(&mut self) -> Result<Frame, Error> {
+        loop {
+            let next = self.decoder.next_frame().map_err(|_| self.lost("a frame of an impossible length"))?;
+            let Some(frame) = next else {
+                self.read()?;
+                continue;
+            };
+            if let Some(errno) = frame.refusal() {
+                return Err(self.refused(errno));
+            }
+            if frame.header.class == class::RESP && frame.header.reqno == self.reqno {
+                return Ok(frame);
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<(), Error> {
+        let mut space = [0; 16 << 10];
+        match self.stream.read(&mut space) {
+            Ok(0) => Err(self.lost("the server has ended")),
+            Ok(len) => {
+                self.decoder.push(&space[..len]);
+                Ok(())
+            }
+            Err(error) => Err(self.broken(error)),
+        }
+    }
+
+    fn lost(&self, why: &str) -> Error {
+        self.broken(io::Error::other(why))
+    }
+
+    fn broken(&self, source: io::Error) -> Error {
+        Error::Lost { url: self.url.clone(), source }
+    }
+}
+
+fn open_stream(url: &str) -> Result<Box<dyn Stream>, Error> {
+    let failed = |source| Error::Connect { url: url.to_owned(), source };
+    let cwd = std::env::current_dir().map_err(failed)?;
+    let parsed = Url::parse(url.as_bytes(), cwd.as_os_str().as_bytes())
+        .and_then(Url::for_client)
+        .map_err(|refused| Error::Url { url: url.to_owned(), refused })?;
+    Ok(match parsed {
+        Url::Unix(path) => {
+            Box::new(UnixStream::connect(Path::new(OsStr::from_bytes(&path))).map_err(failed)?)
+        }
+        Url::Tcp(address, port) => {
+            let stream =
+                TcpStream::connect(SocketAddrV4::new(Ipv4Addr::from(address), port)).map_err(failed)?;
+            stream.set_nodelay(true).map_err(failed)?;
+            Box::new(stream)
+        }
+    })
+}

@@ -1,0 +1,87 @@
+//! `rump trace`: a program, and a line for each of its calls that the rump kernel served.
+
+use crate::cli::TraceOptions;
+use crate::run::{self, FAILED};
+use crate::session::{Error, Session};
+use abi::{Errno, private};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+
+/// How much of the trace is fetched at once.
+const SPACE: u64 = 64 << 10;
+/// Any address will do: this program has no memory that a call is about.
+const BUFFER: u64 = 0x1000;
+
+/// Runs the program and writes its trace.
+pub(crate) fn trace(options: &TraceOptions) -> ExitCode {
+    let (mut command, url) = match run::prepare(&options.run) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            eprintln!("rump: {error}");
+            return error.exit_code();
+        }
+    };
+    let (mut session, mut output) = match open(&url, options) {
+        Ok(opened) => opened,
+        Err(error) => return fail(&error),
+    };
+    // Told from the first call on: the session exists before the program does.
+    if let Err(error) = session.call(private::TRACE, &[BUFFER, 0]).and_then(|answer| match answer.result {
+        Ok(_) => Ok(()),
+        Err(errno) => Err(session.refused(errno)),
+    }) {
+        return fail(&format!("this server does not trace: {error}"));
+    }
+    let program = &options.run.program;
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(source) => {
+            let error = run::Error::Program { program: program.clone(), source };
+            eprintln!("rump: {error}");
+            return error.exit_code();
+        }
+    };
+    let writer = std::thread::spawn(move || copy(&mut session, &mut *output));
+    let status = child.wait();
+    // The private server ends with this process, and with it the trace.
+    drop(writer);
+    match status {
+        Ok(status) => exit_code(status),
+        Err(error) => fail(&error),
+    }
+}
+
+fn open(url: &str, options: &TraceOptions) -> Result<(Session, Box<dyn Write + Send>), String> {
+    let session = Session::connect(url.to_owned()).map_err(|error| error.to_string())?;
+    let output: Box<dyn Write + Send> = match &options.output {
+        Some(path) => Box::new(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?),
+        None => Box::new(io::stderr()),
+    };
+    Ok((session, output))
+}
+
+fn copy(session: &mut Session, output: &mut dyn Write) -> Result<(), Error> {
+    loop {
+        let answer = session.call(private::TRACE, &[BUFFER, SPACE])?;
+        match answer.result {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(session.refused(errno)),
+        }
+        if output.write_all(&answer.out).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("rump: {error}");
+    ExitCode::from(FAILED)
+}
+
+/// The program's status; 128 and the signal's number if a signal ended it, as shells say.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
+}
