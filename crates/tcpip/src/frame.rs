@@ -107,6 +107,8 @@ impl Device for Port<'_> {
         caps.medium = Medium::Ip;
         caps.max_transmission_unit = self.carrier.mtu;
         caps.checksum = self.carrier.checksums();
+        // Segments are amended before they go out.
+        caps.checksum.tcp = Checksum::None;
         caps
     }
 }

@@ -117,17 +117,63 @@ impl<'a> Segment<'a> {
         data.wrapping_add(u32::from(self.syn)).wrapping_add(u32::from(self.fin))
     }
 
-    /// The largest segment that a SYN allows us to send; 536 when it says nothing (RFC 9293, section 3.7.1).
-    pub(crate) fn max_segment_size(&self) -> u16 {
+    /// What a SYN says beyond its header.
+    pub(crate) fn syn_options(&self) -> SynOptions {
+        let mut found = SynOptions::default();
         let mut options = TcpPacket::new_unchecked(self.tcp).options();
         while let Ok((rest, option)) = TcpOption::parse(options) {
             match option {
-                TcpOption::MaxSegmentSize(mss) if mss > 0 => return mss,
+                TcpOption::MaxSegmentSize(mss) if mss > 0 => found.mss = mss,
+                TcpOption::WindowScale(scale) => found.scale = Some(scale.min(MAX_SCALE)),
+                TcpOption::SackPermitted => found.sack = true,
                 TcpOption::EndOfList => break,
-                _ => options = rest,
+                _ => {}
             }
+            options = rest;
         }
-        536
+        found
+    }
+}
+
+/// RFC 7323, section 2.3.
+const MAX_SCALE: u8 = 14;
+
+/// The options of a SYN.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SynOptions {
+    /// The largest segment that its sender takes.
+    pub(crate) mss: u16,
+    /// Its window scale, if it can scale windows.
+    pub(crate) scale: Option<u8>,
+    /// It understands selective acknowledgements.
+    pub(crate) sack: bool,
+}
+
+impl Default for SynOptions {
+    /// RFC 9293, section 3.7.1.
+    fn default() -> Self {
+        Self { mss: 536, scale: None, sack: false }
+    }
+}
+
+/// Sets the window scale option of a SYN that has one. Its checksum is not right afterwards.
+pub(crate) fn set_window_scale(tcp: &mut [u8], scale: u8) {
+    const END: u8 = 0;
+    const NOP: u8 = 1;
+    const WINDOW_SCALE: u8 = 3;
+    let header_len = usize::from(TcpPacket::new_unchecked(&*tcp).header_len());
+    let mut at = 20;
+    while at < header_len {
+        match tcp.get(at..header_len) {
+            Some(&[WINDOW_SCALE, 3, ..]) => {
+                tcp[at + 2] = scale;
+                return;
+            }
+            Some(&[NOP, ..]) => at += 1,
+            Some(&[END, ..]) | Some(&[_, 0 | 1, ..]) => return,
+            Some(&[_, len, ..]) => at += usize::from(len),
+            _ => return,
+        }
     }
 }
 

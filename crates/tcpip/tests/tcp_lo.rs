@@ -176,6 +176,39 @@ fn sixty_four_megabytes_arrive_whole() {
 }
 
 #[test]
+fn small_writes_read_at_once_never_wait_for_a_timer() {
+    let mut net = stack();
+    let (client, server) = pair(&mut net);
+    let mut buf = vec![0; 4096];
+    for size in [1, 100, 4000, 4096] {
+        for _ in 0..1000 {
+            assert_eq!(net.send(client, &buf[..size]), Ok(size));
+            assert_eq!(net.recv(server, &mut buf, false), Ok(size));
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_gives_its_memory_back_and_goes_on() {
+    let mut net = stack();
+    let (client, server) = pair(&mut net);
+    let block = vec![9; 200_000];
+    let mut buf = vec![0; 200_000];
+    for round in 1..4 {
+        assert_eq!(net.send(client, &block), Ok(block.len()));
+        let mut got = 0;
+        while let Ok(n) = net.recv(server, &mut buf, false) {
+            got += n;
+        }
+        assert_eq!(got, block.len());
+        assert!(net.tcp_info(server).expect("TCP").rcv_space >= 65536);
+        net.advance(round * 10_000_000_000);
+        assert_eq!(net.tcp_info(server).expect("TCP").rcv_space, 4096);
+    }
+    assert_eq!(net.counters().tcp_retrans_segs, 0);
+}
+
+#[test]
 fn a_connection_to_itself_speaks_to_itself() {
     let mut net = stack();
     let id = net.tcp_socket(Domain::Inet);

@@ -19,6 +19,9 @@ const ORPHAN_NS: u64 = 100 * SECOND_NS;
 /// `net.ipv4.tcp_fin_timeout`.
 const FIN_WAIT2_NS: u64 = 60 * SECOND_NS;
 
+/// An idle connection's buffers are worth more to others.
+const SHRINK_NS: u64 = SECOND_NS;
+
 /// Who has the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
@@ -83,23 +86,27 @@ pub(crate) struct Clock {
     pub(crate) heard_ns: u64,
     /// Since when something is unacknowledged.
     pub(crate) owing_since_ns: Option<u64>,
+    /// When it was last tried to give memory back.
+    pub(crate) shrunk_ns: u64,
     /// Keep-alive probes without an answer.
     pub(crate) probes: u32,
 }
 
 impl Clock {
     pub(crate) const fn new(now_ns: u64) -> Self {
-        Self { began_ns: now_ns, heard_ns: now_ns, owing_since_ns: None, probes: 0 }
+        Self { began_ns: now_ns, heard_ns: now_ns, owing_since_ns: None, shrunk_ns: 0, probes: 0 }
     }
 }
 
 /// What the stack, not the engine, has to do for a connection after some time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Alarm {
     /// Give it up: `ETIMEDOUT`.
     GiveUp,
     /// Send a keep-alive probe (RFC 9293, section 3.8.4).
     Probe,
+    /// Nothing has happened for a while: give memory back.
+    Shrink,
 }
 
 impl Limits {
@@ -134,9 +141,14 @@ impl Connection {
             _ => match owing {
                 Some(since) if orphan => give_up(since, patience.unwrap_or(ORPHAN_NS)),
                 Some(since) => give_up(since, patience.unwrap_or(RETRANSMIT_NS)),
-                None => self.keep_alive_alarm(),
+                None => [self.keep_alive_alarm(), self.shrink_alarm()].into_iter().flatten().min(),
             },
         }
+    }
+
+    fn shrink_alarm(&self) -> Option<(u64, Alarm)> {
+        let idle = self.engine.recv_queue() == 0 && self.engine.is_grown();
+        idle.then(|| (self.clock.heard_ns.max(self.clock.shrunk_ns).saturating_add(SHRINK_NS), Alarm::Shrink))
     }
 
     fn keep_alive_alarm(&self) -> Option<(u64, Alarm)> {
@@ -164,7 +176,7 @@ impl Connection {
 
     /// The peer's SYN has come at some time: there was a connection.
     pub(crate) fn established(&self) -> bool {
-        self.engine.ledger().peer_mss != 0
+        self.engine.ledger().synchronized
     }
 
     /// `sk_stream_is_writeable`: a third of the send buffer is free.

@@ -78,7 +78,7 @@ impl Stack {
         let (options, domain) = (socket.options, socket.domain);
         let Some(link) = self.route(segment.flow.remote.ip).map(|r| r.link) else { return };
         let setup = Setup::new(self.links.carrier(link), &options, self.random.next());
-        let Some(mut engine) = Engine::listen(&setup, segment.flow.local, self.now_ns) else { return };
+        let Some(mut engine) = Engine::listen(&setup, segment.flow, self.now_ns) else { return };
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);
         let connection = Connection {

@@ -4,13 +4,14 @@ use abi::Errno;
 
 use crate::{
     Stack,
+    addr::Flow,
     packet::{self, BareSegment, IpPacket, Segment},
     slab::Key,
     socket::Socket,
     tcp::{
         connection::{Alarm, Owner},
         engine::State,
-        time_wait::TimeWait,
+        time_wait::{FlowEntry, TimeWait},
     },
     types::LinkId,
 };
@@ -37,6 +38,7 @@ impl Stack {
                 if !self.connection_output(key) {
                     self.output_queue.pop_front();
                     self.settle(key);
+                    self.hurry_peer(key);
                 }
             } else {
                 return;
@@ -51,6 +53,22 @@ impl Stack {
             self.send_made(key);
         }
         made
+    }
+
+    /// On `lo` an acknowledgement that is waited for need not wait for the timer of delayed ones.
+    fn hurry_peer(&mut self, key: Key) {
+        let Some(connection) = self.connections.get(key) else { return };
+        if connection.link != LinkId::LO || !connection.engine.is_held_up() || connection.over {
+            return;
+        }
+        let Flow { local, remote } = connection.flow;
+        if let Some(&FlowEntry::Connection(peer)) = self.flows.get(&Flow { local: remote, remote: local })
+            && let Some(peer) = self.connections.get_mut(peer)
+            && peer.engine.owes_acknowledgement()
+        {
+            let acknowledgement = peer.engine.announcement();
+            self.send_bare(LinkId::LO, acknowledgement);
+        }
     }
 
     /// Sends what an engine has made.
@@ -82,6 +100,11 @@ impl Stack {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.output_queued = false;
         if !connection.over {
+            if let Some(announcement) = connection.engine.grow_receive(self.now_ns) {
+                let link = connection.link;
+                self.send_bare(link, announcement);
+            }
+            let Some(connection) = self.connections.get_mut(key) else { return };
             connection.fin_received |= connection.engine.fin_received();
             connection.note_owing(self.now_ns);
             let state = connection.engine.state();
@@ -223,6 +246,7 @@ impl Stack {
         match connection.alarm() {
             Some((due_ns, Alarm::GiveUp)) if due_ns <= self.now_ns => return self.give_up(key),
             Some((due_ns, Alarm::Probe)) if due_ns <= self.now_ns => self.probe(key),
+            Some((due_ns, Alarm::Shrink)) if due_ns <= self.now_ns => self.shrink(key),
             _ => {}
         }
         self.queue_output(key);
@@ -240,6 +264,15 @@ impl Stack {
             self.send_bare(connection.link, rst);
         }
         self.end(key, Some(Errno::ETIMEDOUT));
+    }
+
+    fn shrink(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.clock.shrunk_ns = self.now_ns;
+        if let Some(announcement) = connection.engine.shrink(self.now_ns) {
+            let link = connection.link;
+            self.send_bare(link, announcement);
+        }
     }
 
     /// RFC 9293, section 3.8.4: a segment from before what the peer expects, which it answers.

@@ -23,7 +23,7 @@ impl Stack {
         if connection.is_opening() {
             return Err(Errno::EAGAIN);
         }
-        let sent = connection.engine.send(data);
+        let sent = connection.engine.send(self.now_ns, data);
         if sent == 0 && !data.is_empty() {
             return Err(Errno::EAGAIN);
         }
@@ -114,7 +114,7 @@ fn info(connection: &Connection) -> TcpInfo {
     let mss = bytes(engine.max_segment_size(connection.flow));
     TcpInfo {
         state: connection.state_name().1,
-        snd_mss: mss.min(ledger.peer_mss.into()),
+        snd_mss: mss.min(engine.peer_mss().into()),
         rcv_mss: mss,
         unacked: bytes(engine.send_queue()),
         rcv_space: bytes(engine.recv_capacity()),

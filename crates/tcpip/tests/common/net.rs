@@ -29,6 +29,9 @@ impl Weather {
     }
 }
 
+/// When a packet arrives, its number, at which stack, and its bytes.
+type InFlight = (u64, u64, usize, Vec<u8>);
+
 #[derive(Debug)]
 pub(crate) struct Net {
     /// `stacks[0]` has address [`A`], `stacks[1]` [`B`].
@@ -38,7 +41,7 @@ pub(crate) struct Net {
     pub(crate) now_ns: u64,
     random: u64,
     sent: u64,
-    in_flight: BinaryHeap<Reverse<(u64, u64, usize, Vec<u8>)>>,
+    in_flight: BinaryHeap<Reverse<InFlight>>,
 }
 
 impl Net {

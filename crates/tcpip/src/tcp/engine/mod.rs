@@ -4,21 +4,25 @@
 //! whatever else is open. Another engine has to offer these functions: segments and calls in, segments and a state
 //! out, with no socket semantics.
 
-use std::fmt;
+use std::{collections::VecDeque, fmt};
 
 use smoltcp::{
     iface::{Config, Interface, SocketHandle, SocketSet},
     socket::tcp,
     time::{Duration, Instant},
-    wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint, IpListenEndpoint, TcpPacket, TcpSeqNumber},
+    wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint, TcpPacket, TcpSeqNumber},
 };
 
 use crate::{
     addr::{Endpoint, Flow},
     frame::{Carrier, Frames, Port},
     option::{Options, TCP_RCVBUF, TCP_SNDBUF},
-    packet::{IpPacket, Segment, seq_after},
+    packet::{self, IpPacket, Segment, SynOptions, seq_after},
 };
+
+mod resize;
+
+use resize::{Burst, SMALL};
 
 pub(crate) use smoltcp::socket::tcp::State;
 
@@ -26,12 +30,17 @@ pub(crate) use smoltcp::socket::tcp::State;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) carrier: Carrier,
-    /// Receive buffer in bytes. Memory is touched as it fills.
-    pub(crate) rx: usize,
-    /// Send buffer in bytes.
-    pub(crate) tx: usize,
+    /// The most its buffers may hold.
+    most: Sizes,
     /// Makes the initial sequence number.
-    pub(crate) seed: u64,
+    seed: u64,
+}
+
+/// Sizes of the buffers in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    rx: usize,
+    tx: usize,
 }
 
 /// One connection.
@@ -40,6 +49,19 @@ pub(crate) struct Engine {
     sockets: SocketSet<'static>,
     handle: SocketHandle,
     carrier: Carrier,
+    flow: Flow,
+    most: Sizes,
+    nodelay: bool,
+    ttl: u8,
+    /// What the peer's SYN said.
+    peer: SynOptions,
+    /// Bytes that the peer last said it had room for.
+    peer_window: usize,
+    burst: Burst,
+    /// Bytes to send for which the engine's buffer has no room yet.
+    overflow: VecDeque<u8>,
+    /// A FIN is to follow them.
+    finishing: bool,
     ledger: Ledger,
 }
 
@@ -58,8 +80,8 @@ pub(crate) struct Ledger {
     read: u32,
     /// The last segment sent was a SYN.
     syn_last: bool,
-    /// `MSS` option of the peer.
-    pub(crate) peer_mss: u16,
+    /// The peer's SYN has come.
+    pub(crate) synchronized: bool,
     /// A segment was sent.
     started: bool,
     pub(crate) segs_in: u32,
@@ -67,11 +89,13 @@ pub(crate) struct Ledger {
     pub(crate) retrans: u32,
 }
 
-/// What a connection's buffers hold when the program has not said: enough for 1 GB/s and more on `lo` with a
-/// wake-up of the other side per window; virtual memory until touched.
+/// What a connection's buffers grow to when the program has not said: enough for 1 GB/s and more on `lo` with a
+/// wake-up of the other side per window.
 const AUTOTUNED: usize = 256 * 1024;
 /// On other links: 100 Mbit/s over 80 ms.
 const AUTOTUNED_FAR: usize = 1024 * 1024;
+/// The window scale that we announce (RFC 7323), whatever the size of the buffer is at the time: up to 2 MiB.
+const SCALE: u8 = 5;
 
 impl Setup {
     /// The setup that a socket's options ask for.
@@ -89,8 +113,7 @@ impl Setup {
         };
         Self {
             carrier: Carrier { mtu, ..carrier },
-            rx: size(options.rcvbuf, TCP_RCVBUF),
-            tx: size(options.sndbuf, TCP_SNDBUF),
+            most: Sizes { rx: size(options.rcvbuf, TCP_RCVBUF), tx: size(options.sndbuf, TCP_SNDBUF) },
             seed,
         }
     }
@@ -108,7 +131,7 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// An engine that will send a SYN.
     pub(crate) fn connect(setup: &Setup, flow: Flow, now_ns: u64) -> Option<Self> {
-        let mut engine = Self::new(setup, flow.local, now_ns);
+        let mut engine = Self::new(setup, flow, now_ns);
         let (remote, local) = (ip_endpoint(flow.remote), ip_endpoint(flow.local));
         let socket = engine.sockets.get_mut::<tcp::Socket<'_>>(engine.handle);
         socket.connect(engine.interface.context(), remote, local).ok()?;
@@ -116,48 +139,47 @@ impl Engine {
     }
 
     /// An engine that waits for the SYN to come next.
-    pub(crate) fn listen(setup: &Setup, local: Endpoint, now_ns: u64) -> Option<Self> {
-        let mut engine = Self::new(setup, local, now_ns);
-        engine.socket_mut().listen(IpListenEndpoint::from(ip_endpoint(local))).ok()?;
+    pub(crate) fn listen(setup: &Setup, flow: Flow, now_ns: u64) -> Option<Self> {
+        let mut engine = Self::new(setup, flow, now_ns);
+        engine.socket_mut().listen(ip_endpoint(flow.local)).ok()?;
         Some(engine)
     }
 
-    fn new(setup: &Setup, local: Endpoint, now_ns: u64) -> Self {
-        let mut config = Config::new(HardwareAddress::Ip);
-        config.random_seed = setup.seed;
-        let mut port = Port { carrier: setup.carrier, rx: None, tx: &mut Frames::default() };
-        let mut interface = Interface::new(config, &mut port, instant(now_ns));
-        let ip = IpAddress::from(local.ip);
-        let host_prefix = if local.ip.is_ipv4() { 32 } else { 128 };
-        interface.update_ip_addrs(|addrs| {
-            // Cannot be full: it has room for two and this is the first.
-            let _ = addrs.push(IpCidr::new(ip, host_prefix));
-        });
-        let mut socket = tcp::Socket::new(
-            tcp::SocketBuffer::new(vec![0; setup.rx]),
-            tcp::SocketBuffer::new(vec![0; setup.tx]),
-        );
-        // Nothing is lost or delayed on lo: holding bytes back there only waits for the peer's delayed ACK.
-        if setup.carrier.loopback {
-            socket.set_congestion_control(tcp::CongestionControl::None);
-            socket.set_nagle_enabled(false);
-        } else {
-            socket.set_congestion_control(tcp::CongestionControl::Cubic);
+    fn new(setup: &Setup, flow: Flow, now_ns: u64) -> Self {
+        let sizes = Sizes { rx: setup.most.rx.min(SMALL), tx: setup.most.tx.min(SMALL) };
+        let Build { interface, sockets, handle } =
+            build(setup.carrier, sizes, setup.seed, flow.local, now_ns);
+        Self {
+            interface,
+            sockets,
+            handle,
+            carrier: setup.carrier,
+            flow,
+            most: setup.most,
+            nodelay: false,
+            ttl: 64,
+            peer: SynOptions::default(),
+            peer_window: 0,
+            burst: Burst::default(),
+            overflow: VecDeque::new(),
+            finishing: false,
+            ledger: Ledger::default(),
         }
-        let mut sockets = SocketSet::new(Vec::with_capacity(1));
-        let handle = sockets.add(socket);
-        Self { interface, sockets, handle, carrier: setup.carrier, ledger: Ledger::default() }
     }
 
     /// Takes a segment of this connection, already verified. What it answers at once goes to `frames`.
     pub(crate) fn ingress(&mut self, now_ns: u64, segment: &Segment<'_>, frames: &mut Frames) {
         self.ledger.segs_in = self.ledger.segs_in.wrapping_add(1);
-        if segment.syn {
+        if segment.syn && !self.ledger.synchronized {
             self.ledger.irs = segment.seq;
-            self.ledger.peer_mss = segment.max_segment_size();
+            self.ledger.synchronized = true;
+            self.peer = segment.syn_options();
         } else if self.overruns(segment) {
             return;
         }
+        let scale = if segment.syn { 0 } else { self.peer.scale.unwrap_or(0) };
+        self.peer_window = usize::from(segment.window) << scale;
+        self.burst.note(now_ns, segment.data_len);
         let mut port = Port { carrier: self.carrier, rx: Some(segment.bytes), tx: frames };
         self.interface.poll_ingress_single(instant(now_ns), &mut port, &mut self.sockets);
     }
@@ -174,28 +196,50 @@ impl Engine {
 
     /// Makes the next segment that is due, if any.
     pub(crate) fn egress(&mut self, now_ns: u64, frames: &mut Frames) -> bool {
+        self.refill(now_ns);
         let before = frames.made.len();
         let mut port = Port { carrier: self.carrier, rx: None, tx: frames };
         self.interface.poll_egress(instant(now_ns), &mut port, &mut self.sockets);
         frames.made.len() > before
     }
 
-    /// Puts right the sequence number of an acknowledgement without data, which is `SND.NXT` (RFC 9293, section
-    /// 3.10.7.4). smoltcp turns its `SND.NXT` back when it retransmits: two ends that both do would reject each
-    /// other's acknowledgements as old for ever.
+    /// Puts right what smoltcp gets wrong or cannot know.
+    ///
+    /// An acknowledgement without data has the sequence number `SND.NXT` (RFC 9293, section 3.10.7.4). smoltcp
+    /// turns its `SND.NXT` back when it retransmits: two ends that both do would reject each other's
+    /// acknowledgements as old for ever. And the window is scaled as we announced it, not as the buffer of the
+    /// moment suggests.
     pub(crate) fn amend(&self, packet: &mut [u8]) {
         let Some(ip) = IpPacket::parse(packet, false) else { return };
         let (src, dst, header_len) = (ip.src, ip.dst, ip.bytes.len() - ip.payload.len());
         let Some(segment) = Segment::parse(&ip, false) else { return };
-        let old = self.ledger.started && seq_after(self.ledger.snd_nxt, segment.seq);
-        if !old || segment.len() > 0 || segment.rst {
-            return;
+        let (syn, rst, len, seq, window) =
+            (segment.syn, segment.rst, segment.len(), segment.seq, usize::from(segment.window));
+        let tcp = &mut packet[header_len..];
+        if syn {
+            packet::set_window_scale(tcp, SCALE);
+        } else {
+            let window = window << self.own_shift() >> self.announced_shift();
+            let mut tcp = TcpPacket::new_unchecked(&mut *tcp);
+            tcp.set_window_len(u16::try_from(window).unwrap_or(u16::MAX));
+            if self.ledger.started && len == 0 && !rst && seq_after(self.ledger.snd_nxt, seq) {
+                tcp.set_seq_number(TcpSeqNumber(self.ledger.snd_nxt.cast_signed()));
+            }
         }
-        let mut tcp = TcpPacket::new_unchecked(&mut packet[header_len..]);
-        tcp.set_seq_number(TcpSeqNumber(self.ledger.snd_nxt.cast_signed()));
         if !self.carrier.loopback {
-            tcp.fill_checksum(&src.into(), &dst.into());
+            TcpPacket::new_unchecked(tcp).fill_checksum(&src.into(), &dst.into());
         }
+    }
+
+    /// The shift of smoltcp's windows: it follows from the buffer's size.
+    fn own_shift(&self) -> u32 {
+        let bits = usize::BITS - self.socket().recv_capacity().leading_zeros();
+        self.peer.scale.map_or(0, |_| bits.saturating_sub(16))
+    }
+
+    /// The shift that the peer applies: none unless both ends offered it.
+    fn announced_shift(&self) -> u32 {
+        self.peer.scale.map_or(0, |_| SCALE.into())
     }
 
     /// Notes a segment of ours that goes out; whether it is one that went out before.
@@ -224,8 +268,58 @@ impl Engine {
     }
 
     /// Queues bytes for sending; how many there was room for.
-    pub(crate) fn send(&mut self, data: &[u8]) -> usize {
+    pub(crate) fn send(&mut self, now_ns: u64, data: &[u8]) -> usize {
+        let taken = data.len().min(self.most.tx.saturating_sub(self.send_queue()));
+        let Some(data) = data.get(..taken) else { return 0 };
+        // What waits here lets the engine's buffer run empty, so that it can be exchanged.
+        let wait = !self.overflow.is_empty() || (self.is_resizable() && self.wants_receive_room());
+        let direct = if wait { 0 } else { self.send_directly(now_ns, data) };
+        self.overflow.extend(data.iter().skip(direct));
+        taken
+    }
+
+    fn send_directly(&mut self, now_ns: u64, data: &[u8]) -> usize {
+        if data.len() > self.socket().send_capacity() {
+            self.grow(now_ns, data.len());
+        }
         self.socket_mut().send_slice(data).unwrap_or(0)
+    }
+
+    /// Moves what waits into the engine's buffer: into a larger one as soon as the old one has run empty.
+    fn refill(&mut self, now_ns: u64) {
+        if !self.overflow.is_empty() {
+            let small = self.socket().send_capacity() < self.most.tx || self.wants_receive_room();
+            let empty = self.socket().send_queue() == 0;
+            if empty {
+                // A program that sends more than fits will go on so.
+                self.grow(now_ns, self.overflow.len().saturating_mul(2));
+            }
+            if empty || !(small && self.is_resizable()) {
+                self.move_overflow();
+            }
+        }
+        if self.finishing && self.overflow.is_empty() {
+            self.finishing = false;
+            self.socket_mut().close();
+        }
+    }
+
+    /// Whether bytes wait for an acknowledgement before they may be sent.
+    pub(crate) fn is_held_up(&self) -> bool {
+        !self.overflow.is_empty() && self.socket().send_queue() > 0
+    }
+
+    fn move_overflow(&mut self) {
+        let socket = self.sockets.get_mut::<tcp::Socket<'_>>(self.handle);
+        let (front, back) = self.overflow.as_slices();
+        let mut moved = socket.send_slice(front).unwrap_or(0);
+        if moved == front.len() {
+            moved += socket.send_slice(back).unwrap_or(0);
+        }
+        self.overflow.drain(..moved);
+        if self.overflow.is_empty() {
+            self.overflow = VecDeque::new();
+        }
     }
 
     /// Takes received bytes out, or copies them.
@@ -240,7 +334,11 @@ impl Engine {
 
     /// Sends a FIN behind what is queued.
     pub(crate) fn finish(&mut self) {
-        self.socket_mut().close();
+        if self.overflow.is_empty() {
+            self.socket_mut().close();
+        } else {
+            self.finishing = true;
+        }
     }
 
     /// Sends a RST and is closed.
@@ -250,17 +348,24 @@ impl Engine {
 
     /// `TCP_NODELAY`.
     pub(crate) fn set_nodelay(&mut self, nodelay: bool) {
+        self.nodelay = nodelay;
         let held_back = !nodelay && !self.carrier.loopback;
         self.socket_mut().set_nagle_enabled(held_back);
     }
 
     /// TTL or hop limit, 1 to 255.
     pub(crate) fn set_ttl(&mut self, ttl: u8) {
-        self.socket_mut().set_hop_limit(Some(ttl.max(1)));
+        self.ttl = ttl.max(1);
+        let ttl = self.ttl;
+        self.socket_mut().set_hop_limit(Some(ttl));
     }
 
     pub(crate) fn state(&self) -> State {
-        self.socket().state()
+        match self.socket().state() {
+            State::Established if self.finishing => State::FinWait1,
+            State::CloseWait if self.finishing => State::LastAck,
+            state => state,
+        }
     }
 
     /// Whether the peer's FIN has been taken in, as far as the state still shows it.
@@ -275,15 +380,21 @@ impl Engine {
 
     /// Bytes not yet acknowledged.
     pub(crate) fn send_queue(&self) -> usize {
-        self.socket().send_queue()
+        self.socket().send_queue() + self.overflow.len()
     }
 
+    /// How many bytes may wait to be sent.
     pub(crate) fn send_capacity(&self) -> usize {
-        self.socket().send_capacity()
+        self.most.tx
     }
 
     pub(crate) fn recv_capacity(&self) -> usize {
         self.socket().recv_capacity()
+    }
+
+    /// The largest segment that the peer takes.
+    pub(crate) fn peer_mss(&self) -> u16 {
+        self.peer.mss
     }
 
     /// The largest segment that fits the link.
@@ -303,6 +414,40 @@ impl Engine {
     fn socket_mut(&mut self) -> &mut tcp::Socket<'static> {
         self.sockets.get_mut(self.handle)
     }
+}
+
+/// smoltcp's parts of an engine.
+struct Build {
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    handle: SocketHandle,
+}
+
+fn build(carrier: Carrier, sizes: Sizes, seed: u64, local: Endpoint, now_ns: u64) -> Build {
+    let mut config = Config::new(HardwareAddress::Ip);
+    config.random_seed = seed;
+    let mut port = Port { carrier, rx: None, tx: &mut Frames::default() };
+    let mut interface = Interface::new(config, &mut port, instant(now_ns));
+    let ip = IpAddress::from(local.ip);
+    let host_prefix = if local.ip.is_ipv4() { 32 } else { 128 };
+    interface.update_ip_addrs(|addrs| {
+        // Cannot be full: it has room for two and this is the first.
+        let _ = addrs.push(IpCidr::new(ip, host_prefix));
+    });
+    let mut socket = tcp::Socket::new(
+        tcp::SocketBuffer::new(vec![0; sizes.rx]),
+        tcp::SocketBuffer::new(vec![0; sizes.tx]),
+    );
+    // Nothing is lost or delayed on lo: holding bytes back there only waits for the peer's delayed ACK.
+    if carrier.loopback {
+        socket.set_congestion_control(tcp::CongestionControl::None);
+        socket.set_nagle_enabled(false);
+    } else {
+        socket.set_congestion_control(tcp::CongestionControl::Cubic);
+    }
+    let mut sockets = SocketSet::new(Vec::with_capacity(1));
+    let handle = sockets.add(socket);
+    Build { interface, sockets, handle }
 }
 
 fn ip_endpoint(end: Endpoint) -> IpEndpoint {
