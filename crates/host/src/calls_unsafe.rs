@@ -1,6 +1,6 @@
 //! Single calls. Each takes what its manual page says and answers the host's error.
 
-use crate::gadget_unsafe::{interruptible, syscall};
+use crate::gadget_unsafe::{enter, interruptible, syscall};
 use crate::{Fd, Wait};
 use abi::{Errno, nr};
 use core::sync::atomic::AtomicU32;
@@ -118,11 +118,7 @@ pub fn futex_wait(word: &AtomicU32, value: u32, timeout_ns: Option<u64>, wait: W
     let at = timeout.as_ref().map_or(0, |timeout| timeout.as_ptr() as usize);
     let args = [word.as_ptr() as usize, FUTEX_WAIT_PRIVATE, value as usize, at, 0, 0];
     // SAFETY: the kernel reads the word and the time-out, which live as long as the call.
-    let rax = match wait {
-        Wait::Interruptible => unsafe { interruptible(nr::FUTEX, args) },
-        Wait::No | Wait::Yes => unsafe { syscall(nr::FUTEX, args) },
-    };
-    Errno::from_rax(rax).map(drop)
+    Errno::from_rax(unsafe { enter(wait, nr::FUTEX, args) }).map(drop)
 }
 
 /// Wakes up to `count` waiters of `word`.

@@ -1,5 +1,6 @@
 //! The way into the host's kernel.
 
+use crate::Wait;
 use core::arch::{asm, global_asm};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -175,4 +176,17 @@ pub unsafe fn interruptible(nr: u32, args: [usize; 6]) -> isize {
         );
     }
     rax
+}
+
+/// Makes the call in the way that suits how long it may wait.
+///
+/// # Safety
+/// As [`syscall`].
+pub(crate) unsafe fn enter(wait: Wait, nr: u32, args: [usize; 6]) -> isize {
+    match wait {
+        // SAFETY: the caller's promise.
+        Wait::Interruptible => unsafe { interruptible(nr, args) },
+        // SAFETY: the caller's promise.
+        Wait::No | Wait::Yes => unsafe { syscall(nr, args) },
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::Fd;
 use crate::Wait;
-use crate::gadget_unsafe::{interruptible, syscall};
+use crate::gadget_unsafe::enter;
 use abi::layout::{Cmsghdr, Iovec, Msghdr};
 use abi::{Errno, nr};
 
@@ -111,17 +111,4 @@ pub fn receive(socket: u32, into: &mut [u8], wait: Wait) -> Result<Received, Err
         }
     }
     Ok(received)
-}
-
-/// Makes the call in the way that suits how long it may wait.
-///
-/// # Safety
-/// As [`syscall`].
-unsafe fn enter(wait: Wait, nr: u32, args: [usize; 6]) -> isize {
-    match wait {
-        // SAFETY: the caller's promise.
-        Wait::Interruptible => unsafe { interruptible(nr, args) },
-        // SAFETY: the caller's promise.
-        Wait::No | Wait::Yes => unsafe { syscall(nr, args) },
-    }
 }

@@ -1,0 +1,247 @@
+//! Which memory a call names, by its row, and the bytes that travel with it.
+
+use abi::layout::{Iovec, Mmsghdr, Msghdr};
+use abi::table::{self, Arg, Dir, Len, Row};
+use alloc::vec::Vec;
+use host::{copy_in, copy_in_string};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+/// Bytes of long buffers beyond this are fetched by the server as it needs them.
+const TRAVEL_MAX: usize = 1 << 20;
+const PATH_MAX: usize = 4096;
+/// `UIO_MAXIOV`; longer arrays are refused by the kernel.
+const IOV_MAX: u64 = 1024;
+/// `struct ifconf` names a further buffer (netdevice(7)).
+const SIOCGIFCONF: u64 = 0x8912;
+
+/// What the server may do to memory while a call is unanswered: address and length of each range.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    inputs: Vec<(u64, u64)>,
+    outputs: Vec<(u64, u64)>,
+}
+
+impl Memory {
+    pub(crate) fn may_read(&self, address: u64, len: u64) -> bool {
+        self.inputs.iter().any(|range| holds(*range, address, len))
+    }
+
+    pub(crate) fn may_write(&self, address: u64, len: u64) -> bool {
+        self.outputs.iter().any(|range| holds(*range, address, len))
+    }
+}
+
+fn holds((start, room): (u64, u64), address: u64, len: u64) -> bool {
+    let Some(skip) = address.checked_sub(start) else { return false };
+    skip.checked_add(len).is_some_and(|end| end <= room)
+}
+
+/// A call's memory.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    /// Address and length of each piece in `data`.
+    pub(crate) segments: Vec<(u64, u64)>,
+    pub(crate) data: Vec<u8>,
+    pub(crate) memory: Memory,
+}
+
+/// Gathers what a call names. What cannot be read does not travel: if the kernel wants it, it asks, and learns then
+/// that the address is bad, in the order in which it checks things.
+pub(crate) fn gather(row: &Row, args: &[u64; 6]) -> Gathered {
+    let mut gathered = Gathered::default();
+    for (at, arg) in row.args.iter().enumerate() {
+        let arg = match arg {
+            Arg::Cmd if at == 1 => continue,
+            Arg::Cmd => table::command(row.nr, low(args[1])),
+            other => *other,
+        };
+        gathered.argument(arg, args[at], args);
+    }
+    if row.nr == abi::nr::IOCTL && args[1] == SIOCGIFCONF {
+        gathered.ifconf(args[2]);
+    }
+    gathered
+}
+
+/// The lower half of a register, which is what an `int` argument is.
+#[allow(clippy::cast_possible_truncation, reason = "the ABI says that the upper half is to be ignored")]
+fn low(register: u64) -> u32 {
+    register as u32
+}
+
+impl Gathered {
+    fn argument(&mut self, arg: Arg, value: u64, args: &[u64; 6]) {
+        if value == 0 {
+            return;
+        }
+        match arg {
+            Arg::Path | Arg::Str => self.string(value),
+            Arg::Buf(dir, len) => {
+                let len = self.length(len, args);
+                self.range(dir, value, len);
+            }
+            Arg::Iovec(dir, count) => self.iovecs(dir, value, u64::from(low(args[usize::from(count)]))),
+            Arg::Msghdr(dir) => self.message(dir, value),
+            Arg::Mmsghdr(dir, count) => {
+                for index in 0..u64::from(low(args[usize::from(count)])).min(IOV_MAX) {
+                    let size = size_of::<Mmsghdr>() as u64;
+                    let Some(at) = value.checked_add(index * size) else { return };
+                    self.memory.outputs.push((at, size));
+                    self.message(dir, at);
+                }
+            }
+            Arg::Int | Arg::Fd | Arg::DirFd | Arg::Flags | Arg::Mode | Arg::Size => {}
+            Arg::Off | Arg::Id | Arg::Addr | Arg::Cmd => {}
+        }
+    }
+
+    fn length(&self, len: Len, args: &[u64; 6]) -> u64 {
+        match len {
+            Len::Fixed(bytes) => u64::from(bytes),
+            Len::Arg(at) => args[usize::from(at)],
+            Len::Times(at, size) => u64::from(low(args[usize::from(at)])) * u64::from(size),
+            Len::SockLen(at) => {
+                let mut bytes = [0; 4];
+                let known = args[usize::from(at)] != 0 && copy_in(args[usize::from(at)], &mut bytes).is_ok();
+                if known { u64::from(u32::from_ne_bytes(bytes)) } else { 0 }
+            }
+        }
+    }
+
+    fn range(&mut self, dir: Dir, address: u64, len: u64) {
+        if address == 0 || len == 0 {
+            return;
+        }
+        if dir != Dir::Out {
+            self.input(address, len);
+        }
+        if dir != Dir::In {
+            self.memory.outputs.push((address, len));
+        }
+    }
+
+    fn input(&mut self, address: u64, len: u64) {
+        self.memory.inputs.push((address, len));
+        let room = TRAVEL_MAX.saturating_sub(self.data.len());
+        let now = usize::try_from(len).unwrap_or(usize::MAX).min(room);
+        let start = self.data.len();
+        self.data.resize(start + now, 0);
+        match copy_in(address, &mut self.data[start..]) {
+            Ok(()) if now > 0 => self.segments.push((address, now as u64)),
+            _ => self.data.truncate(start),
+        }
+    }
+
+    fn string(&mut self, address: u64) {
+        self.memory.inputs.push((address, PATH_MAX as u64));
+        let start = self.data.len();
+        self.data.resize(start + PATH_MAX, 0);
+        let len = copy_in_string(address, &mut self.data[start..]).unwrap_or(0);
+        self.data.truncate(start + len);
+        if len > 0 {
+            self.segments.push((address, len as u64));
+        }
+    }
+
+    fn structure<T: FromBytes + FromZeros + IntoBytes>(&mut self, address: u64) -> Option<T> {
+        self.input(address, size_of::<T>() as u64);
+        let mut value = T::new_zeroed();
+        copy_in(address, value.as_mut_bytes()).ok()?;
+        Some(value)
+    }
+
+    fn iovecs(&mut self, dir: Dir, address: u64, count: u64) {
+        const SIZE: u64 = size_of::<Iovec>() as u64;
+        if count > IOV_MAX || address == 0 {
+            return;
+        }
+        // The array first: the kernel cannot do anything without it.
+        self.input(address, count * SIZE);
+        for index in 0..count {
+            let Some(at) = address.checked_add(index * SIZE) else { return };
+            let mut iovec = Iovec::new_zeroed();
+            if copy_in(at, iovec.as_mut_bytes()).is_err() {
+                return;
+            }
+            self.range(dir, iovec.iov_base, iovec.iov_len);
+        }
+    }
+
+    fn message(&mut self, dir: Dir, address: u64) {
+        let Some(message) = self.structure::<Msghdr>(address) else { return };
+        if dir != Dir::In {
+            self.memory.outputs.push((address, size_of::<Msghdr>() as u64));
+        }
+        self.range(dir, message.msg_name, u64::from(message.msg_namelen));
+        self.range(dir, message.msg_control, message.msg_controllen);
+        self.iovecs(dir, message.msg_iov, message.msg_iovlen);
+    }
+
+    fn ifconf(&mut self, address: u64) {
+        let mut ifconf = [0_u8; 16];
+        if copy_in(address, &mut ifconf).is_err() {
+            return;
+        }
+        self.range(Dir::InOut, address, ifconf.len() as u64);
+        let len = u32::from_ne_bytes([ifconf[0], ifconf[1], ifconf[2], ifconf[3]]);
+        let [.., b0, b1, b2, b3, b4, b5, b6, b7] = ifconf;
+        self.range(Dir::Out, u64::from_ne_bytes([b0, b1, b2, b3, b4, b5, b6, b7]), u64::from(len));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abi::nr;
+
+    fn of(nr: u32, args: [u64; 6]) -> Gathered {
+        table::lookup(nr).map(|row| gather(row, &args)).unwrap_or_default()
+    }
+
+    #[test]
+    fn write_travels_and_read_does_not() {
+        let data = *b"hello";
+        let at = data.as_ptr() as u64;
+        let write = of(nr::WRITE, [3, at, 5, 0, 0, 0]);
+        assert_eq!((write.segments, write.data.as_slice()), (alloc::vec![(at, 5)], b"hello".as_slice()));
+        assert!(write.memory.may_read(at + 1, 4) && !write.memory.may_read(at, 6));
+        assert!(!write.memory.may_write(at, 1));
+        let read = of(nr::READ, [3, at, 5, 0, 0, 0]);
+        assert!(read.data.is_empty() && read.memory.may_write(at, 5) && !read.memory.may_write(at, 6));
+        assert!(!read.memory.may_write(u64::MAX, 2));
+    }
+
+    #[test]
+    fn what_cannot_be_read_does_not_travel() {
+        let bad = of(nr::OPENAT, [0, 16, 0, 0, 0, 0]);
+        assert!(bad.segments.is_empty() && bad.data.is_empty());
+        assert!(of(nr::WRITEV, [3, 16, 2, 0, 0, 0]).segments.is_empty());
+    }
+
+    #[test]
+    fn messages_name_all_their_parts() {
+        let (data, name) = (*b"data", [1_u8; 16]);
+        let iovec = Iovec { iov_base: data.as_ptr() as u64, iov_len: 4 };
+        let message = Msghdr {
+            msg_name: name.as_ptr() as u64,
+            msg_namelen: 16,
+            msg_iov: &raw const iovec as u64,
+            msg_iovlen: 1,
+            ..Msghdr::default()
+        };
+        let at = &raw const message as u64;
+        let sent = of(nr::SENDMSG, [3, at, 0, 0, 0, 0]);
+        assert_eq!(sent.data.len(), 56 + 16 + 16 + 4);
+        let received = of(nr::RECVMSG, [3, at, 0, 0, 0, 0]);
+        assert!(received.memory.may_write(iovec.iov_base, 4) && received.memory.may_write(at, 56));
+        assert!(received.memory.may_write(message.msg_name, 16));
+    }
+
+    #[test]
+    fn long_buffers_travel_in_part() {
+        let data = alloc::vec![7_u8; 3 << 20];
+        let gathered = of(nr::WRITE, [3, data.as_ptr() as u64, data.len() as u64, 0, 0, 0]);
+        assert_eq!(gathered.data.len(), TRAVEL_MAX);
+        assert!(gathered.memory.may_read(data.as_ptr() as u64 + (2 << 20), 1 << 20));
+    }
+}

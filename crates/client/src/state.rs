@@ -1,0 +1,262 @@
+//! A session: what its threads share.
+
+use crate::lock_unsafe::Lock;
+use crate::retry::Retry;
+use crate::slot::{Answer, Slot};
+use abi::Errno;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+use host::Fd;
+use wire::url::Url;
+use wire::{Decoder, Header, handshake, kind, option};
+
+/// The name of a process, at most 15 bytes (`TASK_COMM_LEN`), and other things that the user chose.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the server is.
+    pub url: Url,
+    /// The program's name.
+    pub name: Vec<u8>,
+    /// What to do when the connection is lost.
+    pub retry: Retry,
+    /// Speak plain rump_sp 0.4 even with a server that knows more.
+    pub plain: bool,
+}
+
+/// A session with a rump kernel.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) options: Options,
+    pub(crate) state: Lock<State>,
+    /// Held by the leader.
+    pub(crate) reader: Lock<Reader>,
+    /// Held while a frame is sent, so that frames do not mix.
+    pub(crate) sender: Lock<()>,
+    /// Counts connections.
+    generation: AtomicU32,
+}
+
+/// Where the connection stands.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// None yet.
+    Fresh,
+    /// Connected; the server's banner has not been read.
+    Silent(u32),
+    /// Connected, and the banner was read.
+    Up {
+        /// The connection's descriptor. It is closed by [`Session::lose`] alone: where the program's dup2 has taken its
+        /// number, it is the program's.
+        socket: u32,
+        /// The server takes CALL frames.
+        extended: bool,
+    },
+    /// Lost.
+    Lost,
+    /// Lost, and given up.
+    Given,
+}
+
+/// How the session introduces itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Greeting {
+    Guest,
+    Fork([u8; 16]),
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    pub(crate) greeting: Greeting,
+    /// Bytes that go in front of the next request.
+    pub(crate) first: Vec<u8>,
+    pub(crate) last_reqno: u64,
+    /// Unanswered requests.
+    pub(crate) waiting: Vec<(u64, Arc<Slot>)>,
+}
+
+/// What has been read.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) decoder: Decoder,
+    /// Descriptors that belong to frames not yet complete.
+    pub(crate) fds: VecDeque<Fd>,
+    pub(crate) buffer: Vec<u8>,
+}
+
+impl State {
+    pub(crate) fn new(greeting: Greeting) -> Self {
+        Self { phase: Phase::Fresh, greeting, first: Vec::new(), last_reqno: 0, waiting: Vec::new() }
+    }
+
+    pub(crate) fn next_reqno(&mut self) -> u64 {
+        self.last_reqno += 1;
+        self.last_reqno
+    }
+
+    pub(crate) fn socket(&self) -> Option<u32> {
+        match self.phase {
+            Phase::Silent(socket) | Phase::Up { socket, .. } => Some(socket),
+            Phase::Fresh | Phase::Lost | Phase::Given => None,
+        }
+    }
+}
+
+impl Reader {
+    pub(crate) fn new() -> Self {
+        Self { decoder: Decoder::default(), fds: VecDeque::new(), buffer: Vec::new() }
+    }
+}
+
+impl Session {
+    /// A session that is not connected yet; the first call connects, or [`Session::open_now`].
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self::with(options, Greeting::Guest)
+    }
+
+    /// The session of a forked child, which its parent announced with [`Session::prefork`].
+    #[must_use]
+    pub fn forked(options: Options, auth: [u8; 16]) -> Self {
+        Self::with(options, Greeting::Fork(auth))
+    }
+
+    fn with(options: Options, greeting: Greeting) -> Self {
+        Self {
+            options,
+            state: Lock::new(State::new(greeting)),
+            reader: Lock::new(Reader::new()),
+            sender: Lock::new(()),
+            generation: AtomicU32::new(0),
+        }
+    }
+
+    /// The session of the program that ran in this process before, whose connection is descriptor `fd`: the server is
+    /// told the new name.
+    ///
+    /// # Errors
+    /// The connection's: it is no connection, or is lost.
+    pub fn adopted(options: Options, fd: Fd) -> Result<Self, Errno> {
+        let session = Self::new(options);
+        {
+            let mut state = session.state.lock();
+            let reqno = state.next_reqno();
+            let mut payload = session.options.name.clone();
+            payload.push(0);
+            let header = Header::request(reqno, kind::HANDSHAKE, handshake::EXEC).emit(payload.len());
+            // Only a session with extensions is handed over.
+            session.send(fd.number(), &[&header, &payload], &[])?;
+            host::fcntl(fd.number(), abi::raw::general::F_SETFD, abi::raw::general::FD_CLOEXEC as usize)?;
+            state.phase = Phase::Up { socket: fd.into_number(), extended: true };
+        }
+        Ok(session)
+    }
+
+    /// Connects now, so that a missing server is noticed before the program starts.
+    ///
+    /// # Errors
+    /// The host's, e.g. `ENOENT`, `ECONNREFUSED`.
+    pub fn open_now(&self) -> Result<(), Errno> {
+        let mut state = self.state.lock();
+        match state.phase {
+            Phase::Fresh => self.open(&mut state),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the user chose.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Which connection this is: it counts up whenever one is lost.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is a connection.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.state.lock().socket().is_some()
+    }
+
+    /// Whether the session introduced itself: the rump kernel has a process for it.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let state = self.state.lock();
+        matches!(state.phase, Phase::Up { .. }) && state.first.is_empty()
+    }
+
+    /// The authentication of a FORK handshake that has not been made yet.
+    #[must_use]
+    pub fn fork_auth(&self) -> Option<[u8; 16]> {
+        let state = self.state.lock();
+        match (&state.greeting, &state.phase) {
+            (Greeting::Fork(auth), Phase::Fresh | Phase::Silent(_)) => Some(*auth),
+            _ => None,
+        }
+    }
+
+    /// The connection's descriptor, if the next program of this process could go on with it: nothing is under way on
+    /// it and the server is one of ours.
+    #[must_use]
+    pub fn handover(&self) -> Option<u32> {
+        let reader = self.reader.try_lock()?;
+        let state = self.state.lock();
+        let idle = reader.decoder.is_empty() && state.waiting.is_empty() && state.first.is_empty();
+        match state.phase {
+            Phase::Up { socket, extended: true } if idle => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// The number of the session's own descriptor.
+    #[must_use]
+    pub fn own_descriptor(&self) -> Option<u32> {
+        self.state.lock().socket()
+    }
+
+    /// Moves the session's own descriptor to another number, because the program wants this one.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn move_own(&self, from: u32) -> Result<(), Errno> {
+        // Nobody may be sending or reading by the old number.
+        let _sending = self.sender.lock();
+        let mut state = self.state.lock();
+        if state.socket() != Some(from) {
+            return Ok(());
+        }
+        let moved = crate::connect::at_the_top(from, Some(from))?.into_number();
+        match &mut state.phase {
+            Phase::Silent(socket) | Phase::Up { socket, .. } => *socket = moved,
+            Phase::Fresh | Phase::Lost | Phase::Given => {}
+        }
+        Ok(())
+    }
+
+    /// The connection is gone: who waits is told, and it is not used any more.
+    pub(crate) fn lose(&self, state: &mut State) {
+        let Some(socket) = state.socket() else { return };
+        let _ = host::close(socket);
+        state.phase = Phase::Lost;
+        state.greeting = Greeting::Guest;
+        state.first.clear();
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        for (_, slot) in state.waiting.drain(..) {
+            slot.put(Answer::Lost);
+        }
+    }
+
+    /// The bits of OPTIONS.
+    pub(crate) fn wanted(&self) -> u32 {
+        match self.options.url {
+            Url::Unix(_) => option::CALL | option::FILES,
+            Url::Tcp(..) => option::CALL,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Sessions with a server that does what the test says.
+
+#![allow(clippy::unwrap_used, reason = "a test ends there")]
+
+use abi::{Errno, nr, table};
+use client::{Options, Retry, Session};
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use wire::call::{Reply, Request, Segment};
+use wire::url::Url;
+use wire::{Decoder, Frame, Header, Message, class, handshake, kind};
+
+const OURS: &[u8] = b"RUMPSP-0.5-Linux-0.1.0/x86_64\n";
+const ORIGINAL: &[u8] = b"RUMPSP-0.4-NetBSD-7.99.34/amd64\n";
+
+/// The server's end of one connection.
+struct Peer {
+    stream: UnixStream,
+    decoder: Decoder,
+}
+
+impl Peer {
+    fn accept(listener: &UnixListener, banner: &[u8]) -> Self {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(banner).unwrap();
+        Self { stream, decoder: Decoder::default() }
+    }
+
+    fn frame(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.decoder.next_frame().unwrap() {
+                return Some(frame);
+            }
+            let mut bytes = [0; 4096];
+            match self.stream.read(&mut bytes) {
+                Ok(0) | Err(_) => return None,
+                Ok(len) => self.decoder.push(&bytes[..len]),
+            }
+        }
+    }
+
+    /// The next frame that is no handshake or option; those are accepted.
+    fn request(&mut self) -> Option<Frame> {
+        loop {
+            let frame = self.frame()?;
+            match frame.header.kind {
+                kind::HANDSHAKE => self.answer(&frame, kind::HANDSHAKE, &[0; 4]),
+                kind::OPTIONS => {}
+                _ => return Some(frame),
+            }
+        }
+    }
+
+    fn answer(&mut self, to: &Frame, kind: u16, payload: &[u8]) {
+        let header = Header { reqno: to.header.reqno, class: class::RESP, kind, word: 0 };
+        self.send(header, payload);
+    }
+
+    fn send(&mut self, header: Header, payload: &[u8]) {
+        let _ = self.stream.write_all(&Frame { header, payload: payload.to_vec() }.emit());
+    }
+
+    fn reply(&mut self, to: &Frame, result: i64, segments: Vec<Segment<'_>>) {
+        let reply = Reply { result, drain: 0, fill: false, files: Vec::new(), segments };
+        self.answer(to, kind::CALL, &reply.emit());
+    }
+}
+
+struct Place {
+    listener: UnixListener,
+    directory: tempfile::TempDir,
+}
+
+fn place() -> Place {
+    let directory = tempfile::tempdir().unwrap();
+    Place { listener: UnixListener::bind(directory.path().join("s")).unwrap(), directory }
+}
+
+impl Place {
+    fn session(&self, retry: Retry, plain: bool) -> Session {
+        let path = self.directory.path().join("s").to_str().unwrap().as_bytes().to_vec();
+        Session::new(Options { url: Url::Unix(path), name: b"test".to_vec(), retry, plain })
+    }
+}
+
+fn row(number: u32) -> &'static table::Row {
+    table::lookup(number).unwrap()
+}
+
+fn lseek(session: &Session, offset: u64) -> Result<u64, Errno> {
+    session.call(row(nr::LSEEK), [3, offset, 0, 0, 0, 0], &[]).map(|reply| reply.value)
+}
+
+#[test]
+fn a_call_with_its_memory_is_one_round_trip() {
+    let place = place();
+    let session = place.session(Retry::No, false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut peer = Peer::accept(&place.listener, OURS);
+            let hello = peer.frame().unwrap();
+            let guest = Message::Name { kind: handshake::GUEST, name: b"test".to_vec() };
+            assert_eq!(Message::parse(&hello), Some(guest));
+            peer.answer(&hello, kind::HANDSHAKE, &[0; 4]);
+            assert_eq!(peer.frame().unwrap().header.kind, kind::OPTIONS);
+            let write = peer.frame().unwrap();
+            let request = Request::parse(&write.payload, 9).unwrap();
+            assert_eq!((write.header.word, request.segments[0].bytes), (nr::WRITE, b"hello".as_slice()));
+            peer.reply(&write, 5, vec![]);
+            let read = peer.frame().unwrap();
+            let address = Request::parse(&read.payload, 9).unwrap().args[1];
+            peer.reply(&read, 2, vec![Segment { address, bytes: b"ok" }]);
+        });
+        let data = *b"hello";
+        let written = session.call(row(nr::WRITE), [3, data.as_ptr() as u64, 5, 0, 0, 0], &[]).unwrap();
+        assert_eq!(written.value, 5);
+        let mut room = [0_u8; 4];
+        let read = session.call(row(nr::READ), [3, room.as_mut_ptr() as u64, 4, 0, 0, 0], &[]).unwrap();
+        assert_eq!((read.value, &room), (2, b"ok\0\0"));
+    });
+}
+
+#[test]
+fn many_threads_and_answers_in_any_order() {
+    const THREADS: u64 = 32;
+    const EACH: u64 = 50;
+    let place = place();
+    let session = Arc::new(place.session(Retry::No, false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut peer = Peer::accept(&place.listener, OURS);
+            let mut held = Vec::new();
+            for _ in 0..THREADS * EACH {
+                held.push(peer.request().unwrap());
+                // All threads but a few wait: answer the newest first, as if the others blocked.
+                while held.len() as u64 > THREADS / 2 {
+                    let frame = held.pop().unwrap();
+                    let offset = Request::parse(&frame.payload, 9).unwrap().args[1];
+                    peer.reply(&frame, offset.cast_signed() + 1, vec![]);
+                }
+                if peer.decoder.is_empty() {
+                    for frame in held.drain(..) {
+                        let offset = Request::parse(&frame.payload, 9).unwrap().args[1];
+                        peer.reply(&frame, offset.cast_signed() + 1, vec![]);
+                    }
+                }
+            }
+        });
+        for number in 0..THREADS {
+            let session = session.clone();
+            scope.spawn(move || {
+                for turn in 0..EACH {
+                    let offset = number * 1000 + turn;
+                    assert_eq!(lseek(&session, offset), Ok(offset + 1));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn plain_rump_sp_fetches_and_stores() {
+    for (banner, plain) in [(ORIGINAL, false), (OURS, true)] {
+        let place = place();
+        let session = place.session(Retry::No, plain);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut peer = Peer::accept(&place.listener, banner);
+                let call = peer.request().unwrap();
+                let Some(Message::Syscall(slots)) = Message::parse(&call) else { panic!("{call:?}") };
+                let want = Message::Copyin { string: false, len: 5, address: slots[1] }.payload();
+                peer.send(Header::request(9, kind::COPYIN, 0), &want);
+                assert_eq!(peer.frame().unwrap().payload, b"hello");
+                // Elsewhere is none of the server's business.
+                let beside = Message::Copyin { string: false, len: 6, address: slots[1] }.payload();
+                peer.send(Header::request(10, kind::COPYIN, 0), &beside);
+                assert_eq!(peer.frame().unwrap().header.class, class::ERROR);
+                let answer = Message::SyscallAnswer { error: 0, values: [5, 0] }.payload();
+                peer.answer(&call, kind::SYSCALL, &answer);
+                let read = peer.request().unwrap();
+                let Some(Message::Syscall(slots)) = Message::parse(&read) else { panic!("{read:?}") };
+                let out = Message::Copyout { address: slots[1], bytes: b"abc".to_vec() }.payload();
+                peer.send(Header::request(11, kind::COPYOUT, 0), &out);
+                let answer = Message::SyscallAnswer { error: 0, values: [3, 0] }.payload();
+                peer.answer(&read, kind::SYSCALL, &answer);
+                let failing = peer.request().unwrap();
+                let answer = Message::SyscallAnswer { error: 9, values: [0, 0] }.payload();
+                peer.answer(&failing, kind::SYSCALL, &answer);
+            });
+            let (data, mut room) = (*b"hello", [0_u8; 3]);
+            let args = [3, data.as_ptr() as u64, 5, 0, 0, 0];
+            assert_eq!(session.call(row(nr::WRITE), args, &[]).unwrap().value, 5);
+            let args = [3, room.as_mut_ptr() as u64, 3, 0, 0, 0];
+            assert_eq!(session.call(row(nr::READ), args, &[]).unwrap().value, 3);
+            assert_eq!(&room, b"abc");
+            assert_eq!(lseek(&session, 0), Err(Errno::EBADF));
+        });
+    }
+}
+
+#[test]
+fn a_stray_write_ends_the_session() {
+    let place = place();
+    let session = place.session(Retry::No, false);
+    let mut elsewhere = [1_u8; 8];
+    let address = elsewhere.as_mut_ptr() as u64;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut peer = Peer::accept(&place.listener, OURS);
+            let call = peer.request().unwrap();
+            peer.reply(&call, 0, vec![Segment { address, bytes: &[9; 8] }]);
+            assert!(peer.frame().is_none(), "the client must hang up");
+        });
+        let mut room = [0_u8; 8];
+        let args = [3, room.as_mut_ptr() as u64, 8, 0, 0, 0];
+        assert_eq!(session.call(row(nr::READ), args, &[]).unwrap_err(), Errno::ENOTCONN);
+        assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN));
+    });
+    assert_eq!(elsewhere, [1; 8]);
+}
+
+#[test]
+fn impossible_frames_end_the_session() {
+    for length in [3_u64, 1 << 40] {
+        let place = place();
+        let session = place.session(Retry::No, false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut peer = Peer::accept(&place.listener, OURS);
+                peer.request().unwrap();
+                let mut bytes = Header::default().emit(0);
+                bytes[..8].copy_from_slice(&length.to_le_bytes());
+                peer.stream.write_all(&bytes).unwrap();
+                assert!(peer.frame().is_none());
+            });
+            assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN));
+        });
+    }
+}
+
+#[test]
+fn a_lost_server_without_retry() {
+    let place = place();
+    let session = place.session(Retry::No, false);
+    let gone = thread::scope(|scope| {
+        scope.spawn(|| drop(Peer::accept(&place.listener, OURS).request()));
+        (0..4)
+            .map(|_| scope.spawn(|| lseek(&session, 0)))
+            .map(|call| call.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(gone, [Err(Errno::ENOTCONN); 4]);
+    assert!(!session.is_connected() && session.generation() == 1);
+}
+
+#[test]
+fn a_lost_server_that_comes_back() {
+    let place = place();
+    let session = place.session(Retry::Seconds(10), false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            Peer::accept(&place.listener, OURS).request().unwrap();
+            let mut again = Peer::accept(&place.listener, OURS);
+            let call = again.request().unwrap();
+            again.reply(&call, 7, vec![]);
+        });
+        assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN), "what was under way is lost");
+        assert_eq!(lseek(&session, 0), Ok(7));
+    });
+}
+
+#[test]
+fn a_lost_server_that_stays_away() {
+    for (retry, least, most) in [(Retry::Once, 0, 1), (Retry::Seconds(1), 1, 3)] {
+        let place = place();
+        let session = place.session(retry, false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                Peer::accept(&place.listener, OURS).request().unwrap();
+            });
+            assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN));
+        });
+        drop(place);
+        let start = Instant::now();
+        assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN));
+        assert!((least..most).contains(&start.elapsed().as_secs()), "{retry:?}: {:?}", start.elapsed());
+        assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN), "given up");
+    }
+}
