@@ -19,6 +19,7 @@ mod park;
 mod process;
 mod socket;
 mod syscall;
+mod trace;
 
 pub use call::{Call, CallId, Copyin};
 pub use effect::{Effect, NewFile, Pass, Reply};
@@ -59,6 +60,7 @@ pub struct Kernel {
     /// Files of which a reference was dropped deep inside something else; closed by `settle`, so that sockets that
     /// hold one another in their queues are no deep recursion.
     dropped: Vec<FileId>,
+    trace: trace::Trace,
     /// Set by rump_halt: the server ends once the call is answered.
     halting: bool,
 }
@@ -80,6 +82,7 @@ impl Kernel {
             unix: socket::UnixTable::default(),
             fifos: file::pipe::Fifos::default(),
             dropped: Vec::new(),
+            trace: trace::Trace::default(),
             halting: false,
         }
     }
@@ -132,6 +135,7 @@ impl Kernel {
         for passed in self.parked.drop_process(pid) {
             self.effects.push_back(Effect::DropPassed(passed));
         }
+        self.trace.forget(pid);
         let Some(process) = self.processes.remove(pid) else { return };
         if process.descriptors == Descriptors::Strong {
             for file in process.fds.into_files() {
@@ -228,6 +232,7 @@ impl Kernel {
         for passed in call.passed.drain(..) {
             self.effects.push_back(Effect::DropPassed(passed));
         }
+        self.trace(&call, result);
         let reply = Reply::new(self, call, result);
         self.effects.push_back(Effect::Reply(reply));
         if std::mem::take(&mut self.halting) {

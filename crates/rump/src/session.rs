@@ -66,15 +66,15 @@ impl Session {
     /// Connects to the server that the user named.
     pub(crate) fn open(server: &ServerOption) -> Result<Self, Error> {
         let url = server.server.clone().filter(|url| !url.is_empty()).ok_or(Error::NoUrl)?;
-        Self::connect(url)
+        Self::connect(url, "rump")
     }
 
-    /// Connects as a process of the name `rump`.
-    pub(crate) fn connect(url: String) -> Result<Self, Error> {
+    /// Connects as a process of this name.
+    pub(crate) fn connect(url: String, name: &str) -> Result<Self, Error> {
         let stream = open_stream(&url)?;
         let mut session = Self { url, stream, decoder: Decoder::default(), reqno: 0 };
         session.read_banner()?;
-        let name = Message::Name { kind: handshake::GUEST, name: b"rump".to_vec() };
+        let name = Message::Name { kind: handshake::GUEST, name: name.as_bytes().to_vec() };
         session.request(kind::HANDSHAKE, handshake::GUEST, &name.payload())?;
         session.response()?;
         session.request(kind::OPTIONS, 0, &option::CALL.to_le_bytes())?;

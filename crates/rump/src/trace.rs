@@ -11,6 +11,8 @@ use std::process::{ExitCode, ExitStatus};
 
 /// How much of the trace is fetched at once.
 const SPACE: u64 = 64 << 10;
+/// The name of the process whose call ends the trace; at most the 15 bytes that the kernel keeps.
+const LAST: &str = "rump-trace-end";
 /// Any address will do: this program has no memory that a call is about.
 const BUFFER: u64 = 0x1000;
 
@@ -45,8 +47,10 @@ pub(crate) fn trace(options: &TraceOptions) -> ExitCode {
     };
     let writer = std::thread::spawn(move || copy(&mut session, &mut *output));
     let status = child.wait();
-    // The private server ends with this process, and with it the trace.
-    drop(writer);
+    // All that the program did is in the trace before what is done now.
+    if Session::connect(url, LAST).and_then(|mut last| last.call(private::INFO, &[0, BUFFER, 0])).is_ok() {
+        let _ = writer.join();
+    }
     match status {
         Ok(status) => exit_code(status),
         Err(error) => fail(&error),
@@ -54,7 +58,7 @@ pub(crate) fn trace(options: &TraceOptions) -> ExitCode {
 }
 
 fn open(url: &str, options: &TraceOptions) -> Result<(Session, Box<dyn Write + Send>), String> {
-    let session = Session::connect(url.to_owned()).map_err(|error| error.to_string())?;
+    let session = Session::connect(url.to_owned(), "rump").map_err(|error| error.to_string())?;
     let output: Box<dyn Write + Send> = match &options.output {
         Some(path) => Box::new(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?),
         None => Box::new(io::stderr()),
@@ -62,14 +66,20 @@ fn open(url: &str, options: &TraceOptions) -> Result<(Session, Box<dyn Write + S
     Ok((session, output))
 }
 
+/// Copies the trace up to the last call.
 fn copy(session: &mut Session, output: &mut dyn Write) -> Result<(), Error> {
+    let last = format!(" {LAST} ");
     loop {
         let answer = session.call(private::TRACE, &[BUFFER, SPACE])?;
         match answer.result {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(session.refused(errno)),
         }
-        if output.write_all(&answer.out).is_err() {
+        let text = String::from_utf8_lossy(&answer.out);
+        let lines = text.lines().take_while(|line| !line.contains(&last));
+        let wanted: Vec<&str> = lines.collect();
+        let written = wanted.iter().try_for_each(|line| writeln!(output, "{line}"));
+        if written.is_err() || wanted.len() < text.lines().count() {
             return Ok(());
         }
     }

@@ -190,3 +190,15 @@ fn documents() {
     assert!(out(&run(&["man"])).contains(".TH rump"));
     assert!(out(&run(&["man", "run"])).contains("rumphijack"));
 }
+
+#[test]
+fn a_trace_tells_the_calls_of_the_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("trace");
+    let script = format!("{RUMP} ps >/dev/null; exit 3");
+    let output = run(&["trace", "-o", file.to_str().unwrap(), "--", "sh", "-c", &script]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    let trace = std::fs::read_to_string(file).unwrap();
+    assert!(trace.lines().all(|line| line.contains(" rump rump_info(0, 0x1000, 65536) = ")), "{trace}");
+    assert_eq!(trace.lines().count(), 1, "{trace}");
+}

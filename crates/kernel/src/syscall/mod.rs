@@ -49,6 +49,8 @@ handlers! {
     abi::nr::SOCKETPAIR => socketpair;
     abi::nr::WRITE => write;
     abi::private::HALT => rump_halt;
+    abi::private::IDENTIFY => rump_identify;
     abi::private::INFO => rump_info;
+    abi::private::TRACE => rump_trace;
     abi::private::WATCH => rump_watch;
 }

@@ -197,12 +197,14 @@ impl Client {
             out: Vec::new(),
         };
         for _ in 0..files {
-            assert_eq!(u32_at(payload, at + 24) & 2, 2, "a descriptor travels with it");
-            reply.files.push(NewFile {
-                cookie: u64_at(payload, at),
-                kfd: u32_at(payload, at + 16),
-                host: self.fds.pop_front().expect("its descriptor"),
-            });
+            // Without a descriptor it is one that the process has already.
+            if u32_at(payload, at + 24) & 2 != 0 {
+                reply.files.push(NewFile {
+                    cookie: u64_at(payload, at),
+                    kfd: u32_at(payload, at + 16),
+                    host: self.fds.pop_front().expect("its descriptor"),
+                });
+            }
             at += 32;
         }
         let mut data = at + segments * 16;
@@ -229,6 +231,10 @@ impl Client {
 
     pub(crate) fn read(&mut self, file: &NewFile, len: u64) -> Reply {
         self.call(abi::nr::READ, &[file.kfd.into(), 0x3000, len], &[])
+    }
+
+    pub(crate) fn identify(&mut self, cookie: u64) -> i64 {
+        self.call(abi::private::IDENTIFY, &[cookie], &[]).value
     }
 
     /// A counter of rump_info.

@@ -99,9 +99,12 @@ fn a_file_is_known_by_its_cookie() {
     let mut client = server.guest();
     let [one, _other] = client.socketpair();
     assert_eq!(rustix::net::sockopt::socket_cookie(&one.host), Ok(one.cookie));
-    let known = client.call(abi::private::IDENTIFY, &[one.cookie], &[]);
-    assert!(known.value == i64::from(one.kfd) || known.value == -i64::from(ENOSYS), "{}", known.value);
-    assert_eq!(client.call(abi::private::IDENTIFY, &[12345], &[]).value, -2);
+    let known = client.identify(one.cookie);
+    assert_eq!(known, i64::from(one.kfd));
+    let mut stranger = server.guest();
+    assert!(stranger.identify(one.cookie) >= 0, "received or inherited, it is entered");
+    assert_eq!(stranger.write(&one, b"x").value, 1);
+    assert_eq!(client.identify(12345), -2);
 }
 
 #[test]
@@ -129,4 +132,16 @@ fn site_lists() {
     assert_eq!(ask(terminated.as_bytes(), analysis.file_size + 1, 10).value, -2);
     assert_eq!(ask(b"/etc/passwd\0", 1, 10).value, -2);
     assert_eq!(ask(b"relative\0", 1, 10).value, -22);
+}
+
+#[test]
+fn finished_calls_are_told() {
+    let server = Server::start();
+    let mut listener = server.guest();
+    assert_eq!(listener.call(abi::private::TRACE, &[0x1000, 0], &[]).value, 0);
+    let reqno = listener.start(abi::private::TRACE, &[0x1000, 4096], &[]);
+    let mut client = server.guest();
+    client.call(abi::nr::READ, &[77, 0x2000, 5], &[]);
+    let told = String::from_utf8(listener.finish(reqno).out.remove(0).1).unwrap();
+    assert!(told.ends_with(" guest read(77, 0x2000, 5) = -1 EBADF\n"), "{told}");
 }
