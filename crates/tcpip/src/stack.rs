@@ -180,10 +180,11 @@ impl Stack {
     /// # Errors
     /// As above, and connect(2): `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `EADDRNOTAVAIL`, `EAFNOSUPPORT`.
     pub fn connect(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
-        match self.sockets.find(id)?.kind {
+        let result = match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_connect(id, addr),
             Kind::Udp(_) => self.udp_connect(id, addr),
-        }
+        };
+        self.note_failure(id, result)
     }
 
     /// connect(2) with `AF_UNSPEC`: a UDP socket forgets its peer, a TCP connection is reset.
@@ -211,10 +212,11 @@ impl Stack {
     /// `EAGAIN`: no room. `EPIPE`, `ENOTCONN`, `ECONNRESET`, `EDESTADDRREQ`, `EMSGSIZE`: send(2). A pending error
     /// (`SO_ERROR`) is answered and cleared.
     pub fn send(&mut self, id: SocketId, data: &[u8]) -> Result<usize, Errno> {
-        match self.sockets.find(id)?.kind {
+        let result = match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_send(id, data),
             Kind::Udp(_) => self.udp_send(id, data, None),
-        }
+        };
+        self.note_failure(id, result)
     }
 
     /// recv(2): how many bytes came; 0 at the end of the stream. `peek` leaves them there (`MSG_PEEK`).
@@ -223,10 +225,11 @@ impl Stack {
     /// `EAGAIN`: nothing there. `ENOTCONN`, `ECONNREFUSED`: recv(2). A pending error (`SO_ERROR`) is answered and
     /// cleared, after the bytes that arrived before it.
     pub fn recv(&mut self, id: SocketId, buf: &mut [u8], peek: bool) -> Result<usize, Errno> {
-        match self.sockets.find(id)?.kind {
+        let result = match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_recv(id, buf, peek),
             Kind::Udp(_) => self.udp_recv(id, buf, peek).map(|received| received.len),
-        }
+        };
+        self.note_failure(id, result)
     }
 
     /// sendto(2) on a UDP socket; without an address it is [`Stack::send`].
@@ -234,11 +237,12 @@ impl Stack {
     /// # Errors
     /// As [`Stack::send`], and `EACCES`: a broadcast address without `SO_BROADCAST`.
     pub fn send_to(&mut self, id: SocketId, data: &[u8], to: Option<SocketAddr>) -> Result<usize, Errno> {
-        match self.sockets.find(id)?.kind {
+        let result = match self.sockets.find(id)?.kind {
             // tcp(7): the address is ignored.
             Kind::Tcp(_) => self.tcp_send(id, data),
             Kind::Udp(_) => self.udp_send(id, data, to),
-        }
+        };
+        self.note_failure(id, result)
     }
 
     /// recvmsg(2) on a UDP socket.
@@ -246,7 +250,8 @@ impl Stack {
     /// # Errors
     /// `EAGAIN`: nothing there. `EOPNOTSUPP`: not UDP. A pending error is answered and cleared.
     pub fn recv_from(&mut self, id: SocketId, buf: &mut [u8], peek: bool) -> Result<Received, Errno> {
-        self.udp_recv(id, buf, peek)
+        let result = self.udp_recv(id, buf, peek);
+        self.note_failure(id, result)
     }
 
     /// shutdown(2).
@@ -300,7 +305,9 @@ impl Stack {
 
     /// `SO_ERROR`: the pending error, which is cleared.
     pub fn take_error(&mut self, id: SocketId) -> Option<Errno> {
-        self.sockets.get_mut(id.0)?.error.take()
+        let error = self.sockets.get_mut(id.0)?.error.take();
+        self.note(id);
+        error
     }
 
     /// Whether listen(2) was called on it (`SO_ACCEPTCONN`).
@@ -385,6 +392,14 @@ impl Stack {
             socket.told = ready;
         }
         id
+    }
+
+    /// A call that fails may have taken the pending error away; the next one is to be told again.
+    fn note_failure<T>(&mut self, id: SocketId, result: Result<T, Errno>) -> Result<T, Errno> {
+        if result.is_err() {
+            self.note(id);
+        }
+        result
     }
 
     fn flow_of(&self, socket: &Socket) -> Option<Flow> {

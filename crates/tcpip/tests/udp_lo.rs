@@ -63,6 +63,13 @@ fn only_a_connected_sender_hears_of_a_closed_port() {
     assert_eq!(polled(&net, id), "OUT|ERR");
     assert_eq!(recv(&mut net, id), Err(Errno::ECONNREFUSED));
     assert_eq!(recv(&mut net, id), Err(Errno::EAGAIN));
+    // Every error is news, not the first alone.
+    for _ in 0..2 {
+        while net.next_change().is_some() {}
+        assert_eq!(net.send(id, b"x"), Ok(1));
+        assert_eq!(net.next_change(), Some(id));
+        assert_eq!(net.send(id, b"x"), Err(Errno::ECONNREFUSED));
+    }
     let v6 = net.udp_socket(Domain::Inet6);
     net.connect(v6, at("[::1]:9")).expect("a route");
     assert_eq!(net.send(v6, b"x"), Ok(1));

@@ -48,6 +48,7 @@ impl Stack {
         let (queue, half_open) = (VecDeque::new(), HashSet::new());
         socket.kind = Kind::Tcp(Tcp::Listening(Listener { backlog, queue, half_open }));
         self.tcp_ports.set_listening(id, binding.port, true);
+        self.note(id);
         Ok(())
     }
 
