@@ -11,16 +11,24 @@ use wire::call::{self, Segment};
 use wire::{Frame, Header, Message, kind};
 
 /// What the rump kernel answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reply {
-    /// The value for `%rax`.
-    pub value: u64,
+    /// The value for `%rax`, or the rump kernel's error, `ERESTARTSYS` among them: a signal came first and the call may
+    /// start again. What follows holds for either.
+    pub result: Result<u64, Errno>,
     /// Files that the process has got by this call.
     pub files: Vec<NewFile>,
     /// Tokens to take off the descriptor that the call used.
     pub drain: u32,
     /// Whether to make that descriptor unwritable.
     pub fill: bool,
+}
+
+impl Reply {
+    /// A result and nothing else.
+    fn of(result: Result<u64, Errno>) -> Self {
+        Self { result, files: Vec::new(), drain: 0, fill: false }
+    }
 }
 
 /// A file that the process has got.
@@ -93,8 +101,8 @@ impl Session {
         for segment in &reply.segments {
             host::copy_out(segment.address, segment.bytes)?;
         }
-        let value = result(reply.result)?;
-        Ok(Reply { value, files, drain: reply.drain, fill: reply.fill })
+        let result = result(reply.result);
+        Ok(Reply { result, files, drain: reply.drain, fill: reply.fill })
     }
 
     fn call_plain(&self, row: &Row, args: [u64; 6], gathered: Gathered) -> Result<Reply, Errno> {
@@ -102,10 +110,8 @@ impl Session {
         let (answer, _) = self.transact(kind::SYSCALL, row.nr, &[&slots], &[], gathered.memory)?;
         let Answer::Frame(frame, _) = answer else { return Err(Errno::ENOTCONN) };
         match Message::parse(&frame) {
-            Some(Message::SyscallAnswer { error: 0, values }) => {
-                Ok(Reply { value: values[0].cast_unsigned(), ..Reply::default() })
-            }
-            Some(Message::SyscallAnswer { error, .. }) => Err(Errno::from_number(error)),
+            Some(Message::SyscallAnswer { error: 0, values }) => Ok(Reply::of(Ok(values[0].cast_unsigned()))),
+            Some(Message::SyscallAnswer { error, .. }) => Ok(Reply::of(Err(Errno::from_number(error)))),
             _ => Err(frame.refusal().unwrap_or_else(|| self.broken())),
         }
     }

@@ -92,7 +92,7 @@ fn row(number: u32) -> &'static table::Row {
 }
 
 fn lseek(session: &Session, offset: u64) -> Result<u64, Errno> {
-    session.call(row(nr::LSEEK), [3, offset, 0, 0, 0, 0], &[]).map(|reply| reply.value)
+    session.call(row(nr::LSEEK), [3, offset, 0, 0, 0, 0], &[]).and_then(|reply| reply.result)
 }
 
 #[test]
@@ -117,10 +117,10 @@ fn a_call_with_its_memory_is_one_round_trip() {
         });
         let data = *b"hello";
         let written = session.call(row(nr::WRITE), [3, data.as_ptr() as u64, 5, 0, 0, 0], &[]).unwrap();
-        assert_eq!(written.value, 5);
+        assert_eq!(written.result, Ok(5));
         let mut room = [0_u8; 4];
         let read = session.call(row(nr::READ), [3, room.as_mut_ptr() as u64, 4, 0, 0, 0], &[]).unwrap();
-        assert_eq!((read.value, &room), (2, b"ok\0\0"));
+        assert_eq!((read.result, &room), (Ok(2), b"ok\0\0"));
     });
 }
 
@@ -193,9 +193,9 @@ fn plain_rump_sp_fetches_and_stores() {
             });
             let (data, mut room) = (*b"hello", [0_u8; 3]);
             let args = [3, data.as_ptr() as u64, 5, 0, 0, 0];
-            assert_eq!(session.call(row(nr::WRITE), args, &[]).unwrap().value, 5);
+            assert_eq!(session.call(row(nr::WRITE), args, &[]).unwrap().result, Ok(5));
             let args = [3, room.as_mut_ptr() as u64, 3, 0, 0, 0];
-            assert_eq!(session.call(row(nr::READ), args, &[]).unwrap().value, 3);
+            assert_eq!(session.call(row(nr::READ), args, &[]).unwrap().result, Ok(3));
             assert_eq!(&room, b"abc");
             assert_eq!(lseek(&session, 0), Err(Errno::EBADF));
         });

@@ -4,7 +4,7 @@
 //! ([`crate::probe`]). The interceptor's bitmap, which its trampolines test, is kept in step: a set bit means
 //! "ask this table".
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A descriptor as the rump kernel numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,9 +125,20 @@ impl Entry {
     }
 }
 
+/// So many numbers are in the table of a program: `fs.nr_open` of a stock Linux.
+pub const TABLE_SIZE: usize = 1 << 20;
+
+/// Numbers that one bit of [`Fds::used`] stands for: a page of the table.
+const BLOCK: usize = 512;
+
 /// The table. Numbers beyond its end are always [`Entry::Unknown`].
 pub struct Fds {
     words: &'static [AtomicU64],
+    /// Which blocks ever held something else than [`Entry::Host`]: the others are not looked through, which
+    /// would have the host provide 8 MiB of zeros.
+    used: [AtomicU64; TABLE_SIZE / BLOCK / 64],
+    /// See [`Fds::any_rump`].
+    rump: AtomicBool,
     mark: fn(u32, bool),
 }
 
@@ -136,7 +147,12 @@ impl Fds {
     /// a number.
     #[must_use]
     pub const fn new(words: &'static [AtomicU64], mark: fn(u32, bool)) -> Self {
-        Self { words, mark }
+        Self {
+            words,
+            used: [const { AtomicU64::new(0) }; TABLE_SIZE / BLOCK / 64],
+            rump: AtomicBool::new(false),
+            mark,
+        }
     }
 
     /// What this number is.
@@ -151,6 +167,8 @@ impl Fds {
         // The bit is set before and cleared after the word says so: in between the table is asked needlessly,
         // never passed over.
         if entry != Entry::Host {
+            self.use_block(fd as usize / BLOCK);
+            self.rump.fetch_or(entry != Entry::Own, Ordering::Relaxed);
             (self.mark)(fd, true);
         }
         word.store(entry.pack(), Ordering::Release);
@@ -172,10 +190,28 @@ impl Fds {
     pub fn known(&self, first: u32, last: u32) -> impl Iterator<Item = (u32, Entry)> + '_ {
         let end = self.words.len().min((last as usize).saturating_add(1));
         let start = (first as usize).min(end);
-        (start..end).filter_map(|at| {
+        let blocks = (start / BLOCK..end.div_ceil(BLOCK)).filter(|&block| self.is_used(block));
+        let numbers = blocks.flat_map(move |block| start.max(block * BLOCK)..end.min((block + 1) * BLOCK));
+        numbers.filter_map(|at| {
             let fd = u32::try_from(at).ok()?;
             Some((fd, self.get(fd))).filter(|(_, entry)| *entry != Entry::Host)
         })
+    }
+
+    /// Whether a number ever was, or may have been, the rump kernel's.
+    #[must_use]
+    pub fn any_rump(&self) -> bool {
+        self.rump.load(Ordering::Relaxed)
+    }
+
+    fn use_block(&self, block: usize) {
+        if let Some(bits) = self.used.get(block / 64) {
+            bits.fetch_or(1 << (block % 64), Ordering::Release);
+        }
+    }
+
+    fn is_used(&self, block: usize) -> bool {
+        self.used.get(block / 64).is_some_and(|bits| bits.load(Ordering::Acquire) >> (block % 64) & 1 != 0)
     }
 }
 
@@ -241,6 +277,12 @@ mod tests {
         assert_eq!(fds.known(0, u32::MAX).collect::<Vec<_>>(), [(2, Entry::Own), (5, Entry::Unknown)]);
         assert_eq!(fds.known(3, 4).count(), 0);
         assert_eq!(fds.known(9, 3).count(), 0);
+        let fds = table(4 * BLOCK);
+        fds.set(3 * BLOCK as u32, Entry::Own);
+        fds.set(1, Entry::Unknown);
+        assert_eq!(fds.known(0, u32::MAX).count(), 2);
+        assert_eq!(fds.known(2, 3 * BLOCK as u32).count(), 1);
+        assert_eq!(fds.known(0, 3 * BLOCK as u32 - 1).count(), 1);
     }
 
     proptest! {

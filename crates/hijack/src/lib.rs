@@ -13,6 +13,8 @@ pub mod config;
 pub mod dispatch;
 pub mod exec;
 pub mod fds;
+pub mod interest;
+pub mod live;
 mod newfd;
 mod owner;
 pub mod path;

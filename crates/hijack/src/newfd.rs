@@ -27,7 +27,7 @@ impl<W: World> Hijack<W> {
 
     /// Gives the program the files that it has got by a call; answers the call's value.
     pub(crate) fn take_files(&self, reply: &Reply) -> Outcome {
-        let mut value = reply.value;
+        let mut value = reply.result?;
         for (taken, file) in reply.files.iter().enumerate() {
             match self.take_file(file) {
                 Ok(number) if file.put_at == 0 => value = number.into(),

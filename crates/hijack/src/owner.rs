@@ -24,7 +24,7 @@ impl<W: World> Hijack<W> {
     /// Whose descriptor this register holds.
     ///
     /// # Errors
-    /// `EBADF`: it is the library's own, or belongs to a session that was lost.
+    /// `EBADF`: it is the library's own, or belonged to a kernel that is gone; `ENOTCONN`.
     pub(crate) fn owner(&self, register: u64) -> Result<Owner, Errno> {
         // The kernel takes descriptors as int: the upper half of the register does not count.
         let fd = register as u32;
@@ -35,13 +35,23 @@ impl<W: World> Hijack<W> {
             Entry::Host => Ok(Owner::Host),
             Entry::Own => Err(Errno::EBADF),
             // In a vfork child the table tells of the parent's descriptors.
-            Entry::Rump(rump) if !self.world.in_vfork_child() => self.current(rump).map(Owner::Rump),
+            Entry::Rump(rump) if !self.world.in_vfork_child() => self.current(fd, rump).map(Owner::Rump),
             Entry::Rump(_) | Entry::Unknown => self.probe(fd),
         }
     }
 
-    fn current(&self, rump: RumpFd) -> Result<RumpFd, Errno> {
-        if rump.generation == self.world.generation() { Ok(rump) } else { Err(Errno::EBADF) }
+    /// A descriptor of an earlier session is asked for again: its file is still there if only the connection was
+    /// lost, and not if the kernel was.
+    fn current(&self, fd: u32, rump: RumpFd) -> Result<RumpFd, Errno> {
+        if rump.generation == self.world.generation() {
+            return Ok(rump);
+        }
+        let cookie = self.cookie(fd).ok_or(Errno::EBADF)?;
+        let now = self
+            .identify(cookie)
+            .map_err(|errno| if errno == Errno::ENOENT { Errno::EBADF } else { errno })?;
+        self.learn(fd, Entry::Rump(now));
+        Ok(now)
     }
 
     /// Asks the host's kernel which socket this is, and the rump kernel whether it is one of its files.
@@ -82,7 +92,7 @@ impl<W: World> Hijack<W> {
     fn identify(&self, cookie: u64) -> Result<RumpFd, Errno> {
         let row = table::lookup(private::IDENTIFY).ok_or(Errno::ENOSYS)?;
         let reply = self.world.rump(row, [cookie, 0, 0, 0, 0, 0], &[])?;
-        let kernel_fd = u32::try_from(reply.value).map_err(|_| Errno::EIO)?;
+        let kernel_fd = u32::try_from(reply.result?).map_err(|_| Errno::EIO)?;
         let kind = reply.files.first().map_or(Kind::Other, |file| file.kind);
         Ok(RumpFd {
             kernel_fd: crate::fds::KernelFd(kernel_fd),

@@ -6,7 +6,7 @@ use crate::world::World;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Vfork children at one time, each holding one thread of the process. A further vfork is refused (`EAGAIN`).
-const TASKS_MAX: usize = 64;
+pub(crate) const TASKS_MAX: usize = 64;
 
 /// Not set since the process began.
 const UMASK_UNKNOWN: u32 = u32::MAX;

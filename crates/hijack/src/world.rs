@@ -56,7 +56,7 @@ pub trait World {
     /// own. `passed` are host descriptors that travel along.
     ///
     /// # Errors
-    /// The rump kernel's; `ENOTCONN` if there is no session; [`ERESTARTSYS`] if a signal ended it.
+    /// `ENOTCONN`: no kernel was reached. The kernel's own errors are in the reply, [`ERESTARTSYS`] among them.
     fn rump(&self, row: &'static Row, args: Args, passed: &[u32]) -> Result<Reply, Errno>;
 
     /// Moves the library's own descriptor away from this number, which the program wants.
@@ -89,16 +89,24 @@ pub trait World {
 pub const ERESTARTSYS: i32 = 512;
 
 /// What the rump kernel answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reply {
-    /// The value for `%rax`.
-    pub value: u64,
+    /// The value for `%rax`, or the kernel's error.
+    pub result: Outcome,
     /// Files that the process has got by this call.
     pub files: Vec<NewFile>,
     /// Tokens to take off the descriptor that the call used.
     pub drain: u32,
     /// Whether to make that descriptor unwritable.
     pub fill: bool,
+}
+
+impl Reply {
+    /// A result and nothing else.
+    #[must_use]
+    pub fn of(result: Outcome) -> Self {
+        Self { result, files: Vec::new(), drain: 0, fill: false }
+    }
 }
 
 /// A file that the process has got.

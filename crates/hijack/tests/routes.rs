@@ -156,10 +156,12 @@ fn polls_of_the_rump_kernel_alone_are_one_request_and_mixed_ones_watch_once() {
 }
 
 #[test]
-fn descriptors_of_a_lost_session_are_ebadf_but_can_be_closed() {
+fn descriptors_survive_the_connection_but_not_the_kernel() {
     let h = hijack("socket=inet,fdoff=330");
     let fd = value(call(&h, nr::SOCKET, &[2, 1, 0]));
     h.world().generation.set(1);
+    assert_eq!(call(&h, nr::FSYNC, &[fd]), Ok(Answer::Value(1)));
+    h.world().restart();
     assert_eq!(call(&h, nr::FSYNC, &[fd]), Err(Errno::EBADF));
     assert_eq!(call(&h, nr::CLOSE, &[fd]), Ok(Answer::Value(0)));
     assert_eq!(call(&h, nr::FSYNC, &[fd]), Ok(Answer::Host));

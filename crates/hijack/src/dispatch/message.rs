@@ -56,7 +56,7 @@ fn send<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd, rights: &[u32]) -> V
     let args = with(call.args, 0, rump.kernel_fd.0.into());
     let reply = h.world.rump(row_of(call.nr)?, args, rights)?;
     h.take_hints(&reply, (call.args[0] as u32, rump));
-    Ok(Answer::Value(reply.value))
+    reply.result.map(Answer::Value)
 }
 
 /// Receives in the kernel that owns the socket. Of a descriptor that came over a host socket nothing is known.

@@ -14,6 +14,7 @@ pub(super) fn mmap<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     }
     let Owner::Rump(rump) = h.owner(fd)? else { return Ok(Answer::Host) };
     let reply = h.world.rump(row_of(private::MAPFD)?, [rump.kernel_fd.0.into(), prot, 0, 0, 0, 0], &[])?;
+    reply.result?;
     let memory = reply.files.first().and_then(|file| file.host_fd).ok_or(Errno::ENODEV)?;
     let mapped = h.world.host(call.nr, with(call.args, 4, memory.into()));
     h.close_quietly(memory);

@@ -14,6 +14,7 @@ mod message;
 mod mmap;
 mod pidfd;
 mod poll;
+mod reopen;
 mod route;
 mod select;
 mod transfer;
@@ -23,15 +24,7 @@ use crate::world::{Args, World};
 use crate::{Hijack, exec};
 use abi::table::{Route, Row, lookup};
 use abi::{Errno, nr};
-
-/// A call as the program made it.
-#[derive(Debug, Clone, Copy)]
-pub struct Call {
-    /// Its number.
-    pub nr: u32,
-    /// Its arguments.
-    pub args: Args,
-}
+pub use intercept::Call;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +54,8 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::DUP3 => dup::dup3,
         nr::FCNTL => fcntl::fcntl,
         nr::IOCTL => fcntl::ioctl,
+        nr::OPEN => reopen::open,
+        nr::OPENAT => reopen::openat,
         nr::POLL => poll::poll,
         nr::PPOLL => poll::ppoll,
         nr::SELECT | nr::PSELECT6 => select::select,

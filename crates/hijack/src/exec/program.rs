@@ -50,7 +50,7 @@ pub(super) fn exec<W: World>(h: &Hijack<W>, image: &Image, (dir, path): (u64, u6
 
 fn ask<W: World>(h: &Hijack<W>, number: u32, args: Args) -> Outcome {
     let row = table::lookup(number).ok_or(Errno::ENOSYS)?;
-    h.world.rump(row, args, &[]).map(|reply| reply.value)
+    h.world.rump(row, args, &[])?.result
 }
 
 fn open<W: World>(h: &Hijack<W>, image: &Image, dir: u64, path: u64) -> Result<Hidden, Errno> {
@@ -61,6 +61,7 @@ fn open<W: World>(h: &Hijack<W>, image: &Image, dir: u64, path: u64) -> Result<H
     }
     let row = table::lookup(nr::OPENAT).ok_or(Errno::ENOSYS)?;
     let reply = h.world.rump(row, [dir, path, (O_RDONLY | O_CLOEXEC).into(), 0, 0, 0], &[])?;
+    reply.result?;
     let file = reply.files.first().ok_or(Errno::EIO)?;
     Ok(Hidden { kernel_fd: file.kernel_fd, host_fd: file.host_fd })
 }

@@ -33,7 +33,8 @@ impl Buffers {
         }
         let mut left = RW_MAX;
         let mut buffers = Vec::new();
-        for mut iov in cx.get_array::<Iovec>(addr, count)? {
+        for at in 0..count {
+            let mut iov: Iovec = cx.get(addr.wrapping_add(at * size_of::<Iovec>() as u64))?;
             if i64::try_from(iov.iov_len).is_err() {
                 return Err(Errno::EINVAL.into());
             }

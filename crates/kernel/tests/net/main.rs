@@ -8,7 +8,6 @@ mod host_unsafe;
 mod machine;
 mod script;
 
-mod hostile;
 mod interface;
 mod network;
 mod option;

@@ -1,0 +1,82 @@
+//! open(2) of a descriptor by its name: `/dev/fd/N`, `/proc/self/fd/N`, `/dev/stdin` and its siblings.
+//!
+//! The host would find a socket there and answer `ENXIO`. The program gets a copy of the descriptor, which shares
+//! its position, where Linux would open the file anew.
+
+use super::{Answer, Call, Verdict, row_of};
+use crate::Hijack;
+use crate::config::decimal;
+use crate::fds::{Entry, Kind};
+use crate::owner::Owner;
+use crate::world::World;
+use abi::nr;
+use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_TRUNC};
+
+/// The longest of the names, with a number of ten digits.
+const NAME_MAX: usize = 32;
+
+pub(super) fn open<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let verdict = h.by_path((row_of(call.nr)?, call), 0);
+    if verdict == Ok(Answer::Host) { by_name(h, call.args[0], call.args[1]) } else { verdict }
+}
+
+pub(super) fn openat<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let verdict = h.at((row_of(call.nr)?, call), 0, 1);
+    if verdict == Ok(Answer::Host) { by_name(h, call.args[1], call.args[2]) } else { verdict }
+}
+
+/// A path of the host's, which may be the name of a descriptor that is not.
+fn by_name<W: World>(h: &Hijack<W>, path: u64, flags: u64) -> Verdict {
+    let mut name = [0; NAME_MAX];
+    if !h.fds.any_rump() {
+        return Ok(Answer::Host);
+    }
+    let Ok(length) = h.world.read_str(path, &mut name) else { return Ok(Answer::Host) };
+    match name.get(..length).and_then(number) {
+        Some(fd) if h.fds.get(fd) != Entry::Host => copy(h, fd, flags),
+        _ => Ok(Answer::Host),
+    }
+}
+
+fn number(name: &[u8]) -> Option<u32> {
+    match name {
+        b"/dev/stdin" => Some(0),
+        b"/dev/stdout" => Some(1),
+        b"/dev/stderr" => Some(2),
+        _ => {
+            let directories = [b"/dev/fd/".as_slice(), b"/proc/self/fd/", b"/proc/thread-self/fd/"];
+            directories.iter().find_map(|directory| name.strip_prefix(*directory)).and_then(decimal)
+        }
+    }
+}
+
+fn copy<W: World>(h: &Hijack<W>, fd: u32, flags: u64) -> Verdict {
+    let Owner::Rump(rump) = h.owner(fd.into())? else { return Ok(Answer::Host) };
+    if rump.kind == Kind::Socket {
+        // The host's ENXIO is right: sockets cannot be opened.
+        return Ok(Answer::Host);
+    }
+    let flags = flags as u32;
+    if flags & O_TRUNC != 0 && rump.kind == Kind::Regular {
+        h.rump_on(row_of(nr::FTRUNCATE)?, [rump.kernel_fd.0.into(), 0, 0, 0, 0, 0], (fd, rump))?;
+    }
+    let command = if flags & O_CLOEXEC == 0 { F_DUPFD } else { F_DUPFD_CLOEXEC };
+    let number = h.world.host(nr::FCNTL, [fd.into(), command.into(), 0, 0, 0, 0])?;
+    h.learn(number as u32, Entry::Rump(rump));
+    Ok(Answer::Value(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_descriptors() {
+        assert_eq!(number(b"/dev/fd/130"), Some(130));
+        assert_eq!(number(b"/proc/self/fd/7"), Some(7));
+        assert_eq!(number(b"/dev/stdout"), Some(1));
+        for other in [b"/dev/fd/".as_slice(), b"/dev/fd/x", b"/dev/fd/1/x", b"/dev/stdinx", b"/proc/1/fd/7"] {
+            assert_eq!(number(other), None);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Which calls have to be looked at at all, so that the interceptor can leave the others to the host without
+//! entering compiled code.
+
+use crate::config::Config;
+use abi::nr;
+use abi::table::{Route, lookup};
+use intercept::Interest;
+
+/// The interest in this call under this configuration.
+#[must_use]
+pub fn of(config: &Config, number: u32) -> Interest {
+    let Some(row) = lookup(number) else { return Interest::Never };
+    match (number, row.route) {
+        // Calls with code of their own that concern one descriptor.
+        (nr::CLOSE | nr::DUP, _) => Interest::IfMarked(0),
+        (nr::EPOLL_CTL, _) => Interest::IfMarked(2),
+        (nr::MMAP, _) => Interest::IfMarked(4),
+        // A host socket may receive rump descriptors.
+        (nr::RECVMSG | nr::RECVMMSG, _) => Interest::Always,
+        (_, Route::Host) => Interest::Never,
+        (_, Route::ByFd(at)) => Interest::IfMarked(at),
+        (_, Route::ByPath(_) | Route::TwoPaths { .. }) if has_no_paths(config) => Interest::Never,
+        (_, Route::At { dir, .. }) if has_no_paths(config) => Interest::IfMarked(dir),
+        (_, Route::ByFamily(_)) if config.families.is_empty() => Interest::Never,
+        _ => Interest::Always,
+    }
+}
+
+/// Without a prefix no directory of the rump kernel can be reached, so no working directory lies there.
+fn has_no_paths(config: &Config) -> bool {
+    config.path.is_none() && config.blankets.is_empty() && !config.sysctl
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(config: &str, number: u32) -> Interest {
+        super::of(&Config::parse(Some(config.as_bytes())).unwrap(), number)
+    }
+
+    #[test]
+    fn the_host_keeps_what_is_its_own() {
+        assert_eq!(of("path=/rump", nr::GETPID), Interest::Never);
+        assert_eq!(of("path=/rump", 100_000), Interest::Never);
+        assert_eq!(of("path=/rump", nr::READ), Interest::IfMarked(0));
+        assert_eq!(of("path=/rump", nr::OPENAT), Interest::Always);
+        assert_eq!(of("socket=inet", nr::OPENAT), Interest::IfMarked(0));
+        assert_eq!(of("socket=inet", nr::RENAME), Interest::Never);
+        assert_eq!(of("socket=inet", nr::SOCKET), Interest::Always);
+        assert_eq!(of("path=/rump", nr::SOCKET), Interest::Never);
+        assert_eq!(of("socket=inet", nr::IO_URING_SETUP), Interest::Always);
+        assert_eq!(of("socket=inet", nr::EXECVE), Interest::Always);
+    }
+}

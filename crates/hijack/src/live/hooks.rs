@@ -1,0 +1,83 @@
+//! What **intercept** calls: the process's one [`Hijack`], and its decisions in the interceptor's terms.
+
+use super::Live;
+use super::fork::Announced;
+use crate::Hijack;
+use crate::dispatch::Answer;
+use abi::{Errno, private, table};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use intercept::{Call, Fork, Hooks, Interest};
+use sitelist::BuildId;
+
+/// The process's hijack, once [`super::start`] has made it.
+static HIJACK: AtomicPtr<Hijack<Live>> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Larger than the list of any file of a stock Debian: libc's is 27 KB.
+const SITES_ROOM: usize = 256 << 10;
+
+/// The decisions of this process.
+#[must_use]
+pub fn hooks(hijack: &'static Hijack<Live>) -> Hooks {
+    HIJACK.store(core::ptr::from_ref(hijack).cast_mut(), Ordering::Release);
+    Hooks { interest, dispatch, before_fork, after_fork, in_child, sites }
+}
+
+fn hijack() -> Option<&'static Hijack<Live>> {
+    super::hijack_unsafe::get(&HIJACK)
+}
+
+fn interest(number: u32) -> Interest {
+    hijack().map_or(Interest::Never, |hijack| crate::interest::of(hijack.config(), number))
+}
+
+fn dispatch(call: &Call) -> intercept::Answer {
+    let Some(hijack) = hijack() else { return intercept::Answer::Host };
+    match hijack.call(call) {
+        Ok(Answer::Host) => intercept::Answer::Host,
+        Ok(Answer::Value(value)) => intercept::Answer::Done(value as isize),
+        Err(errno) => intercept::Answer::Done(errno.to_rax()),
+    }
+}
+
+fn before_fork(fork: Fork) -> Result<usize, Errno> {
+    match (hijack(), fork) {
+        (None, _) | (_, Fork::Thread) => Ok(0),
+        (Some(hijack), Fork::Process) => {
+            hijack.announce();
+            Ok(0)
+        }
+        // vfork(2), clone(2), EAGAIN: too many processes.
+        (Some(hijack), Fork::Vfork | Fork::Sharing) => hijack.begin_vfork().ok_or(Errno::EAGAIN),
+    }
+}
+
+fn after_fork(fork: Fork, task: usize, child: Result<u32, Errno>) {
+    let Some(hijack) = hijack() else { return };
+    match (fork, child) {
+        (Fork::Thread, _) => {}
+        (Fork::Process, child) => {
+            hijack.announced(if child.is_ok() { Announced::Made } else { Announced::Failed })
+        }
+        // A child that goes on in our memory keeps its task: nobody says when it ends.
+        (Fork::Sharing, Ok(_)) => {}
+        (Fork::Vfork | Fork::Sharing, _) => hijack.end_vfork(task),
+    }
+}
+
+fn in_child(_: usize) {
+    if let Some(hijack) = hijack() {
+        hijack.announced(Announced::Child);
+    }
+}
+
+fn sites(path: &[u8], id: BuildId, size: u64) -> Option<Vec<u8>> {
+    let path = [path, b"\0"].concat();
+    let mut list = vec![0; SITES_ROOM];
+    let (path_at, id_at, list_at) = (path.as_ptr() as u64, id.0.as_ptr() as u64, list.as_mut_ptr() as u64);
+    let args = [path_at, id_at, size, list_at, SITES_ROOM as u64, 0];
+    let reply = hijack()?.world.session.call(table::lookup(private::SITES)?, args, &[]).ok()?;
+    list.truncate(usize::try_from(reply.result.ok()?).ok().filter(|length| *length <= SITES_ROOM)?);
+    Some(list)
+}

@@ -1,0 +1,74 @@
+//! The outside as it is in a program: the host below, a session with the rump kernel, the program's memory.
+
+mod after_fork_unsafe;
+mod children_unsafe;
+mod fork;
+mod hijack_unsafe;
+mod hooks;
+mod host_unsafe;
+mod inherited_fds;
+mod message;
+mod start;
+mod world;
+
+pub use hooks::hooks;
+pub use start::{Image, start};
+
+use crate::Hijack;
+use crate::dispatch::{Call, Verdict};
+use crate::world::World;
+use children_unsafe::Children;
+use client::{Options, Session};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use fork::Announcement;
+
+/// No descriptor.
+const NONE: u32 = u32::MAX;
+
+/// The outside of a hijacked program.
+pub struct Live {
+    options: Options,
+    session: Session,
+    children: Children,
+    /// The process's own connection as the table knows it.
+    own: AtomicU32,
+    /// A call went to the rump kernel since the table was last brought up to date.
+    used: AtomicBool,
+    fork: Announcement,
+    task: fn() -> usize,
+}
+
+impl Live {
+    fn new(options: Options, session: Session, task: fn() -> usize) -> Self {
+        Self {
+            options,
+            session,
+            children: Children::new(),
+            own: AtomicU32::new(NONE),
+            used: AtomicBool::new(false),
+            fork: Announcement::new(),
+            task,
+        }
+    }
+
+    /// The calling task's session.
+    fn session(&self) -> &Session {
+        self.children.get(self.task()).unwrap_or(&self.session)
+    }
+}
+
+impl Hijack<Live> {
+    /// Decides about one call of the program and carries it out unless it is the host's.
+    ///
+    /// # Errors
+    /// What the program sees as the call's error.
+    pub fn call(&self, call: &Call) -> Verdict {
+        let verdict = self.dispatch(call);
+        if self.world.used.swap(false, Ordering::Relaxed) {
+            // It may have connected, reconnected or lost the connection. Other calls do not look: while a thread
+            // tries to reconnect, the host's must not wait for it.
+            self.note_own();
+        }
+        verdict
+    }
+}

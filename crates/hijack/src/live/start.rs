@@ -1,0 +1,187 @@
+//! The start of an image, before its main: the environment is read, the session is made.
+
+use super::message::refuse;
+use super::{Live, host_unsafe, inherited_fds};
+use crate::Hijack;
+use crate::config::{self, Config};
+use crate::exec::{Inherited, Marks};
+use crate::fds::Fds;
+use abi::nr;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use client::{Options, Retry, Session};
+use host::Fd;
+use wire::url::Url;
+
+/// `PATH_MAX` of linux/limits.h.
+const PATH_MAX: usize = 4096;
+
+/// `TASK_COMM_LEN` of linux/sched.h, less the NUL.
+const NAME_MAX: usize = 15;
+
+/// What the interceptor provides.
+#[derive(Debug, Clone, Copy)]
+pub struct Image {
+    /// Marks a descriptor, or not, for its trampolines.
+    pub mark: fn(u32, bool),
+    /// The calling thread's task, as [`Hijack::before_vfork`] numbered it; 0: the process.
+    pub task: fn() -> usize,
+}
+
+/// The variables that concern this library.
+#[derive(Default)]
+struct Variables<'e> {
+    preload: Option<&'e [u8]>,
+    server: Option<&'e [u8]>,
+    hijack: Option<&'e [u8]>,
+    retry: Option<&'e [u8]>,
+    marks: Option<&'e [u8]>,
+}
+
+/// Makes ready for a program with this environment. `None`: nothing of it is to be hijacked.
+///
+/// Ends the process with status 1 and one line on standard error if a variable is malformed, if there is no
+/// `RUMP_SERVER`, or if the server cannot be reached.
+#[must_use]
+pub fn start<'e>(environment: impl Iterator<Item = &'e [u8]>, image: Image) -> Option<&'static Hijack<Live>> {
+    let variables = Variables::read(environment);
+    let config = match Config::parse(variables.hijack) {
+        Ok(config) if config.hijacks_nothing() => return None,
+        Ok(config) => config,
+        Err(why) => refuse(format_args!("{why}")),
+    };
+    let options = options(&variables);
+    let marks = variables.marks.map(Marks::parse);
+    let session = session(&options, variables.server, marks);
+    let inherited = variables.inherited(&options.url);
+    let words = host_unsafe::table()
+        .unwrap_or_else(|why| refuse(format_args!("no memory for the descriptor table: {why}")));
+    let live = Live::new(options, session, image.task);
+    let hijack = Box::leak(Box::new(Hijack::new(config, inherited, live, Fds::new(words, image.mark))));
+    take_over(hijack, marks.unwrap_or_default());
+    Some(hijack)
+}
+
+impl<'e> Variables<'e> {
+    fn read(environment: impl Iterator<Item = &'e [u8]>) -> Self {
+        let mut variables = Self::default();
+        for entry in environment {
+            let Some(at) = entry.iter().position(|&byte| byte == b'=') else { continue };
+            let (name, value) = (entry.get(..at).unwrap_or_default(), entry.get(at + 1..));
+            let slot = match name {
+                b"LD_PRELOAD" => &mut variables.preload,
+                b"RUMP_SERVER" => &mut variables.server,
+                b"RUMPHIJACK" => &mut variables.hijack,
+                b"RUMPHIJACK_RETRYCONNECT" => &mut variables.retry,
+                b"RUMPHIJACK__EXEC" => &mut variables.marks,
+                _ => continue,
+            };
+            // As getenv(3): the first one counts.
+            *slot = slot.or(value);
+        }
+        variables
+    }
+
+    fn inherited(&self, url: &Url) -> Inherited {
+        let owned = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);
+        let library = self.preload.and_then(our_library).map(absolute).unwrap_or_default();
+        let server = match url {
+            Url::Unix(path) => Some([b"unix://", path.as_slice()].concat()),
+            Url::Tcp(..) => owned(self.server),
+        };
+        Inherited {
+            library,
+            server_given: owned(self.server),
+            server,
+            hijack: owned(self.hijack),
+            retry: owned(self.retry),
+        }
+    }
+}
+
+/// The element of `LD_PRELOAD` that is this library.
+fn our_library(preload: &[u8]) -> Option<&[u8]> {
+    let mut elements = preload.split(|byte| matches!(byte, b':' | b' '));
+    elements.find(|element| {
+        let name = element.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        name.starts_with(b"librumphijack")
+    })
+}
+
+/// A name with a slash means the same file after chdir(2) only if it is absolute; one without is searched for.
+fn absolute(name: &[u8]) -> Vec<u8> {
+    if name.starts_with(b"/") || !name.contains(&b'/') {
+        return name.to_vec();
+    }
+    [working_directory().as_slice(), b"/", name].concat()
+}
+
+fn working_directory() -> Vec<u8> {
+    let mut directory = vec![0; PATH_MAX];
+    let args = [directory.as_mut_ptr() as u64, PATH_MAX as u64, 0, 0, 0, 0];
+    // The length counts the NUL.
+    let length = host_unsafe::call(nr::GETCWD, args).ok().and_then(|length| usize::try_from(length).ok());
+    directory.truncate(length.map_or(0, |length| length.saturating_sub(1)));
+    directory
+}
+
+fn options(variables: &Variables<'_>) -> Options {
+    let retry = match config::Retry::parse(variables.retry) {
+        Ok(config::Retry::Never) => Retry::No,
+        Ok(config::Retry::Once) => Retry::Once,
+        Ok(config::Retry::Die) => Retry::Die,
+        Ok(config::Retry::Inftime) => Retry::Inftime,
+        Ok(config::Retry::Seconds(seconds)) => Retry::Seconds(seconds.get()),
+        Err(why) => refuse(format_args!("{why}")),
+    };
+    let Some(server) = variables.server else {
+        refuse(format_args!("RUMP_SERVER: not set: expected unix://PATH or tcp://A.B.C.D:PORT/"))
+    };
+    match Url::parse(server, &working_directory()).and_then(Url::for_client) {
+        Ok(url) => Options { url, name: name(), retry, plain: false },
+        Err(why) => refuse(format_args!("RUMP_SERVER: \"{}\": {why}", server.escape_ascii())),
+    }
+}
+
+/// The program's name, as ps(1) shows it.
+fn name() -> Vec<u8> {
+    /// linux/prctl.h
+    const PR_GET_NAME: u64 = 16;
+    let mut name = [0u8; NAME_MAX + 1];
+    let _ = host_unsafe::call(nr::PRCTL, [PR_GET_NAME, name.as_mut_ptr() as u64, 0, 0, 0, 0]);
+    name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec()
+}
+
+/// The session of this image. The first image of a family connects at once, so that a wrong URL is told before
+/// main; its descendants connect when they need to.
+fn session(options: &Options, server: Option<&[u8]>, marks: Option<Marks>) -> Session {
+    let Some(marks) = marks else {
+        let session = Session::new(options.clone());
+        if let Err(why) = session.open_now() {
+            let server = server.unwrap_or_default().escape_ascii();
+            refuse(format_args!("RUMP_SERVER: cannot connect to \"{server}\": {why}"))
+        }
+        return session;
+    };
+    let adopted = marks.session.and_then(|fd| Session::adopted(options.clone(), Fd::own(fd)).ok());
+    adopted.unwrap_or_else(|| match marks.fork {
+        Some(auth) => Session::forked(options.clone(), auth),
+        None => Session::new(options.clone()),
+    })
+}
+
+/// What the image before this one left behind.
+fn take_over(hijack: &'static Hijack<Live>, marks: Marks) {
+    hijack.note_own();
+    hijack.set_cwd_in_rump(marks.cwd_in_rump);
+    if marks.descriptors {
+        let _ = inherited_fds::mark_unknown(hijack.fds());
+    }
+    // Nobody else runs yet who could create a file meanwhile.
+    let umask = |mask: u64| host_unsafe::call(nr::UMASK, [mask, 0, 0, 0, 0, 0]);
+    if let Ok(mask) = umask(0o77) {
+        let _ = umask(mask);
+        hijack.set_umask(mask as u32);
+    }
+}

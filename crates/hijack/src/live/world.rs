@@ -1,0 +1,95 @@
+//! [`World`] for a program.
+
+use super::{Live, NONE, host_unsafe};
+use crate::Hijack;
+use crate::fds::{Entry, KernelFd, Kind};
+use crate::world::{Args, NewFile, Outcome, Reply, World};
+use abi::Errno;
+use abi::table::Row;
+use core::sync::atomic::Ordering;
+
+impl World for Live {
+    fn host(&self, nr: u32, args: Args) -> Outcome {
+        host_unsafe::call(nr, args)
+    }
+
+    fn host_waiting(&self, nr: u32, args: Args) -> Outcome {
+        match host_unsafe::call_waiting(nr, args) {
+            Err(Errno::EINTR) => Err(Errno::from_number(crate::world::ERESTARTSYS)),
+            outcome => outcome,
+        }
+    }
+
+    fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Errno> {
+        host::copy_in(address, into)
+    }
+
+    fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+        host::copy_out(address, bytes)
+    }
+
+    fn read_str(&self, address: u64, into: &mut [u8]) -> Result<usize, Errno> {
+        let length = host::copy_in_string(address, into)?;
+        let ends = length > 0 && into.get(length - 1) == Some(&0);
+        Ok(if ends { length - 1 } else { length })
+    }
+
+    fn is_connected(&self) -> bool {
+        self.session().is_connected()
+    }
+
+    fn generation(&self) -> u32 {
+        self.session().generation()
+    }
+
+    fn rump(&self, row: &'static Row, args: Args, passed: &[u32]) -> Result<Reply, Errno> {
+        self.used.store(true, Ordering::Relaxed);
+        let reply = self.session().call(row, args, passed)?;
+        let files = reply.files.into_iter().map(|file| NewFile {
+            host_fd: file.host.map(host::Fd::into_number),
+            kernel_fd: KernelFd(file.descriptor),
+            kind: Kind::from_number(file.kind),
+            cloexec: file.cloexec,
+            put_at: file.put_at,
+        });
+        Ok(Reply { result: reply.result, files: files.collect(), drain: reply.drain, fill: reply.fill })
+    }
+
+    fn move_own(&self, fd: u32) -> Result<(), Errno> {
+        self.session().move_own(fd)
+    }
+
+    fn session_fd(&self) -> Option<u32> {
+        self.session().handover()
+    }
+
+    fn fork_auth(&self) -> Option<[u8; 16]> {
+        let session = self.session();
+        session.fork_auth().or_else(|| if session.is_known() { session.prefork().ok() } else { None })
+    }
+
+    fn task(&self) -> usize {
+        (self.task)()
+    }
+}
+
+impl Hijack<Live> {
+    /// Brings the table up to date with the number of the process's own connection. A vfork child's is in a
+    /// table of its own.
+    pub(super) fn note_own(&self) {
+        if self.world.in_vfork_child() {
+            return;
+        }
+        let now = self.world.session.own_descriptor().unwrap_or(NONE);
+        let before = self.world.own.swap(now, Ordering::AcqRel);
+        if before == now {
+            return;
+        }
+        if before != NONE && self.fds.get(before) == Entry::Own {
+            self.fds.set(before, Entry::Host);
+        }
+        if now != NONE {
+            self.fds.set(now, Entry::Own);
+        }
+    }
+}
