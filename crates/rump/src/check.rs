@@ -1,6 +1,7 @@
 //! `rump check`: will a program's calls be caught, and how?
 
 use crate::elf::{self, Elf, Executable};
+use crate::output;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -13,80 +14,83 @@ const SCRIPTS_MAX: usize = 5;
 const DISPATCH_SINCE: (u32, u32) = (5, 11);
 
 /// Says what is known of the program; succeeds if its calls will be caught.
-pub(crate) fn check(program: &OsStr) -> Result<ExitCode, String> {
+pub(crate) fn check(program: &OsStr) -> ExitCode {
+    let mut text = String::new();
+    let caught = describe(program, &mut text);
+    match (output::write(&text), caught) {
+        (Ok(()), Ok(true)) => ExitCode::SUCCESS,
+        (Ok(()), Ok(false)) => ExitCode::FAILURE,
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("rump: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn describe(program: &OsStr, text: &mut String) -> Result<bool, String> {
     let mut path = find(program).ok_or_else(|| format!("{}: not found in PATH", program.display()))?;
     for _ in 0..SCRIPTS_MAX {
-        match examine(&path)? {
+        match elf::examine(&path).map_err(|error| format!("{}: {error}", path.display()))? {
             Executable::Script(interpreter) => {
-                println!("{}: a script for {}", path.display(), interpreter.display());
+                *text += &format!("{}: a script for {}\n", path.display(), interpreter.display());
                 path = interpreter;
             }
-            Executable::Elf(program) => return Ok(report(&path, &program)),
+            Executable::Elf(program) => return Ok(describe_elf(&path, &program, text)),
             Executable::Foreign(what) => return Err(format!("{}: {what}", path.display())),
         }
     }
     Err(format!("{}: too many scripts one behind the other", path.display()))
 }
 
-fn examine(path: &Path) -> Result<Executable, String> {
-    elf::examine(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn report(path: &Path, program: &Elf) -> ExitCode {
+fn describe_elf(path: &Path, program: &Elf, text: &mut String) -> bool {
     let name = path.display();
     let Some(linker) = &program.interpreter else {
-        println!("{name}: statically linked: LD_PRELOAD is not read, nothing is caught");
-        return ExitCode::FAILURE;
+        *text += &format!("{name}: statically linked: LD_PRELOAD is not read, nothing is caught\n");
+        return false;
     };
-    println!("{name}: dynamic, started by {linker}");
+    *text += &format!("{name}: dynamic, started by {linker}\n");
     if let Some(why) = privilege(path) {
-        println!(
-            "  it {why}: ld.so drops LD_PRELOAD unless it runs with its owner's rights already (ld.so(8))"
-        );
-        return ExitCode::FAILURE;
+        *text += &format!("  it {why}: ld.so drops LD_PRELOAD then (ld.so(8)), nothing is caught\n");
+        return false;
     }
-    for file in [Path::new(linker), path] {
-        describe_sites(file);
-    }
+    *text += &(sites_of(Path::new(linker)) + &sites_of(path));
     for library in program.needed.iter().filter(|library| library.starts_with("libc.")) {
         match find_library(library) {
-            Some(file) => describe_sites(&file),
-            None => println!("  {library}: not found in the usual places"),
+            Some(file) => *text += &sites_of(&file),
+            None => *text += &format!("  {library}: not found in the usual places\n"),
         }
     }
     if program.go {
-        println!("  built by Go: its runtime's calls are caught by the dispatch trap, about 1.2 µs each");
+        *text += "  built by Go: its runtime's calls are caught by the dispatch trap, about 1.2 µs each\n";
     }
-    report_dispatch();
-    ExitCode::SUCCESS
+    *text += &dispatch();
+    true
 }
 
 /// Which of the file's calls are rewritten.
-fn describe_sites(file: &Path) {
+fn sites_of(file: &Path) -> String {
     let name = file.display();
     match sites::analyse_file(file) {
         Ok(found) if found.list.sites.is_empty() && found.refused.is_empty() => {
-            println!("  {name}: no system calls of its own");
+            format!("  {name}: no system calls of its own\n")
         }
         Ok(found) => {
             let (rewritten, trapped) = (found.list.sites.len(), found.refused.len());
-            println!("  {name}: {rewritten} calls rewritten, {trapped} left to the dispatch trap");
+            format!("  {name}: {rewritten} calls rewritten, {trapped} left to the dispatch trap\n")
         }
-        Err(error) => println!("  {name}: left to the dispatch trap: {error}"),
+        Err(error) => format!("  {name}: left to the dispatch trap: {error}\n"),
     }
 }
 
-fn report_dispatch() {
+fn dispatch() -> String {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim_end();
     let mut numbers = release.split('.').map(|part| part.parse().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if version >= DISPATCH_SINCE {
-        println!("  Linux {}: has the dispatch trap (Syscall User Dispatch)", release.trim_end());
+        format!("  Linux {release}: has the dispatch trap (Syscall User Dispatch)\n")
     } else {
-        println!(
-            "  Linux {}: has no dispatch trap (since 5.11): only rewritten calls are caught",
-            release.trim_end()
-        );
+        format!("  Linux {release}: has no dispatch trap (since 5.11): only rewritten calls are caught\n")
     }
 }
 

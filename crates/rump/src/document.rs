@@ -2,17 +2,16 @@
 
 use crate::cli::Cli;
 use clap::CommandFactory;
-use std::io;
-use std::process::ExitCode;
 
-/// Writes a shell's completions to standard output.
-pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, String> {
-    clap_complete::generate(shell, &mut Cli::command(), "rump", &mut io::stdout());
-    Ok(ExitCode::SUCCESS)
+/// A shell's completions.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<String, String> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "rump", &mut text);
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Writes a manual page to standard output.
-pub(crate) fn manual(command: Option<&str>) -> Result<ExitCode, String> {
+/// A manual page.
+pub(crate) fn manual(command: Option<&str>) -> Result<String, String> {
     let mut whole = Cli::command();
     // Fills in what subcommands inherit.
     whole.build();
@@ -23,6 +22,7 @@ pub(crate) fn manual(command: Option<&str>) -> Result<ExitCode, String> {
             (found.clone(), format!("rump-{name}"))
         }
     };
-    let written = clap_mangen::Man::new(page).title(title).render(&mut io::stdout());
-    written.map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string())
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).title(title).render(&mut text).map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }

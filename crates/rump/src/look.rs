@@ -3,32 +3,29 @@
 use crate::cli::ServerOption;
 use crate::session::{Error, Session};
 use abi::private::{self, Info};
-use std::process::ExitCode;
 
 /// Any address will do: this program has no memory that a call is about.
 const BUFFER: u64 = 0x1000;
 
 /// Ends a server.
-pub(crate) fn halt(server: &ServerOption) -> Result<ExitCode, Error> {
+pub(crate) fn halt(server: &ServerOption) -> Result<(), Error> {
     let mut session = Session::open(server)?;
     let answer = session.call(private::HALT, &[])?;
     answer.result.map_err(|errno| session.refused(errno))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Lists processes.
-pub(crate) fn processes(server: &ServerOption) -> Result<ExitCode, Error> {
+pub(crate) fn processes(server: &ServerOption) -> Result<String, Error> {
     let text = info(&mut Session::open(server)?, Info::Processes)?;
-    print!("{}", columns(&["PID", "PPID", "UID", "FDS", "CALLS", "NAME"], &text));
-    Ok(ExitCode::SUCCESS)
+    Ok(columns(&["PID", "PPID", "UID", "FDS", "CALLS", "NAME"], &text))
 }
 
 /// Lists sockets, as sockstat(1) does.
-pub(crate) fn sockets(server: &ServerOption) -> Result<ExitCode, Error> {
+pub(crate) fn sockets(server: &ServerOption) -> Result<String, Error> {
     let text = info(&mut Session::open(server)?, Info::Sockets)?;
     let head = ["UID", "COMMAND", "PID", "FD", "PROTO", "STATE", "LOCAL ADDRESS", "FOREIGN ADDRESS"];
-    print!("{}", columns(&head, &text));
-    Ok(ExitCode::SUCCESS)
+    Ok(columns(&head, &text))
 }
 
 /// The text of a topic of rump_info, however long it is.

@@ -7,6 +7,7 @@ mod coverage;
 mod document;
 mod elf;
 mod look;
+mod output;
 mod run;
 mod session;
 mod trace;
@@ -19,16 +20,18 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(options) => return run::run(&options),
         Command::Trace(options) => return trace::trace(&options),
-        Command::Halt(server) => look::halt(&server).map_err(|error| error.to_string()),
+        Command::Halt(server) => {
+            look::halt(&server).map(|()| String::new()).map_err(|error| error.to_string())
+        }
         Command::Ps(server) => look::processes(&server).map_err(|error| error.to_string()),
         Command::Sockstat(server) => look::sockets(&server).map_err(|error| error.to_string()),
-        Command::Check { program } => check::check(&program),
+        Command::Check { program } => return check::check(&program),
         Command::Coverage { calls, missing } => coverage::coverage(&calls, missing),
         Command::Completions { shell } => document::completions(shell),
         Command::Man { command } => document::manual(command.as_deref()),
     };
-    match outcome {
-        Ok(code) => code,
+    match outcome.and_then(|text| output::write(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rump: {error}");
             ExitCode::FAILURE

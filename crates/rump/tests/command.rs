@@ -146,6 +146,24 @@ fn looking_into_a_server_and_ending_it() {
 }
 
 #[test]
+fn a_server_on_tcp() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("tcp://127.0.0.1:{port}/");
+    assert!(Command::new(server_program()).arg(&url).status().unwrap().success());
+    assert!(out(&run(&["ps", "--server", &url])).contains("rump"));
+    let second = Command::new(server_program()).arg(&url).output().unwrap();
+    assert!(err(&second).contains("another server serves this URL"), "{}", err(&second));
+    assert!(run(&["halt", "--server", &url]).status.success());
+}
+
+#[test]
+fn a_reader_who_has_had_enough_is_no_failure() {
+    let script = format!("{RUMP} coverage | head -1; {RUMP} completions zsh | true");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(err(&output), "");
+}
+
+#[test]
 fn errors_say_what_to_do() {
     assert!(err(&run(&["ps"])).contains("--server URL or RUMP_SERVER=URL"));
     assert!(err(&run(&["halt", "--server", "ftp://x"])).contains("expected unix://PATH"));

@@ -13,7 +13,7 @@ use clap::Parser;
 #[command(name = "rump_server", version)]
 #[command(after_help = "Examples:\n  \
     rump_server unix:///tmp/rump\n  \
-    rump_server -lrumpnet -lrumpfs_tmpfs -r 256m unix://sock\n  \
+    rump_server -lrumpnet -lrumpfs_tmpfs unix://sock\n  \
     rump_server -s -v tcp://127.0.0.1:7000/")]
 pub struct Args {
     /// Stay in the foreground
@@ -68,6 +68,9 @@ impl Args {
                 "not supported yet: links beyond lo (-n name={},type={})",
                 link.name, link.kind
             ));
+        }
+        if self.total_ram.is_some() {
+            return Err("not supported yet: a limit of memory (-r)".to_owned());
         }
         if !self.url.is_local() && !self.insecure_tcp {
             return Err(format!(

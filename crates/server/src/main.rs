@@ -7,10 +7,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) if error.use_stderr() => return refuse(&error),
-        Err(help) => {
-            print!("{help}");
-            return ExitCode::SUCCESS;
+        Err(error) => {
+            // clap's own exit status for a wrong command line is 2; rump_server(1) knows only 1.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
     if args.verbose {
@@ -28,10 +28,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// clap's own exit status for a wrong command line is 2; rump_server(1) knows only 1.
-fn refuse(error: &clap::Error) -> ExitCode {
-    eprint!("{error}");
-    ExitCode::FAILURE
 }

@@ -63,7 +63,6 @@ impl Server {
         };
         let Some(session) = self.sessions.get_mut(id) else { return };
         if cancel {
-            session.ending = true;
             self.kernel.detach(prefork.pid);
             return self.close(id);
         }

@@ -85,6 +85,11 @@ impl Client {
         let len = stream.read(&mut banner).unwrap();
         let banner = std::str::from_utf8(&banner[..len]).unwrap();
         assert!(banner.starts_with("RUMPSP-0.5-Linux-") && banner.ends_with("/x86_64\n"), "{banner:?}");
+        Self::of(stream)
+    }
+
+    /// On a connection whose banner was read.
+    pub(crate) fn of(stream: UnixStream) -> Self {
         Self { stream, reqno: 0, bytes: Vec::new(), fds: VecDeque::new() }
     }
 
