@@ -72,6 +72,17 @@ impl Cx<'_> {
         T::read_from_bytes(bytes).map_err(|_| Errno::EFAULT.into())
     }
 
+    /// The `count` structures at this address of the caller's memory, fetched as one.
+    ///
+    /// # Errors
+    /// `EFAULT`; `ENOMEM`: more than is fetched at once.
+    pub(crate) fn get_array<T: FromBytes>(&self, addr: u64, count: u64) -> Result<Vec<T>, Stop> {
+        let size = size_of::<T>();
+        let len = count.checked_mul(size as u64).ok_or(Errno::EFAULT)?;
+        let bytes = self.call.mem.read(addr, len)?;
+        Ok(bytes.chunks_exact(size).filter_map(|one| T::read_from_bytes(one).ok()).collect())
+    }
+
     /// Writes a structure to this address of the caller's memory, when the call is answered.
     pub(crate) fn put<T: IntoBytes + Immutable>(&mut self, addr: u64, value: &T) {
         self.call.mem.write(addr, value.as_bytes().to_vec());

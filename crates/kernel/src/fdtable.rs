@@ -2,6 +2,7 @@
 
 use crate::file::FileId;
 use abi::Errno;
+use std::collections::HashMap;
 
 /// More than this in one process is `EMFILE` (Linux's own default hard limit, 1 Mi, is `nr_open`).
 const FDS_MAX: usize = 1 << 20;
@@ -16,6 +17,8 @@ struct Entry {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FdTable {
     entries: Vec<Option<Entry>>,
+    /// The numbers of each file: a server with 10,000 idle connections closes one as fast as one with ten.
+    numbers: HashMap<FileId, Vec<u32>>,
     /// No free number is below this one.
     lowest: usize,
 }
@@ -56,7 +59,24 @@ impl FdTable {
         if at >= self.entries.len() {
             self.entries.resize(at + 1, None);
         }
-        self.entries[at].replace(entry)
+        let before = self.clear(at);
+        if let Ok(fd) = u32::try_from(at) {
+            self.numbers.entry(entry.file).or_default().push(fd);
+        }
+        self.entries[at] = Some(entry);
+        before
+    }
+
+    /// Takes out what is at this place.
+    fn clear(&mut self, at: usize) -> Option<Entry> {
+        let entry = self.entries.get_mut(at)?.take()?;
+        if let Some(numbers) = self.numbers.get_mut(&entry.file) {
+            numbers.retain(|fd| *fd as usize != at);
+            if numbers.is_empty() {
+                self.numbers.remove(&entry.file);
+            }
+        }
+        Some(entry)
     }
 
     pub(crate) fn get(&self, fd: u32) -> Result<FileId, Errno> {
@@ -78,23 +98,20 @@ impl FdTable {
     }
 
     pub(crate) fn remove(&mut self, fd: u32) -> Result<FileId, Errno> {
-        let entry = self.entries.get_mut(fd as usize).and_then(Option::take).ok_or(Errno::EBADF)?;
+        let entry = self.clear(fd as usize).ok_or(Errno::EBADF)?;
         self.lowest = self.lowest.min(fd as usize);
         Ok(entry.file)
     }
 
     /// The number of this file, if it has one.
     pub(crate) fn find(&self, file: FileId) -> Option<u32> {
-        let at = self.entries.iter().position(|entry| entry.is_some_and(|entry| entry.file == file))?;
-        u32::try_from(at).ok()
+        self.numbers.get(&file)?.iter().copied().min()
     }
 
     pub(crate) fn forget(&mut self, file: FileId) {
-        for (at, entry) in self.entries.iter_mut().enumerate() {
-            if entry.is_some_and(|entry| entry.file == file) {
-                *entry = None;
-                self.lowest = self.lowest.min(at);
-            }
+        for fd in self.numbers.get(&file).cloned().unwrap_or_default() {
+            // It is there: the two tables agree.
+            let _ = self.remove(fd);
         }
     }
 
@@ -130,5 +147,20 @@ mod tests {
         assert_eq!(table.insert(FileId(1), false, 0), Ok(1));
         assert_eq!(table.insert(FileId(1), false, 0), Ok(5));
         assert_eq!(table.get(77), Err(Errno::EBADF));
+    }
+
+    #[test]
+    fn numbers_of_a_file() {
+        let mut table = FdTable::default();
+        for _ in 0..3 {
+            table.insert(FileId(9), false, 0).expect("room");
+        }
+        assert_eq!(table.replace(1, FileId(4), true), Ok(Some(FileId(9))));
+        assert_eq!(table.find(FileId(4)), Some(1));
+        table.forget(FileId(9));
+        assert_eq!(table.find(FileId(9)), None);
+        assert_eq!(table.iter().collect::<Vec<_>>(), [(1, FileId(4))]);
+        assert_eq!(table.take_cloexec(), [FileId(4)]);
+        assert_eq!(table.find(FileId(4)), None);
     }
 }

@@ -6,7 +6,8 @@
 
 use crate::call::{Copyin, Stop};
 use abi::Errno;
-use std::collections::VecDeque;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 
 /// The longest string that a call may pass (`PATH_MAX`, its NUL included).
 const STRING_MAX: u64 = 4096;
@@ -17,7 +18,13 @@ pub(crate) const COPYIN_MAX: u64 = 1 << 20;
 /// What is known of a caller's memory, and what is to be written there.
 #[derive(Debug, Default)]
 pub struct UserMem {
-    known: VecDeque<(u64, Vec<u8>)>,
+    /// By address: what was fetched from an address is found there first.
+    known: BTreeMap<u64, Vec<u8>>,
+    /// The last piece that was fetched of a long buffer: the next one takes its place, so that a call holds little
+    /// however much it moves.
+    piece: (u64, Vec<u8>),
+    /// Where the piece that is being fetched begins.
+    piece_wanted: Cell<Option<u64>>,
     bad: Vec<u64>,
     out: Vec<(u64, Vec<u8>)>,
 }
@@ -31,8 +38,11 @@ impl UserMem {
 
     /// These bytes are at this address.
     pub fn add(&mut self, addr: u64, bytes: Vec<u8>) {
-        // The newest first: a call that goes through a long buffer asks for what came last.
-        self.known.push_front((addr, bytes));
+        if self.piece_wanted.take() == Some(addr) {
+            self.piece = (addr, bytes);
+        } else if self.known.get(&addr).is_none_or(|old| old.len() < bytes.len()) {
+            self.known.insert(addr, bytes);
+        }
     }
 
     pub(crate) fn mark_bad(&mut self, addr: u64) {
@@ -52,7 +62,8 @@ impl UserMem {
         if len == 0 {
             return Ok(&[]);
         }
-        if let Some(bytes) = self.find(addr).and_then(|rest| rest.get(..usize::try_from(len).ok()?)) {
+        // Any entry that has them all: what was fetched once is found for ever, whatever overlaps it.
+        if let Some(bytes) = self.holding(addr).find_map(|rest| rest.get(..usize::try_from(len).ok()?)) {
             return Ok(bytes);
         }
         self.fetch(Copyin { addr, len, string: false })
@@ -66,13 +77,12 @@ impl UserMem {
         if len == 0 {
             return Ok(&[]);
         }
-        match self.find(addr) {
-            Some(rest) if !rest.is_empty() => {
-                let len = usize::try_from(len).unwrap_or(usize::MAX);
-                Ok(&rest[..rest.len().min(len)])
-            }
-            _ => self.fetch(Copyin { addr, len: len.min(COPYIN_MAX), string: false }),
+        if let Some(rest) = self.holding(addr).max_by_key(|rest| rest.len()) {
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            return Ok(&rest[..rest.len().min(len)]);
         }
+        self.piece_wanted.set(Some(addr));
+        self.fetch(Copyin { addr, len: len.min(COPYIN_MAX), string: false })
     }
 
     /// The string at `addr`, without its NUL.
@@ -80,14 +90,16 @@ impl UserMem {
     /// # Errors
     /// `EFAULT`, `ENAMETOOLONG` without a NUL in the first 4,096 bytes, or a stop until it is here.
     pub(crate) fn read_string(&self, addr: u64) -> Result<&[u8], Stop> {
-        if let Some(rest) = self.find(addr) {
+        let mut too_long = false;
+        for rest in self.holding(addr) {
             let window = &rest[..rest.len().min(STRING_MAX as usize)];
             if let Some(end) = window.iter().position(|&byte| byte == 0) {
                 return Ok(&window[..end]);
             }
-            if window.len() as u64 == STRING_MAX {
-                return Err(Errno::ENAMETOOLONG.into());
-            }
+            too_long |= window.len() as u64 == STRING_MAX;
+        }
+        if too_long {
+            return Err(Errno::ENAMETOOLONG.into());
         }
         self.fetch(Copyin { addr, len: STRING_MAX, string: true })
     }
@@ -99,8 +111,10 @@ impl UserMem {
         }
     }
 
-    fn find(&self, addr: u64) -> Option<&[u8]> {
-        self.known.iter().find_map(|(start, bytes)| {
+    /// What is known from `addr` on: at least one byte each.
+    fn holding(&self, addr: u64) -> impl Iterator<Item = &[u8]> {
+        let known = self.known.range(..=addr).rev().map(|(start, bytes)| (start, bytes));
+        known.chain([(&self.piece.0, &self.piece.1)]).filter_map(move |(start, bytes)| {
             let skip = usize::try_from(addr.checked_sub(*start)?).ok()?;
             (skip < bytes.len()).then(|| &bytes[skip..])
         })

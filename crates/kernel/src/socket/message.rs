@@ -33,8 +33,7 @@ impl Buffers {
         }
         let mut left = RW_MAX;
         let mut buffers = Vec::new();
-        for at in 0..count {
-            let mut iov: Iovec = cx.get(addr.wrapping_add(at * size_of::<Iovec>() as u64))?;
+        for mut iov in cx.get_array::<Iovec>(addr, count)? {
             if i64::try_from(iov.iov_len).is_err() {
                 return Err(Errno::EINVAL.into());
             }

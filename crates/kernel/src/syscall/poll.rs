@@ -26,10 +26,7 @@ pub(super) fn poll_for(cx: &mut Cx<'_>, limit_ns: Option<u64>) -> Answer {
     if count > FDS_MAX {
         return Err(Errno::EINVAL.into());
     }
-    let mut fds = Vec::new();
-    for at in 0..u64::from(count) {
-        fds.push(cx.get::<Pollfd>(addr.wrapping_add(at * size_of::<Pollfd>() as u64))?);
-    }
+    let mut fds = cx.get_array::<Pollfd>(addr, count.into())?;
     let mut on = Vec::new();
     let ready = look(cx, &mut fds, &mut on)?;
     if ready == 0 && limit_ns != Some(0) {

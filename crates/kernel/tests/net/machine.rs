@@ -40,7 +40,7 @@ impl Rump {
     pub fn with(descriptors: Descriptors, uid: u32) -> Self {
         let now = Now { mono_ns: 1_000_000_000, real_ns: 1_700_000_000_000_000_000 };
         let mut kernel = Kernel::new(now, [7; 32]);
-        let pid = kernel.attach(who(uid, 4711), b"test", descriptors);
+        let pid = kernel.attach(who(uid), b"test", descriptors);
         Self {
             kernel,
             now,
@@ -51,11 +51,6 @@ impl Rump {
             born: Vec::new(),
             effects: VecDeque::new(),
         }
-    }
-
-    /// Another process.
-    pub fn attach(&mut self, descriptors: Descriptors, uid: u32, host_pid: u32) -> Pid {
-        self.kernel.attach(who(uid, host_pid), b"other", descriptors)
     }
 
     /// Begins a call; it may block.
@@ -141,14 +136,22 @@ impl Rump {
                 }
                 Effect::Reply(mut reply) => {
                     for (addr, bytes) in std::mem::take(&mut reply.out) {
-                        let at = usize::try_from(addr - BASE).expect("an address of the test's");
-                        self.memory[at..at + bytes.len()].copy_from_slice(&bytes);
+                        self.store(addr, &bytes);
                     }
                     self.born.extend(reply.files.iter().cloned().map(|file| (reply.pid, file)));
                     self.replies.insert(reply.call, reply);
                 }
                 other => self.effects.push_back(other),
             }
+        }
+    }
+
+    /// What points outside of the memory is dropped, as a client does that answers `EFAULT`.
+    fn store(&mut self, addr: u64, bytes: &[u8]) {
+        let at = addr.checked_sub(BASE).and_then(|at| usize::try_from(at).ok());
+        let room = at.and_then(|at| self.memory.get_mut(at..at.checked_add(bytes.len())?));
+        if let Some(room) = room {
+            room.copy_from_slice(bytes);
         }
     }
 
@@ -164,8 +167,8 @@ impl Rump {
     }
 }
 
-fn who(uid: u32, host_pid: u32) -> Credentials {
-    Credentials { uid, gid: uid, groups: Vec::new(), host_pid }
+fn who(uid: u32) -> Credentials {
+    Credentials { uid, gid: uid, groups: Vec::new(), host_pid: 4711 }
 }
 
 impl Machine for Rump {

@@ -8,6 +8,7 @@ mod host_unsafe;
 mod machine;
 mod script;
 
+mod hostile;
 mod interface;
 mod network;
 mod option;

@@ -51,8 +51,8 @@ fn run(
     let end = ends[0].now.mono_ns + limit_ns;
     loop {
         let now = ends[0].now.mono_ns;
-        for from in 0..2 {
-            while let Some((_, frame)) = ends[from].kernel.next_frame() {
+        for (from, rump) in ends.iter_mut().enumerate() {
+            while let Some((_, frame)) = rump.kernel.next_frame() {
                 wire.send(1 - from, frame, now);
             }
         }

@@ -78,7 +78,7 @@ fn wrong_arguments() {
         s.bind(fd, &any[..15]);
         s.bind(fd, &[&7_u16.to_ne_bytes()[..], &any[2..]].concat());
         s.bind(fd, &v4([1, 2, 3, 4], 0));
-        s.bind(fd, &vec![0; 200]);
+        s.bind(fd, &[0; 200]);
         s.connect(fd, &any[..1]);
         s.connect(fd, &any[..8]);
         s.connect(fd, &v6_loopback(1));

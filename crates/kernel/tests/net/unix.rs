@@ -112,7 +112,7 @@ fn listening_and_connecting() {
         s.recv(second, 1, 0).ok();
         s.bind(again, &addr);
         s.connect(client, &addr[..1]);
-        s.bind(again, &vec![1; 111]);
+        s.bind(again, &[1; 111]);
     });
 }
 
