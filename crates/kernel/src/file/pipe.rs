@@ -163,7 +163,6 @@ impl PipeEnd {
     }
 
     /// F_GETPIPE_SZ.
-    #[allow(dead_code, reason = "fcntl(2) comes with the file calls")]
     pub(crate) fn capacity(&self) -> usize {
         self.pipe.borrow().capacity
     }
@@ -172,7 +171,6 @@ impl PipeEnd {
     ///
     /// # Errors
     /// `EPERM`: above `fs.pipe-max-size`. `EBUSY`: less than what is inside.
-    #[allow(dead_code, reason = "fcntl(2) comes with the file calls")]
     pub(crate) fn set_capacity(&self, k: &mut Kernel, asked: usize) -> Result<usize, Errno> {
         let capacity = asked.max(PIPE_BUF).checked_next_power_of_two().ok_or(Errno::EINVAL)?;
         if capacity > CAPACITY_MAX {

@@ -44,6 +44,17 @@ impl Buffers {
         Ok(Self(buffers))
     }
 
+    /// A vector of buffers as readv(2) and writev(2) take it.
+    ///
+    /// # Errors
+    /// `EINVAL`: too many, or a length that is negative as `ssize_t`. `EFAULT`.
+    pub(crate) fn of_readv(cx: &Cx<'_>, addr: u64, count: u64) -> Result<Self, Stop> {
+        if count > IOV_MAX {
+            return Err(Errno::EINVAL.into());
+        }
+        Self::vector(cx, addr, count)
+    }
+
     /// How many bytes they hold together.
     pub(crate) fn len(&self) -> u64 {
         self.0.iter().map(|iov| iov.iov_len).sum()

@@ -8,6 +8,7 @@ mod host_unsafe;
 mod machine;
 mod script;
 
+mod descriptor;
 mod hostile;
 mod interface;
 mod network;
