@@ -7,11 +7,13 @@ mod artifact;
 mod background;
 mod compare;
 mod info;
+mod raw_unsafe;
 mod run;
 mod server;
 
 pub use artifact::{artifact, c_program};
 pub use background::Background;
 pub use compare::same_in_both;
+pub use raw_unsafe::syscall;
 pub use run::{Ran, native, run};
 pub use server::Server;

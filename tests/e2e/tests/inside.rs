@@ -1,15 +1,12 @@
 //! All of it but the interception: this test process is the hijacked program, on a server of its own.
 
-mod support;
-
 use abi::layout::{Pollfd, SockaddrIn};
 use abi::{Errno, nr};
-use e2e::Server;
+use e2e::{Server, syscall};
 use hijack::Hijack;
 use hijack::dispatch::{Answer, Call};
 use hijack::live::{Image, Live, start};
 use std::ffi::CStr;
-use support::syscall;
 use zerocopy::IntoBytes;
 
 const AF_INET: u64 = 2;
