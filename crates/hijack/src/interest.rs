@@ -17,6 +17,8 @@ pub fn of(config: &Config, number: u32) -> Interest {
         (nr::MMAP, _) => Interest::IfMarked(4),
         // A host socket may receive rump descriptors.
         (nr::RECVMSG | nr::RECVMMSG, _) => Interest::Always,
+        // The library's own descriptors are not shown.
+        (nr::GETDENTS64, _) => Interest::Always,
         (_, Route::Host) => Interest::Never,
         (_, Route::ByFd(at)) => Interest::IfMarked(at),
         (_, Route::ByPath(_) | Route::TwoPaths { .. }) if has_no_paths(config) => Interest::Never,

@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod config;
+mod dirent;
 pub mod dispatch;
 pub mod exec;
 pub mod fds;
@@ -19,6 +20,7 @@ mod newfd;
 mod owner;
 pub mod path;
 mod task;
+pub mod text;
 pub mod world;
 
 use config::Config;

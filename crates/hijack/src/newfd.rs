@@ -110,8 +110,11 @@ impl<W: World> Hijack<W> {
     pub(crate) fn learn(&self, fd: u32, entry: Entry) {
         if !self.world.in_vfork_child() {
             self.fds.set(fd, entry);
-        } else if entry != Entry::Host || self.fds.get(fd) != Entry::Host {
-            self.fds.set(fd, Entry::Unknown);
+            return;
+        }
+        match (self.fds.get(fd), entry) {
+            (Entry::Own, _) | (Entry::Host, Entry::Host) => {}
+            _ => self.fds.set(fd, Entry::Unknown),
         }
     }
 

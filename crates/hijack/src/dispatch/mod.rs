@@ -8,6 +8,7 @@ mod cwd;
 mod dup;
 mod epoll;
 mod fcntl;
+mod getdents;
 mod handle;
 mod inotify;
 mod message;
@@ -63,6 +64,7 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::CHDIR => cwd::chdir,
         nr::FCHDIR => cwd::fchdir,
         nr::GETCWD => cwd::getcwd,
+        nr::GETDENTS64 => getdents::getdents64,
         nr::UMASK => umask::umask,
         nr::SYNC => umask::sync,
         nr::SENDFILE => transfer::sendfile,

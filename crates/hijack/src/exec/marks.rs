@@ -1,5 +1,6 @@
 //! What one image of a process tells the next one: the variable `RUMPHIJACK__EXEC`.
 
+use crate::text::Text;
 use core::fmt::Write;
 
 /// The variable's name, `=` included.
@@ -79,39 +80,6 @@ fn auth(hex: &[u8]) -> Option<[u8; 16]> {
         *byte = u8::from_str_radix(digits, 16).ok()?;
     }
     Some(auth)
-}
-
-/// All fields: 19 + 38 + 4 + 4 bytes.
-const TEXT_MAX: usize = 96;
-
-/// A short text, without an allocation.
-#[derive(Debug)]
-pub struct Text {
-    bytes: [u8; TEXT_MAX],
-    length: usize,
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { bytes: [0; TEXT_MAX], length: 0 }
-    }
-}
-
-impl Text {
-    /// Its bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-}
-
-impl Write for Text {
-    fn write_str(&mut self, part: &str) -> core::fmt::Result {
-        let room = self.bytes.get_mut(self.length..self.length + part.len()).ok_or(core::fmt::Error)?;
-        room.copy_from_slice(part.as_bytes());
-        self.length += part.len();
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ mod scratch;
 mod strings;
 
 pub use environ::Inherited;
-pub use marks::{Marks, Text};
+pub use marks::Marks;
 pub(crate) use scratch::Scratch;
 
 use crate::Hijack;
 use crate::dispatch::{Answer, Call, Verdict};
 use crate::fds::Entry;
+use crate::text::Text;
 use crate::world::{Outcome, World};
 use abi::raw::general::{F_SETFD, FD_CLOEXEC};
 use abi::{Errno, nr};

@@ -102,7 +102,7 @@ fn fill<W: World>(h: &Hijack<W>, file: &Hidden, memory: u32) -> Result<(), Errno
 }
 
 fn open_again<W: World>(h: &Hijack<W>, memory: u32) -> Result<u32, Errno> {
-    let mut path = super::Text::default();
+    let mut path = crate::text::Text::default();
     write!(path, "/proc/self/fd/{memory}\0").map_err(|_| Errno::ENAMETOOLONG)?;
     let address = path.as_bytes().as_ptr() as u64;
     h.world.host(nr::OPEN, [address, (O_RDONLY | O_CLOEXEC).into(), 0, 0, 0, 0]).map(|fd| fd as u32)

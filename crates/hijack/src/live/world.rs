@@ -56,6 +56,7 @@ impl World for Live {
     }
 
     fn move_own(&self, fd: u32) -> Result<(), Errno> {
+        self.used.store(true, Ordering::Relaxed);
         self.session().move_own(fd)
     }
 
