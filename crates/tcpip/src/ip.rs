@@ -37,7 +37,9 @@ impl Stack {
             IpProtocol::Udp => self.udp_input(link, &ip),
             IpProtocol::Icmp if ip.src.is_ipv4() => self.icmp_input(link, &ip),
             IpProtocol::Icmpv6 if ip.src.is_ipv6() => self.icmp_input(link, &ip),
-            _ => self.send_unreachable(link, &ip, Unreachable::Protocol),
+            _ if ip.src.is_ipv4() => self.send_unreachable(link, &ip, Unreachable::Protocol),
+            // IPv6 answers a next header that it does not know by another message than an unreachable protocol.
+            _ => self.counters.ip_in_hdr_errors += 1,
         }
     }
 

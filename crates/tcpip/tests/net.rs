@@ -253,3 +253,21 @@ fn datagrams_and_their_refusal_cross_the_link() {
     net.run(20 * MS);
     assert_eq!(recv(&mut net.stacks[0], id), Err(Errno::ECONNREFUSED));
 }
+
+#[test]
+fn a_reset_behind_lost_segments_is_believed() {
+    let mut net = Net::new(15, Weather::FINE);
+    let (client, server, _) = net.connect(80);
+    net.stacks[0].send(client, &[1; 1000]).expect("room");
+    net.run(100 * MS);
+    // Retransmissions of what the peer has, its acknowledgements being lost, and then the RST.
+    net.stacks[0].send(client, &[2; 1000]).expect("room");
+    net.run(5 * MS);
+    net.weather.loss_percent = 100;
+    net.run(3_500 * MS);
+    net.weather.loss_percent = 0;
+    net.stacks[0].set_option(client, Opt::Linger(Some(0))).expect("an option");
+    net.stacks[0].close(client);
+    net.run(100 * MS);
+    assert_eq!(net.stacks[1].take_error(server), Some(Errno::ECONNRESET));
+}

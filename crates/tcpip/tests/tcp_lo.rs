@@ -209,6 +209,22 @@ fn an_idle_connection_gives_its_memory_back_and_goes_on() {
 }
 
 #[test]
+fn an_idle_connection_asks_for_no_wake_up() {
+    let mut net = stack();
+    let (client, server) = pair(&mut net);
+    net.send(client, &[1; 100_000]).expect("room");
+    let mut buf = vec![0; 100_000];
+    while net.recv(server, &mut buf, false).is_ok() {}
+    let mut wake_ups = 0;
+    while let Some(at_ns) = net.next_deadline() {
+        net.advance(at_ns);
+        wake_ups += 1;
+        assert!(wake_ups < 20);
+    }
+    assert_eq!(polled(&net, client), "OUT");
+}
+
+#[test]
 fn a_connection_to_itself_speaks_to_itself() {
     let mut net = stack();
     let id = net.tcp_socket(Domain::Inet);

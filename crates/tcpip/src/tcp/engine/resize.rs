@@ -12,14 +12,12 @@ use smoltcp::{
     wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber},
 };
 
-use super::{Build, Engine, Sizes, State, build, instant};
+use super::{Build, Engine, SMALL, Sizes, State, build, instant};
 use crate::{
     frame::{Frame, Frames, Port},
     packet::{BareSegment, IpPacket, Segment, seq_after},
 };
 
-/// A buffer to begin with: a request and its answer.
-pub(super) const SMALL: usize = 4096;
 const STEP: usize = 16;
 /// Bytes handed over in one made-up segment.
 const CHUNK: usize = 16384;
@@ -85,7 +83,8 @@ impl Engine {
     /// Whether it has more memory than an idle connection needs.
     pub(crate) fn is_grown(&self) -> bool {
         let least = self.least();
-        self.socket().send_capacity() > least.tx || self.socket().recv_capacity() > least.rx
+        let grown = self.socket().send_capacity() > least.tx || self.socket().recv_capacity() > least.rx;
+        grown && self.is_resizable()
     }
 
     /// A window that was announced is not taken back (RFC 9293, section 3.8.6), except on `lo`, where the peer is us.

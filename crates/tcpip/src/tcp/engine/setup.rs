@@ -1,0 +1,94 @@
+//! How an engine is made.
+
+use smoltcp::{
+    iface::{Config, Interface, SocketHandle, SocketSet},
+    socket::tcp,
+    wire::{HardwareAddress, IpAddress, IpCidr},
+};
+
+use super::instant;
+use crate::{
+    addr::Endpoint,
+    frame::{Carrier, Frames, Port},
+    option::{Options, TCP_RCVBUF, TCP_SNDBUF},
+};
+
+/// How a connection is set up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) carrier: Carrier,
+    /// The most its buffers may hold.
+    pub(super) most: Sizes,
+    /// Makes the initial sequence number.
+    pub(super) seed: u64,
+}
+
+/// Sizes of the buffers in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) rx: usize,
+    pub(super) tx: usize,
+}
+
+/// A buffer to begin with: a request and its answer.
+pub(super) const SMALL: usize = 4096;
+/// What a connection's buffers grow to when the program has not said: enough for 1 GB/s and more on `lo` with a
+/// wake-up of the other side per window.
+const AUTOTUNED: usize = 256 * 1024;
+/// On other links: 100 Mbit/s over 80 ms.
+const AUTOTUNED_FAR: usize = 1024 * 1024;
+impl Setup {
+    /// The setup that a socket's options ask for.
+    pub(crate) fn new(carrier: Carrier, options: &Options, seed: u64) -> Self {
+        let autotuned = if carrier.loopback { AUTOTUNED } else { AUTOTUNED_FAR };
+        // Half of what SO_RCVBUF shows is for Linux's bookkeeping (socket(7)).
+        let size = |set: u32, default: u32| {
+            let asked = usize::try_from(set / 2).unwrap_or(autotuned);
+            if set == default { autotuned } else { asked }
+        };
+        let headers = 40;
+        let mtu = match options.maxseg {
+            0 => carrier.mtu,
+            maxseg => carrier.mtu.min(usize::from(maxseg) + headers),
+        };
+        Self {
+            carrier: Carrier { mtu, ..carrier },
+            most: Sizes { rx: size(options.rcvbuf, TCP_RCVBUF), tx: size(options.sndbuf, TCP_SNDBUF) },
+            seed,
+        }
+    }
+}
+
+/// smoltcp's parts of an engine.
+pub(super) struct Build {
+    pub(super) interface: Interface,
+    pub(super) sockets: SocketSet<'static>,
+    pub(super) handle: SocketHandle,
+}
+
+pub(super) fn build(carrier: Carrier, sizes: Sizes, seed: u64, local: Endpoint, now_ns: u64) -> Build {
+    let mut config = Config::new(HardwareAddress::Ip);
+    config.random_seed = seed;
+    let mut port = Port { carrier, rx: None, tx: &mut Frames::default() };
+    let mut interface = Interface::new(config, &mut port, instant(now_ns));
+    let ip = IpAddress::from(local.ip);
+    let host_prefix = if local.ip.is_ipv4() { 32 } else { 128 };
+    interface.update_ip_addrs(|addrs| {
+        // Cannot be full: it has room for two and this is the first.
+        let _ = addrs.push(IpCidr::new(ip, host_prefix));
+    });
+    let mut socket = tcp::Socket::new(
+        tcp::SocketBuffer::new(vec![0; sizes.rx]),
+        tcp::SocketBuffer::new(vec![0; sizes.tx]),
+    );
+    // Nothing is lost or delayed on lo: holding bytes back there only waits for the peer's delayed ACK.
+    if carrier.loopback {
+        socket.set_congestion_control(tcp::CongestionControl::None);
+        socket.set_nagle_enabled(false);
+    } else {
+        socket.set_congestion_control(tcp::CongestionControl::Cubic);
+    }
+    let mut sockets = SocketSet::new(Vec::with_capacity(1));
+    let handle = sockets.add(socket);
+    Build { interface, sockets, handle }
+}
