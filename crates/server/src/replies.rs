@@ -44,7 +44,7 @@ impl Server {
             // Nobody is there to get what the call made.
             return self.abandon(&reply.files);
         };
-        let hint = reply.touched.map(|(file, mask)| self.files.touched(file, mask)).unwrap_or_default();
+        let hint = reply.touched.map(|(file, mask)| self.touched(pending, file, mask)).unwrap_or_default();
         match self.entries(pending, &reply.files) {
             Ok((entries, fds)) => self.send_reply(pending, reply.result, &reply.out, entries, fds, hint),
             Err(errno) => {
@@ -52,6 +52,15 @@ impl Server {
                 self.send_reply(pending, Err(errno), &[], Vec::new(), Vec::new(), hint);
             }
         }
+    }
+
+    /// Brings a file's host descriptor to its readiness; what the client has to do for it, if it has one.
+    fn touched(&mut self, pending: Pending, file: FileId, mask: u16) -> Hint {
+        if self.sessions.get(pending.session).is_some_and(|session| session.files) {
+            return self.files.touched(file, mask);
+        }
+        self.files.ready(file, mask, false);
+        Hint::default()
     }
 
     fn take_pending(&mut self, call: CallId) -> Option<Pending> {

@@ -126,6 +126,7 @@ impl Server {
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(errno),
             };
+            self.now = clock::now();
             for event in events.iter() {
                 self.take_event(event.data.u64(), event.flags);
             }
@@ -141,7 +142,6 @@ impl Server {
         for file in self.files.take_closed() {
             self.kernel.file_gone(file);
         }
-        self.now = clock::now();
         self.kernel.advance(self.now);
         self.expire();
         self.apply_effects();
@@ -259,7 +259,7 @@ impl Server {
         let mut session = Session::new(stream, who);
         session.out.raw(crate::BANNER.to_string().as_bytes());
         self.sessions.insert(id, session);
-        self.nameless.push_back((clock::now().mono_ns.saturating_add(HANDSHAKE_NS), id));
+        self.nameless.push_back((self.now.mono_ns.saturating_add(HANDSHAKE_NS), id));
     }
 
     fn expire(&mut self) {
