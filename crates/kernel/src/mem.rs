@@ -113,7 +113,7 @@ impl UserMem {
 
     /// What is known from `addr` on: at least one byte each.
     fn holding(&self, addr: u64) -> impl Iterator<Item = &[u8]> {
-        let known = self.known.range(..=addr).rev().map(|(start, bytes)| (start, bytes));
+        let known = self.known.range(..=addr).rev();
         known.chain([(&self.piece.0, &self.piece.1)]).filter_map(move |(start, bytes)| {
             let skip = usize::try_from(addr.checked_sub(*start)?).ok()?;
             (skip < bytes.len()).then(|| &bytes[skip..])

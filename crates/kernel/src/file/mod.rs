@@ -103,7 +103,7 @@ pub(crate) trait File {
     ///
     /// # Errors
     /// As fstat(2).
-    fn stat(&self, k: &mut Kernel) -> Result<Stat, Stop>;
+    fn stat(&self, k: &mut Kernel, f: &OpenFile) -> Result<Stat, Stop>;
 
     /// The last descriptor is closed.
     fn close(&self, _k: &mut Kernel) {}

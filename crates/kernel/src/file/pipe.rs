@@ -22,6 +22,9 @@ const CAPACITY: usize = 65_536;
 /// `sysctl fs.pipe-max-size`: more is for root.
 const CAPACITY_MAX: usize = 1 << 20;
 
+/// The device that pipes are on (pipefs).
+const PIPE_DEV: u64 = 14;
+
 /// What goes through and who has it open.
 #[derive(Debug)]
 struct Pipe {
@@ -268,8 +271,16 @@ impl File for PipeEnd {
         Some(self)
     }
 
-    fn stat(&self, _k: &mut Kernel) -> Result<Stat, Stop> {
-        let own = Stat { st_mode: S_IFIFO | 0o600, st_nlink: 1, st_blksize: 4096, ..Stat::default() };
+    fn stat(&self, _k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
+        let own = Stat {
+            st_dev: PIPE_DEV,
+            // Both ends are one file.
+            st_ino: self.pipe.borrow().objects.both.0,
+            st_mode: S_IFIFO | 0o600,
+            st_nlink: 1,
+            st_blksize: 4096,
+            ..Stat::default()
+        };
         Ok(self.inode.unwrap_or(own))
     }
 

@@ -236,6 +236,9 @@ pub(crate) trait Socket {
     fn summary(&self, k: &Kernel) -> Summary;
 }
 
+/// The device that sockets are on (sockfs).
+const SOCKET_DEV: u64 = 8;
+
 /// The open file of a socket.
 pub(crate) struct SocketFile(pub(crate) Box<dyn Socket>);
 
@@ -277,8 +280,15 @@ impl File for SocketFile {
         Some(self.0.as_ref())
     }
 
-    fn stat(&self, _k: &mut Kernel) -> Result<Stat, Stop> {
-        Ok(Stat { st_mode: S_IFSOCK | 0o777, st_nlink: 1, st_blksize: 4096, ..Stat::default() })
+    fn stat(&self, _k: &mut Kernel, f: &OpenFile) -> Result<Stat, Stop> {
+        Ok(Stat {
+            st_dev: SOCKET_DEV,
+            st_ino: f.object.0,
+            st_mode: S_IFSOCK | 0o777,
+            st_nlink: 1,
+            st_blksize: 4096,
+            ..Stat::default()
+        })
     }
 
     fn close(&self, k: &mut Kernel) {

@@ -36,6 +36,10 @@ fn flags_and_vectors() {
         s.call("", nr::FSTAT, &[c, stat]).ok();
         let mode = s.get_u32(stat + 24);
         s.say("mode", mode);
+        let other = s.put(&[0; 144]);
+        s.call("", nr::FSTAT, &[d, other]).ok();
+        let differ = s.get(stat + 8, 8) != s.get(other + 8, 8);
+        s.say("inodes differ", differ);
     });
 }
 

@@ -92,11 +92,11 @@ fn validate(addr: &[u8]) -> Result<(), Errno> {
 /// The name in an address that was validated.
 ///
 /// # Errors
-/// `EOPNOTSUPP`: a path.
+/// `ENOENT`: a path, and no file system is mounted that could hold it.
 fn parse(addr: &[u8], kind: u32) -> Result<Name, Errno> {
     match &addr[PATH_AT..] {
         [0, name @ ..] => Ok(Name::Abstract(kind, name.to_vec())),
-        _ => Err(Errno::EOPNOTSUPP),
+        _ => Err(Errno::ENOENT),
     }
 }
 
