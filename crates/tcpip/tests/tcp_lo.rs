@@ -6,7 +6,7 @@ mod common;
 use std::net::Shutdown;
 
 use abi::Errno;
-use common::{at, client, listener, pair, polled, recv, stack, tcp_states};
+use common::{at, client, listener, pair, pair_with, polled, recv, stack, tcp_states};
 use tcpip::{Domain, Opt};
 
 #[test]
@@ -206,6 +206,20 @@ fn an_idle_connection_gives_its_memory_back_and_goes_on() {
         assert_eq!(net.tcp_info(server).expect("TCP").rcv_space, 4096);
     }
     assert_eq!(net.counters().tcp_retrans_segs, 0);
+}
+
+#[test]
+fn a_small_send_buffer_never_waits_for_a_timer() {
+    let mut net = stack();
+    let (client, server) = pair_with(&mut net, &[Opt::SndBuf(1)]);
+    let mut buf = vec![0; 4096];
+    let (mut sent, mut received) = (0, 0);
+    for _ in 0..1000 {
+        sent += net.send(client, &[5; 1000]).unwrap_or(0);
+        received += net.recv(server, &mut buf, false).unwrap_or(0);
+    }
+    assert!(sent >= 999_000, "{sent}");
+    assert_eq!(received, sent);
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(crate) struct TimeWait {
     pub(crate) domain: Domain,
     pub(crate) sharing: bool,
     ends_ns: u64,
+    /// The entry in the queue that stands for it; another one is left over from an earlier connection.
+    queued_ns: u64,
 }
 
 /// When they end. All wait equally long, so that they end in this order, save those that were heard from again.
@@ -86,13 +88,17 @@ impl Stack {
 
     /// Frees those whose time is over.
     pub(crate) fn expire_time_waits(&mut self) {
-        while let Some((_, flow)) =
+        while let Some((queued_ns, flow)) =
             self.time_waits.queue.pop_front_if(|&mut (ends_ns, _)| ends_ns <= self.now_ns)
         {
-            let Some(FlowEntry::TimeWait(wait)) = self.flows.get(&flow) else { continue };
+            let Some(FlowEntry::TimeWait(wait)) = self.flows.get_mut(&flow) else { continue };
+            if wait.queued_ns != queued_ns {
+                continue;
+            }
             if wait.ends_ns <= self.now_ns {
                 self.end_time_wait(flow);
             } else {
+                wait.queued_ns = wait.ends_ns;
                 self.time_waits.queue.push_back((wait.ends_ns, flow));
             }
         }
@@ -120,10 +126,42 @@ impl TimeWait {
             domain: connection.domain,
             sharing: connection.sharing,
             ends_ns: now_ns + TIME_WAIT_NS,
+            queued_ns: now_ns + TIME_WAIT_NS,
         }
     }
 
     fn acknowledgement(&self, flow: Flow) -> BareSegment {
         BareSegment { flow, rst: false, seq: self.snd_nxt, ack: Some(self.rcv_nxt), window: self.window }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abi::Errno;
+
+    use crate::{Config, Domain, SocketId, Stack};
+
+    fn connect(stack: &mut Stack, listener: SocketId) {
+        let client = stack.tcp_socket(Domain::Inet);
+        stack.set_option(client, crate::Opt::ReuseAddr(true)).expect("an option");
+        stack.bind(client, "127.0.0.1:4000".parse().expect("an address")).expect("free");
+        let server = "127.0.0.1:80".parse().expect("an address");
+        assert_eq!(stack.connect(client, server), Err(Errno::EINPROGRESS));
+        let (server, _) = stack.accept(listener).expect("connected");
+        stack.close(client);
+        stack.close(server);
+    }
+
+    #[test]
+    fn the_queue_does_not_grow_with_each_reuse_of_a_flow() {
+        let mut stack = Stack::new(Config { seed: 1 });
+        let listener = stack.tcp_socket(Domain::Inet);
+        stack.bind(listener, "127.0.0.1:80".parse().expect("an address")).expect("free");
+        stack.listen(listener, 8).expect("bound");
+        for second in 1..600u64 {
+            stack.advance(second * 1_000_000_000);
+            connect(&mut stack, listener);
+            assert!(stack.time_waits.queue.len() <= 61, "{} after {second} s", stack.time_waits.queue.len());
+        }
     }
 }

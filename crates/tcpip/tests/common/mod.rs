@@ -6,7 +6,7 @@ pub(crate) mod net;
 use std::net::SocketAddr;
 
 use abi::Errno;
-use tcpip::{Config, Domain, Readiness, SocketId, Stack};
+use tcpip::{Config, Domain, Opt, Readiness, SocketId, Stack};
 
 pub(crate) fn at(text: &str) -> SocketAddr {
     text.parse().expect("an address and port")
@@ -37,8 +37,17 @@ pub(crate) fn client(stack: &mut Stack, addr: &str) -> SocketId {
 
 /// Both ends of a connection over `lo`.
 pub(crate) fn pair(stack: &mut Stack) -> (SocketId, SocketId) {
+    pair_with(stack, &[])
+}
+
+/// Both ends of a connection over `lo`, the client having options.
+pub(crate) fn pair_with(stack: &mut Stack, opts: &[Opt]) -> (SocketId, SocketId) {
     let listener = listener(stack, "127.0.0.1:80");
-    let client = client(stack, "127.0.0.1:80");
+    let client = stack.tcp_socket(Domain::Inet);
+    for &opt in opts {
+        stack.set_option(client, opt).expect("an option");
+    }
+    assert_eq!(stack.connect(client, at("127.0.0.1:80")), Err(Errno::EINPROGRESS));
     assert_eq!(stack.connect(client, at("127.0.0.1:80")), Ok(()));
     let (server, _) = stack.accept(listener).expect("accept");
     stack.close(listener);

@@ -44,9 +44,10 @@ impl Engine {
         }
     }
 
-    /// Whether bytes wait for an acknowledgement before they may be sent.
+    /// Whether the program or bytes of it have to wait until something is acknowledged.
     pub(crate) fn is_held_up(&self) -> bool {
-        !self.overflow.is_empty() && self.socket().send_queue() > 0
+        let full = self.send_queue() > self.most.tx / 3 * 2;
+        self.socket().send_queue() > 0 && (full || !self.overflow.is_empty())
     }
 
     fn move_overflow(&mut self) {
