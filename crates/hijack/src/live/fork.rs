@@ -76,6 +76,9 @@ impl Hijack<Live> {
             (Announced::Failed, None) | (Announced::Made, _) => {}
             (Announced::Child, auth) => {
                 self.world.after_fork(auth);
+                if auth.is_some() {
+                    self.world.introduce();
+                }
                 self.note_own();
             }
         }

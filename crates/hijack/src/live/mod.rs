@@ -17,6 +17,8 @@ pub use start::{Image, start};
 use crate::Hijack;
 use crate::dispatch::{Call, Verdict};
 use crate::world::World;
+use abi::private;
+use abi::table::lookup;
 use children_unsafe::Children;
 use client::{Options, Session};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -48,6 +50,15 @@ impl Live {
             used: AtomicBool::new(false),
             fork: Announcement::new(),
             task,
+        }
+    }
+
+    /// Introduces the process to the rump kernel now rather than with its first call: it may give up the right to
+    /// connect meanwhile (setuid(2), a sandbox), and an announced child that never comes is kept for nothing.
+    fn introduce(&self) {
+        if let Some(row) = lookup(private::IDENTIFY) {
+            // No descriptor has the cookie 0. A failure shows again with the first call that matters.
+            let _ = self.session.call(row, [0; 6], &[]);
         }
     }
 

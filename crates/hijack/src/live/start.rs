@@ -154,7 +154,7 @@ fn name() -> Vec<u8> {
 }
 
 /// The session of this image. The first image of a family connects at once, so that a wrong URL is told before
-/// main; its descendants connect when they need to.
+/// main; its descendants connect when they need to, unless they were announced.
 fn session(options: &Options, server: Option<&[u8]>, marks: Option<Marks>) -> Session {
     let Some(marks) = marks else {
         let session = Session::new(options.clone());
@@ -173,6 +173,9 @@ fn session(options: &Options, server: Option<&[u8]>, marks: Option<Marks>) -> Se
 
 /// What the image before this one left behind.
 fn take_over(hijack: &'static Hijack<Live>, marks: Marks) {
+    if marks.fork.is_some() {
+        hijack.world.introduce();
+    }
     hijack.note_own();
     hijack.set_cwd_in_rump(marks.cwd_in_rump);
     if marks.descriptors {
