@@ -17,7 +17,38 @@
 
 extern crate alloc;
 
+mod actions_unsafe;
+mod block_unsafe;
+mod cache_unsafe;
+mod clone_unsafe;
+mod deliver_unsafe;
+mod dispatch_user_unsafe;
+mod entry_unsafe;
+mod heap_unsafe;
 mod hooks;
+mod image_unsafe;
+mod interest;
 pub mod marks;
+mod masks_unsafe;
+mod signal;
+mod sites_unsafe;
+mod slow_unsafe;
+mod start_unsafe;
+mod trampoline;
 
+pub use heap_unsafe::Heap;
 pub use hooks::{Answer, Call, Fork, Hooks, Interest};
+pub use image_unsafe::Image;
+pub use start_unsafe::{Caught, start};
+
+/// The task that the calling thread belongs to, as [`Hooks::before_fork`] numbered it; 0: the process.
+#[must_use]
+pub fn task() -> usize {
+    block_unsafe::task()
+}
+
+/// How many calls the trap has caught in this process.
+#[must_use]
+pub fn traps() -> u64 {
+    dispatch_user_unsafe::TRAPS.load(core::sync::atomic::Ordering::Relaxed)
+}

@@ -1,0 +1,190 @@
+//! A thread's block: its stack for compiled code, and the program's registers while that runs. `%gs` points to it.
+
+use abi::raw::general::{MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
+use abi::{Errno, nr};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+
+/// What a thread has mapped; of the stack in it only what is touched.
+const SIZE: usize = 256 * 1024;
+const GUARD: usize = 4096;
+
+/// asm/prctl.h
+const ARCH_SET_GS: usize = 0x1001;
+
+pub(crate) const FREE: u32 = 0;
+pub(crate) const USED: u32 = 1;
+
+/// The program's registers at a call. One level is enough: no program code runs while a call is being looked at.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Frame {
+    pub(crate) rax: u64,
+    /// rdi, rsi, rdx, r10, r8, r9: the arguments.
+    pub(crate) args: [u64; 6],
+    pub(crate) rbx: u64,
+    pub(crate) rbp: u64,
+    pub(crate) r12: u64,
+    pub(crate) r13: u64,
+    pub(crate) r14: u64,
+    pub(crate) r15: u64,
+    pub(crate) rsp: u64,
+    /// Where to leave to: at first the `syscall` instruction that carries the call out on the host.
+    pub(crate) target: u64,
+    pub(crate) xmm: [[u64; 2]; 16],
+}
+
+/// See the module.
+#[repr(C, align(64))]
+pub(crate) struct Block {
+    /// This block's own address, so that `%gs:0` is a pointer to it.
+    pub(crate) this: *mut Block,
+    pub(crate) stack_top: usize,
+    pub(crate) frame: Frame,
+    /// Not 0: a signal was deferred and all are blocked; `saved_mask` is the program's mask.
+    pub(crate) pending: AtomicU32,
+    /// `FREE` or `USED`.
+    pub(crate) state: AtomicU32,
+    /// Where the program goes on behind a trapped call.
+    pub(crate) trap_return: u64,
+    /// The program's signal mask while `pending`, and the one that a new thread starts with.
+    pub(crate) saved_mask: u64,
+    /// The deferred signal's `siginfo_t`; its number 0: none.
+    pub(crate) info: [u64; 16],
+    /// A signal mask without SIGSYS for a call that takes one, where the program's own lies, and pselect6's pair.
+    pub(crate) mask_copy: u64,
+    pub(crate) mask_pair: [u64; 2],
+    /// What the program passed instead of `mask_copy` or `mask_pair`.
+    pub(crate) mask_original: u64,
+    /// See [`crate::task`].
+    pub(crate) task: usize,
+    next: *mut Block,
+}
+
+/// All blocks ever made: a list that only grows. Free ones are used again.
+static BLOCKS: AtomicPtr<Block> = AtomicPtr::new(ptr::null_mut());
+
+/// Whether `%gs` points to a block.
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+
+/// The calling thread's block.
+///
+/// # Safety
+/// [`activate`] has run, and the thread was made behind it.
+pub(crate) unsafe fn current() -> *mut Block {
+    let block;
+    // SAFETY: `%gs:0` holds the block's own address.
+    unsafe {
+        core::arch::asm!("mov {}, gs:[0]", out(reg) block, options(nostack, readonly, preserves_flags))
+    };
+    block
+}
+
+/// The calling thread's block, if this process has any.
+pub(crate) fn try_current() -> Option<*mut Block> {
+    // SAFETY: active.
+    ACTIVE.load(Ordering::Acquire).then(|| unsafe { current() })
+}
+
+/// Gives the only thread its block.
+///
+/// # Errors
+/// The host's.
+pub(crate) fn activate() -> Result<(), Errno> {
+    let block = allocate(0)?;
+    // SAFETY: nothing in a dynamic x86-64 program uses `%gs` before its own code has run.
+    Errno::from_rax(unsafe { host::syscall(nr::ARCH_PRCTL, [ARCH_SET_GS, block as usize, 0, 0, 0, 0]) })?;
+    ACTIVE.store(true, Ordering::Release);
+    Ok(())
+}
+
+/// A block for a thread to come.
+///
+/// # Errors
+/// `ENOMEM`.
+pub(crate) fn allocate(task: usize) -> Result<*mut Block, Errno> {
+    let block = match reuse() {
+        Some(block) => block,
+        None => map()?,
+    };
+    // SAFETY: the block is ours alone until its thread starts.
+    unsafe {
+        (*block).pending.store(0, Ordering::Relaxed);
+        (*block).task = task;
+    }
+    Ok(block)
+}
+
+/// Gives a block back that no thread uses.
+pub(crate) fn release(block: *mut Block) {
+    // SAFETY: blocks are never unmapped.
+    unsafe { (*block).state.store(FREE, Ordering::Release) };
+}
+
+/// In the child of a fork: the threads of all other blocks are not there.
+pub(crate) fn release_others() {
+    // SAFETY: the calling thread has a block, and blocks are never unmapped.
+    let own = unsafe { current() };
+    let mut block = BLOCKS.load(Ordering::Acquire);
+    while !block.is_null() {
+        if block != own {
+            release(block);
+        }
+        // SAFETY: as above.
+        block = unsafe { (*block).next };
+    }
+}
+
+fn reuse() -> Option<*mut Block> {
+    let mut block = BLOCKS.load(Ordering::Acquire);
+    while !block.is_null() {
+        // SAFETY: blocks are never unmapped.
+        let state = unsafe { &(*block).state };
+        if state.compare_exchange(FREE, USED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            return Some(block);
+        }
+        // SAFETY: as above.
+        block = unsafe { (*block).next };
+    }
+    None
+}
+
+/// Maps guard, stack and, on top, the block.
+fn map() -> Result<*mut Block, Errno> {
+    let (prot, flags) = (PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+    let args = [0, SIZE, prot as usize, flags as usize, usize::MAX, 0];
+    // SAFETY: a new mapping.
+    let base = Errno::from_rax(unsafe { host::syscall(nr::MMAP, args) })?;
+    // SAFETY: its first page, which nobody uses yet.
+    unsafe { host::syscall(nr::MPROTECT, [base, GUARD, PROT_NONE as usize, 0, 0, 0]) };
+    let at = base + SIZE - size_of::<Block>().next_multiple_of(64);
+    let block = at as *mut Block;
+    // SAFETY: within the mapping, aligned, zeroed, and nobody else's.
+    unsafe {
+        (*block).this = block;
+        (*block).stack_top = at;
+        (*block).state.store(USED, Ordering::Relaxed);
+        let mut head = BLOCKS.load(Ordering::Acquire);
+        loop {
+            (*block).next = head;
+            match BLOCKS.compare_exchange(head, block, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(block),
+                Err(now) => head = now,
+            }
+        }
+    }
+}
+
+impl Block {
+    /// Whether an address is on this thread's stack of ours.
+    pub(crate) fn on_own_stack(&self, rsp: u64) -> bool {
+        let top = self.stack_top as u64;
+        rsp <= top && rsp > top - SIZE as u64
+    }
+}
+
+/// See [`crate::task`].
+pub(crate) fn task() -> usize {
+    // SAFETY: the block lives as long as its thread.
+    try_current().map_or(0, |block| unsafe { (*block).task })
+}

@@ -1,0 +1,179 @@
+//! fork(2), vfork(2), clone(2) and clone3(2): the child is dispatched, and has a block of its own, before it runs code
+//! of the program's.
+
+use crate::block_unsafe::{self, Block};
+use crate::hooks::{Answer, Call, Fork};
+use crate::signal::{SIGSYS, bit};
+use crate::slow_unsafe::hooks;
+use crate::{dispatch_user_unsafe, entry_unsafe};
+use abi::raw::general::{CLONE_FILES, CLONE_THREAD, CLONE_VFORK, CLONE_VM};
+use abi::{Errno, nr};
+use core::sync::atomic::Ordering;
+
+/// `struct clone_args` up to and with `tls`, its first published size being 64 (linux/sched.h).
+const CLONE_ARGS: usize = 88;
+const CLONE_ARGS_MIN: usize = 64;
+const STACK_AT: usize = 40;
+const STACK_SIZE_AT: usize = 48;
+const SIG_SETMASK: usize = 2;
+
+/// What the call asks for.
+struct Wanted {
+    flags: u64,
+    /// The child's stack pointer; 0: the caller's.
+    stack: u64,
+}
+
+/// Carries out any of them.
+pub(crate) fn clone(block: *mut Block, call: &Call) -> Answer {
+    let wanted = match wanted(call) {
+        Ok(wanted) => wanted,
+        Err(errno) => return Answer::Done(errno.to_rax()),
+    };
+    let kind = kind(wanted.flags);
+    let task = match (hooks().before_fork)(kind) {
+        Ok(task) => task,
+        Err(errno) => return Answer::Done(errno.to_rax()),
+    };
+    let result = match kind {
+        Fork::Process => copy(block, call, &wanted, task),
+        Fork::Vfork | Fork::Sharing | Fork::Thread => share(block, call, &wanted, kind, task),
+    };
+    if kind != Fork::Process || result != 0 {
+        let child = Errno::from_rax(result).map(|pid| pid as u32);
+        (hooks().after_fork)(kind, task, child);
+    }
+    Answer::Done(result)
+}
+
+fn wanted(call: &Call) -> Result<Wanted, Errno> {
+    Ok(match call.nr {
+        nr::FORK => Wanted { flags: 0, stack: 0 },
+        nr::VFORK => Wanted { flags: u64::from(CLONE_VM | CLONE_VFORK), stack: 0 },
+        nr::CLONE => Wanted { flags: call.args[0], stack: call.args[1] },
+        _ => {
+            let args = clone_args(call)?;
+            let word = |at: usize| {
+                args.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_ne_bytes)
+            };
+            let stack = word(STACK_AT).wrapping_add(word(STACK_SIZE_AT));
+            Wanted { flags: word(0), stack }
+        }
+    })
+}
+
+/// The structure of clone3, zero beyond what the program passed.
+fn clone_args(call: &Call) -> Result<[u8; CLONE_ARGS], Errno> {
+    let size = usize::try_from(call.args[1]).unwrap_or(usize::MAX);
+    if size < CLONE_ARGS_MIN {
+        return Err(Errno::EINVAL);
+    }
+    let mut bytes = [0; CLONE_ARGS];
+    host::copy_in(call.args[0], &mut bytes[..size.min(CLONE_ARGS)])?;
+    Ok(bytes)
+}
+
+fn kind(flags: u64) -> Fork {
+    let has = |flag: u32| flags & u64::from(flag) != 0;
+    match () {
+        () if !has(CLONE_VM) => Fork::Process,
+        () if has(CLONE_THREAD) || (has(CLONE_FILES) && !has(CLONE_VFORK)) => Fork::Thread,
+        () if has(CLONE_VFORK) => Fork::Vfork,
+        () => Fork::Sharing,
+    }
+}
+
+/// A child with a copy of the memory: it has a copy of this very stack too, and returns from this very call.
+fn copy(block: *mut Block, call: &Call, wanted: &Wanted, task: usize) -> isize {
+    let mut args = call.args.map(|arg| arg as usize);
+    let mut copied = [0; CLONE_ARGS];
+    match call.nr {
+        // The stack is where the program goes on, not where we do.
+        nr::CLONE => args[1] = 0,
+        nr::CLONE3 => {
+            copied = match clone_args(call) {
+                Ok(copied) => copied,
+                Err(errno) => return errno.to_rax(),
+            };
+            copied[STACK_AT..STACK_SIZE_AT + 8].fill(0);
+            args[0] = copied.as_ptr() as usize;
+            args[1] = args[1].min(CLONE_ARGS);
+        }
+        _ => {}
+    }
+    let lock = crate::heap_unsafe::hold();
+    // SAFETY: the child shares no memory, so it harms none of the parent's.
+    let result = unsafe { host::syscall(call.nr, args) };
+    drop(lock);
+    let _ = copied;
+    if result == 0 {
+        in_copy(block, wanted, task);
+    }
+    result
+}
+
+fn in_copy(block: *mut Block, wanted: &Wanted, task: usize) {
+    dispatch_user_unsafe::restart();
+    block_unsafe::release_others();
+    // SAFETY: the block is the calling thread's.
+    unsafe {
+        // A deferred signal was the parent's; what is left of it here is the mask.
+        (*block).info[0] = 0;
+        if wanted.stack != 0 {
+            (*block).frame.rsp = wanted.stack;
+        }
+    }
+    (hooks().in_child)(task);
+}
+
+/// A child that shares the memory: it needs a block of its own, filled beforehand.
+fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usize) -> isize {
+    let child = match block_unsafe::allocate(task) {
+        Ok(child) => child,
+        Err(errno) => return errno.to_rax(),
+    };
+    let mut mask = block_all();
+    // SAFETY: the block is the calling thread's; the child's is nobody's yet; all signals are blocked. A child on
+    // the caller's stack is a vfork child.
+    let result = unsafe {
+        if (*block).pending.load(Ordering::Acquire) != 0 {
+            mask = (*block).saved_mask;
+        }
+        if kind == Fork::Thread && (*block).task != 0 {
+            (*child).task = (*block).task;
+        }
+        (*child).frame = (*block).frame;
+        (*child).frame.rax = 0;
+        (*child).frame.target += 2;
+        (*child).trap_return = (*block).trap_return;
+        (*child).saved_mask = mask;
+        (*child).info[0] = 0;
+        if wanted.stack != 0 {
+            (*child).frame.rsp = wanted.stack;
+        }
+        entry_unsafe::clone(call.nr, &call.args, child, dispatch_user_unsafe::range())
+    };
+    // SAFETY: as above.
+    if unsafe { (*block).pending.load(Ordering::Acquire) } == 0 {
+        set_mask(mask);
+    }
+    if result < 0 || kind == Fork::Vfork {
+        block_unsafe::release(child);
+    }
+    result
+}
+
+/// Blocks all signals; answers the mask before.
+fn block_all() -> u64 {
+    let all = !bit(SIGSYS);
+    let mut before = 0_u64;
+    let (all, old) = (&raw const all as usize, &raw mut before as usize);
+    // SAFETY: both masks live as long as the call.
+    unsafe { host::syscall(nr::RT_SIGPROCMASK, [SIG_SETMASK, all, old, 8, 0, 0]) };
+    before
+}
+
+fn set_mask(mask: u64) {
+    // SAFETY: the mask lives as long as the call.
+    unsafe { host::syscall(nr::RT_SIGPROCMASK, [SIG_SETMASK, &raw const mask as usize, 0, 8, 0, 0]) };
+}

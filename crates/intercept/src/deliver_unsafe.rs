@@ -1,0 +1,142 @@
+//! The wrapper in front of each of the program's signal handlers.
+//!
+//! A handler must find the program where it is: at its own `syscall` instruction or behind it, not in a trampoline
+//! (unwinding, cancellation and glibc from 2.41 on look at that), and never in the middle of compiled code of ours.
+
+use crate::block_unsafe::{Block, try_current};
+use crate::entry_unsafe::{child_unmasked, enter, entered, exit, exit_end, trap_native, unmasked};
+use crate::signal::{SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
+use crate::{actions_unsafe, masks_unsafe, sites_unsafe};
+use abi::nr;
+use core::sync::atomic::Ordering;
+
+/// `syscall` is two bytes.
+const CALL_SIZE: u64 = 2;
+/// `siginfo_t` is 128 bytes.
+const SIGINFO_WORDS: usize = 16;
+
+/// Answers the handler to run, or 0.
+pub(crate) extern "C" fn deliver(signal: i32, info: *const Siginfo, context: *mut Ucontext) -> u64 {
+    let signal = signal.cast_unsigned();
+    let handler = actions_unsafe::program_handler(signal);
+    if let Some(block) = try_current() {
+        // SAFETY: the kernel's arguments are valid until the handler returns, the block as long as the thread.
+        let deferred = unsafe { settle(&mut *block, signal, info, &mut *context) };
+        if deferred {
+            return 0;
+        }
+    }
+    if matches!(handler, SIG_DFL | SIG_IGN) { 0 } else { handler }
+}
+
+/// Moves the context to where the program is. Answers `true` if it is in compiled code of ours: then the signal is
+/// kept for later.
+///
+/// # Safety
+/// `info` must be a whole `siginfo_t`.
+unsafe fn settle(block: &mut Block, signal: u32, info: *const Siginfo, context: &mut Ucontext) -> bool {
+    let rip = context.registers.rip;
+    if (exit()..exit_end()).contains(&rip) || rip == unmasked() || rip == child_unmasked() {
+        finish(block, context);
+    } else if (enter()..entered()).contains(&rip) {
+        if !block.on_own_stack(context.registers.rsp) {
+            context.registers.rip = context.registers.rcx;
+        }
+    }
+    if normalise(block, context) {
+        return false;
+    }
+    let compiled = block.on_own_stack(context.registers.rsp);
+    if !compiled || SYNCHRONOUS & bit(signal) != 0 {
+        return false;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { defer(block, info, context) };
+    true
+}
+
+/// Completes the way out: the frame has all that the program is to find.
+fn finish(block: &Block, context: &mut Ucontext) {
+    let (frame, registers) = (&block.frame, &mut context.registers);
+    registers.rax = frame.rax;
+    [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] = frame.args;
+    registers.rbx = frame.rbx;
+    registers.rbp = frame.rbp;
+    registers.r12 = frame.r12;
+    registers.r13 = frame.r13;
+    registers.r14 = frame.r14;
+    registers.r15 = frame.r15;
+    registers.rsp = frame.rsp;
+    registers.rip = frame.target;
+}
+
+/// From a trampoline, or the trap's way out, to the program's instruction. Answers whether it was one.
+fn normalise(block: &Block, context: &mut Ucontext) -> bool {
+    let registers = &mut context.registers;
+    if registers.rip == trap_native() {
+        registers.rip = block.trap_return - CALL_SIZE;
+    } else if registers.rip == trap_native() + CALL_SIZE {
+        registers.rip = block.trap_return;
+    } else if let Some(rip) = sites_unsafe::program_address(registers.rip) {
+        registers.rip = rip;
+    } else {
+        return false;
+    }
+    masks_unsafe::restore(block, registers);
+    true
+}
+
+/// Keeps the signal until the call returns to the program, and lets no other in. A call of ours that waits ends.
+///
+/// # Safety
+/// `info` must be a whole `siginfo_t`.
+unsafe fn defer(block: &mut Block, info: *const Siginfo, context: &mut Ucontext) {
+    // SAFETY: the caller's promise; both are aligned to eight bytes.
+    block.info = unsafe { *info.cast::<[u64; SIGINFO_WORDS]>() };
+    block.saved_mask = context.mask & !bit(SIGSYS);
+    block.pending.store(1, Ordering::Release);
+    context.mask = !SYNCHRONOUS;
+    let (base, gadget) = (host::gadget_unsafe::base() as u64, host::gadget_unsafe::offsets());
+    let waiting = base + gadget.interruptible as u64..=base + gadget.entering as u64;
+    if waiting.contains(&context.registers.rip) {
+        context.registers.rip = base + gadget.interrupted as u64;
+    }
+}
+
+/// Sends the deferred signal to this thread once more. All are blocked, and the caller unblocks them.
+pub(crate) extern "C" fn raise(block: *mut Block) {
+    // SAFETY: the block is the calling thread's, and with all signals blocked nothing else touches it.
+    unsafe {
+        let signal = (*block).info[0] & 0x7f;
+        if signal != 0 {
+            let (pid, tid) = (host::getpid(), host::gettid());
+            let info = (*block).info.as_ptr() as usize;
+            let args = [pid as usize, tid as usize, signal as usize, info, 0, 0];
+            if host::syscall(nr::RT_TGSIGQUEUEINFO, args) < 0 {
+                // RLIMIT_SIGPENDING: without its information rather than not at all.
+                let _ = host::tgkill(pid, tid, signal as u32);
+            }
+            (*block).info[0] = 0;
+        }
+        (*block).pending.store(0, Ordering::Release);
+    }
+}
+
+/// A SIGSYS that is no trap of ours (seccomp(2), kill(2)): the program's handler, if it has one, else the end.
+///
+/// # Safety
+/// The arguments must be those of a signal handler.
+pub(crate) unsafe fn foreign_sigsys(info: *const Siginfo, context: *mut Ucontext) {
+    match actions_unsafe::program_handler(SIGSYS) {
+        SIG_IGN => {}
+        SIG_DFL => host::exit_group(128 + SIGSYS.cast_signed()),
+        handler => {
+            // SAFETY: the program installed this address as a handler.
+            unsafe {
+                let handler: extern "C" fn(i32, *const Siginfo, *mut Ucontext) =
+                    core::mem::transmute(handler);
+                handler(SIGSYS.cast_signed(), info, context);
+            }
+        }
+    }
+}

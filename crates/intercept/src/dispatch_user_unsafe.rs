@@ -1,0 +1,74 @@
+//! Syscall User Dispatch (Documentation/admin-guide/syscall-user-dispatch.rst): a call made by an instruction
+//! outside of this object raises SIGSYS.
+
+use crate::block_unsafe::current;
+use crate::entry_unsafe::{enter, image_end, image_start, restorer, trap_native};
+use crate::signal::{KernelAction, SIGSYS, Siginfo, Ucontext};
+use abi::{Errno, nr};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// linux/prctl.h
+pub(crate) const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
+const PR_SYS_DISPATCH_ON: usize = 1;
+/// asm-generic/siginfo.h
+const SYS_USER_DISPATCH: i32 = 2;
+
+static ON: AtomicBool = AtomicBool::new(false);
+
+/// How many calls were caught by the trap.
+pub(crate) static TRAPS: AtomicU64 = AtomicU64::new(0);
+
+/// Installs the handler and switches dispatch on for the calling thread.
+///
+/// # Errors
+/// `EINVAL`: this kernel has none (before 5.11).
+pub(crate) fn start() -> Result<(), Errno> {
+    let action = KernelAction::trap(intercept_trap as *const () as u64, restorer());
+    // SAFETY: the handler does nothing but edit its own frame and block.
+    Errno::from_rax(unsafe {
+        host::syscall(nr::RT_SIGACTION, [SIGSYS as usize, &raw const action as usize, 0, 8, 0, 0])
+    })?;
+    // A mask is inherited over exec; a trap with SIGSYS blocked kills.
+    let sigsys = 1_u64 << (SIGSYS - 1);
+    // SAFETY: SIG_UNBLOCK of one signal.
+    unsafe { host::syscall(nr::RT_SIGPROCMASK, [1, &raw const sigsys as usize, 0, 8, 0, 0]) };
+    switch_on()?;
+    ON.store(true, Ordering::Release);
+    Ok(())
+}
+
+/// In the child of a fork: dispatch is off there.
+pub(crate) fn restart() {
+    if ON.load(Ordering::Acquire) {
+        let _ = switch_on();
+    }
+}
+
+/// The range that may make calls, as start and length. The kernel tests the address behind the instruction. 0, 0
+/// without dispatch.
+pub(crate) fn range() -> [u64; 2] {
+    if ON.load(Ordering::Acquire) { [image_start(), image_end() - image_start()] } else { [0, 0] }
+}
+
+fn switch_on() -> Result<(), Errno> {
+    let (start, len) = (image_start() as usize, (image_end() - image_start()) as usize);
+    let args = [PR_SET_SYSCALL_USER_DISPATCH as usize, PR_SYS_DISPATCH_ON, start, len, 0, 0];
+    // SAFETY: without a selector the kernel writes nowhere.
+    Errno::from_rax(unsafe { host::syscall(nr::PRCTL, args) }).map(drop)
+}
+
+/// The SIGSYS handler: points the program at the entry, as a trampoline would. All signals are blocked.
+extern "C" fn intercept_trap(_: i32, info: *const Siginfo, context: *mut Ucontext) {
+    // SAFETY: the kernel passes a siginfo and a context that are valid until this returns; every thread that can be
+    // dispatched has a block.
+    unsafe {
+        if (*info).code != SYS_USER_DISPATCH {
+            return crate::deliver_unsafe::foreign_sigsys(info, context);
+        }
+        TRAPS.fetch_add(1, Ordering::Relaxed);
+        let registers = &mut (*context).registers;
+        (*current()).trap_return = registers.rip;
+        registers.rcx = trap_native();
+        registers.rip = enter();
+    }
+}

@@ -1,0 +1,264 @@
+//! The way from a caught call to compiled code and back, in assembly.
+//!
+//! A thread arrives at `intercept_enter` with the call's registers and, in `%rcx`, the address of a `syscall`
+//! instruction that would carry the call out and go on in the program. Nothing is put on the program's stack: it may be
+//! 2 KiB of a goroutine, or shared with the parent of a vfork. No instruction here or in compiled code is VEX-encoded,
+//! so that saving 16 xmm registers saves all that can change.
+
+use crate::block_unsafe::{Block, Frame};
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+const XMM: usize = offset_of!(Block, frame) + offset_of!(Frame, xmm);
+const ARGS: usize = offset_of!(Block, frame) + offset_of!(Frame, args);
+
+macro_rules! entry_asm {
+    ($($line:expr,)*) => {
+        global_asm!(
+            $($line,)*
+            stack_top = const offset_of!(Block, stack_top),
+            rax = const offset_of!(Block, frame) + offset_of!(Frame, rax),
+            rdi = const ARGS,
+            rsi = const ARGS + 8,
+            rdx = const ARGS + 16,
+            r10 = const ARGS + 24,
+            r8 = const ARGS + 32,
+            r9 = const ARGS + 40,
+            rbx = const offset_of!(Block, frame) + offset_of!(Frame, rbx),
+            rbp = const offset_of!(Block, frame) + offset_of!(Frame, rbp),
+            r12 = const offset_of!(Block, frame) + offset_of!(Frame, r12),
+            r13 = const offset_of!(Block, frame) + offset_of!(Frame, r13),
+            r14 = const offset_of!(Block, frame) + offset_of!(Frame, r14),
+            r15 = const offset_of!(Block, frame) + offset_of!(Frame, r15),
+            rsp = const offset_of!(Block, frame) + offset_of!(Frame, rsp),
+            target = const offset_of!(Block, frame) + offset_of!(Frame, target),
+            pending = const offset_of!(Block, pending),
+            state = const offset_of!(Block, state),
+            trap_return = const offset_of!(Block, trap_return),
+            saved_mask = const offset_of!(Block, saved_mask),
+            xmm = const XMM,
+            slow = sym crate::slow_unsafe::slow,
+            raise = sym crate::deliver_unsafe::raise,
+            deliver = sym crate::deliver_unsafe::deliver,
+        );
+    };
+}
+
+entry_asm!(
+    ".macro intercept_label name",
+    ".hidden \\name",
+    ".globl \\name",
+    "\\name:",
+    ".endm",
+    ".pushsection .text.intercept,\"ax\",@progbits",
+    ".p2align 4",
+    "intercept_label intercept_enter",
+    "mov gs:[{rax}], rax",
+    "mov gs:[{rdi}], rdi",
+    "mov gs:[{rsi}], rsi",
+    "mov gs:[{rdx}], rdx",
+    "mov gs:[{r10}], r10",
+    "mov gs:[{r8}], r8",
+    "mov gs:[{r9}], r9",
+    "mov gs:[{rbx}], rbx",
+    "mov gs:[{rbp}], rbp",
+    "mov gs:[{r12}], r12",
+    "mov gs:[{r13}], r13",
+    "mov gs:[{r14}], r14",
+    "mov gs:[{r15}], r15",
+    "mov gs:[{target}], rcx",
+    "mov gs:[{rsp}], rsp",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movups gs:[{xmm} + 16 * \\n], xmm\\n",
+    ".endr",
+    "mov rsp, gs:[{stack_top}]",
+    "intercept_label intercept_entered",
+    "cld",
+    "mov rdi, gs:[0]",
+    "call {slow}",
+    // A signal up to here is deferred. From `intercept_exit` on the frame is complete, and the signal's wrapper
+    // finishes what is left.
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movups xmm\\n, gs:[{xmm} + 16 * \\n]",
+    ".endr",
+    "intercept_label intercept_exit",
+    "cmp dword ptr gs:[{pending}], 0",
+    "jne 2f",
+    "mov rax, gs:[{rax}]",
+    "mov rdi, gs:[{rdi}]",
+    "mov rsi, gs:[{rsi}]",
+    "mov rdx, gs:[{rdx}]",
+    "mov r10, gs:[{r10}]",
+    "mov r8, gs:[{r8}]",
+    "mov r9, gs:[{r9}]",
+    "mov rbx, gs:[{rbx}]",
+    "mov rbp, gs:[{rbp}]",
+    "mov r12, gs:[{r12}]",
+    "mov r13, gs:[{r13}]",
+    "mov r14, gs:[{r14}]",
+    "mov r15, gs:[{r15}]",
+    "mov rsp, gs:[{rsp}]",
+    "jmp qword ptr gs:[{target}]",
+    "intercept_label intercept_exit_end",
+    // A deferred signal: sent again, then all are unblocked. They arrive behind the `syscall` below.
+    "2:",
+    "mov rsp, gs:[{stack_top}]",
+    "mov rdi, gs:[0]",
+    "call {raise}",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movups xmm\\n, gs:[{xmm} + 16 * \\n]",
+    ".endr",
+    "mov eax, 14", // rt_sigprocmask(SIG_SETMASK, &saved_mask, NULL, 8)
+    "mov edi, 2",
+    "mov rsi, gs:[0]",
+    "add rsi, {saved_mask}",
+    "xor edx, edx",
+    "mov r10d, 8",
+    "syscall",
+    "intercept_label intercept_unmasked",
+    "jmp intercept_exit",
+    // The last of a thread: its block may be another's as soon as it is free.
+    ".p2align 4",
+    "intercept_label intercept_thread_exit",
+    "mov dword ptr gs:[{state}], 0",
+    "syscall",
+    "ud2",
+    // Carries out a trapped call.
+    ".p2align 4",
+    "intercept_label intercept_trap_native",
+    "syscall",
+    "jmp qword ptr gs:[{trap_return}]",
+    // intercept_clone(rdi: number, rsi: its six arguments, rdx: the child's block, rcx: [start, length] of the range
+    // that may make calls; length 0: no dispatch). All signals are blocked. The child takes nothing from the stack,
+    // which may be its parent's: what it needs is in its block, and the block in rbx.
+    ".p2align 4",
+    "intercept_label intercept_clone",
+    "push rbx",
+    "push r12",
+    "push r13",
+    "mov rbx, rdx",
+    "mov r12, [rcx]",
+    "mov r13, [rcx + 8]",
+    "mov rax, rdi",
+    "mov r11, rsi",
+    "mov rdi, [r11]",
+    "mov rsi, [r11 + 8]",
+    "mov rdx, [r11 + 16]",
+    "mov r10, [r11 + 24]",
+    "mov r8, [r11 + 32]",
+    "mov r9, [r11 + 40]",
+    "syscall",
+    "test rax, rax",
+    "jz 3f",
+    "pop r13",
+    "pop r12",
+    "pop rbx",
+    "ret",
+    "3:",
+    "mov eax, 158", // arch_prctl(ARCH_SET_GS, block)
+    "mov edi, 0x1001",
+    "mov rsi, rbx",
+    "syscall",
+    "test r13, r13",
+    "jz 4f",
+    "mov eax, 157", // prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, start, length, NULL)
+    "mov edi, 59",
+    "mov esi, 1",
+    "mov rdx, r12",
+    "mov r10, r13",
+    "xor r8d, r8d",
+    "syscall",
+    "4:",
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movups xmm\\n, gs:[{xmm} + 16 * \\n]",
+    ".endr",
+    "mov eax, 14",
+    "mov edi, 2",
+    "lea rsi, [rbx + {saved_mask}]",
+    "xor edx, edx",
+    "mov r10d, 8",
+    "syscall",
+    "intercept_label intercept_child_unmasked",
+    "jmp intercept_exit",
+    // The kernel calls this for each of the program's signals. It ends as a jump to the program's handler on the
+    // same frame.
+    ".p2align 4",
+    "intercept_label intercept_handler",
+    "push rdi",
+    "push rsi",
+    "push rdx",
+    "call {deliver}",
+    "pop rdx",
+    "pop rsi",
+    "pop rdi",
+    "test rax, rax",
+    "jz 5f",
+    "mov r11, rax",
+    "xor eax, eax",
+    "jmp r11",
+    "5:",
+    "ret",
+    ".p2align 4",
+    "intercept_label intercept_restorer",
+    "mov eax, 15", // rt_sigreturn
+    "syscall",
+    "ud2",
+    ".popsection",
+);
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $function:ident $symbol:ident;)*) => {
+        unsafe extern "C" {
+            $(static $symbol: u8;)*
+        }
+        $($(#[$doc])* pub(crate) fn $function() -> u64 {
+            &raw const $symbol as u64
+        })*
+    };
+}
+
+labels! {
+    /// Where trampolines and the trap send a thread.
+    enter intercept_enter;
+    /// Here `%rsp` is ours.
+    entered intercept_entered;
+    /// From here the frame is complete ...
+    exit intercept_exit;
+    /// ... to here.
+    exit_end intercept_exit_end;
+    /// Here a deferred signal arrives again.
+    unmasked intercept_unmasked;
+    /// Here a new thread is first interrupted.
+    child_unmasked intercept_child_unmasked;
+    /// exit(2) of a thread.
+    thread_exit intercept_thread_exit;
+    /// The `syscall` of trapped calls.
+    trap_native intercept_trap_native;
+    /// What the kernel has for each handler of the program's.
+    handler intercept_handler;
+    /// The restorer of our own handler.
+    restorer intercept_restorer;
+    /// The first byte of this object in memory.
+    image_start __ehdr_start;
+    /// The first byte behind this object in memory.
+    image_end _end;
+}
+
+unsafe extern "C" {
+    fn intercept_clone(
+        number: u64,
+        args: *const [u64; 6],
+        child: *mut Block,
+        dispatch: *const [u64; 2],
+    ) -> isize;
+}
+
+/// Carries out a clone whose child shares this memory and starts on `child`.
+///
+/// # Safety
+/// All signals are blocked, the child's frame, mask and stack are set, and for a child without a stack of its own
+/// the kernel holds the caller until it is gone (CLONE_VFORK).
+pub(crate) unsafe fn clone(number: u32, args: &[u64; 6], child: *mut Block, dispatch: [u64; 2]) -> isize {
+    // SAFETY: the caller's promise.
+    unsafe { intercept_clone(u64::from(number), args, child, &raw const dispatch) }
+}

@@ -1,0 +1,166 @@
+//! What the program was started with, and the objects that ld.so has mapped.
+
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_char};
+use sitelist::BuildId;
+
+/// elf(5)
+const PT_DYNAMIC: u32 = 2;
+const PT_NOTE: u32 = 4;
+const PT_PHDR: u32 = 6;
+const DT_NULL: u64 = 0;
+const DT_DEBUG: u64 = 21;
+const NT_GNU_BUILD_ID: u32 = 3;
+/// getauxval(3)
+const AT_NULL: u64 = 0;
+const AT_PHDR: u64 = 3;
+const AT_PHNUM: u64 = 5;
+
+/// The environment that ld.so hands to the library's first function.
+#[derive(Clone, Copy)]
+pub struct Image {
+    environment: *const *const c_char,
+}
+
+/// An object that ld.so has mapped.
+pub(crate) struct Object {
+    pub(crate) base: u64,
+    pub(crate) path: &'static CStr,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct ProgramHeader {
+    kind: u32,
+    flags: u32,
+    offset: u64,
+    address: u64,
+    physical: u64,
+    file_size: u64,
+    memory_size: u64,
+    align: u64,
+}
+
+/// `struct link_map` (link.h).
+#[repr(C)]
+struct LinkMap {
+    base: u64,
+    name: *const c_char,
+    dynamic: u64,
+    next: *const LinkMap,
+}
+
+impl Image {
+    /// # Safety
+    /// `environment` must be the `envp` of this process, as the kernel laid it out, with the auxiliary vector behind.
+    #[must_use]
+    pub unsafe fn new(environment: *const *const c_char) -> Self {
+        Self { environment }
+    }
+
+    /// The variables, each `NAME=value`.
+    pub fn environment(self) -> impl Iterator<Item = &'static [u8]> {
+        (0..).map_while(move |at| {
+            // SAFETY: the array ends with a null pointer, and this stops there.
+            let variable = unsafe { *self.environment.add(at) };
+            // SAFETY: the strings live as long as the process.
+            (!variable.is_null()).then(|| unsafe { CStr::from_ptr(variable) }.to_bytes())
+        })
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn variable(self, name: &[u8]) -> Option<&'static [u8]> {
+        self.environment().find_map(|variable| variable.strip_prefix(name)?.strip_prefix(b"="))
+    }
+
+    fn auxiliary(self, key: u64) -> Option<u64> {
+        let behind = self.environment().count() + 1;
+        // SAFETY: the auxiliary vector lies behind the environment and ends with AT_NULL.
+        unsafe {
+            let mut entry = self.environment.add(behind).cast::<[u64; 2]>();
+            while (*entry)[0] != AT_NULL {
+                if (*entry)[0] == key {
+                    return Some((*entry)[1]);
+                }
+                entry = entry.add(1);
+            }
+        }
+        None
+    }
+
+    /// The objects that ld.so has mapped so far, the program itself left out.
+    pub(crate) fn objects(self) -> Vec<Object> {
+        let mut objects = Vec::new();
+        // SAFETY: ld.so fills DT_DEBUG before it calls the first library function, and keeps the list.
+        unsafe {
+            let mut map = self.link_map().unwrap_or(core::ptr::null());
+            while !map.is_null() {
+                let LinkMap { base, name, next, .. } = *map;
+                if base != 0 && !name.is_null() && *name != 0 {
+                    objects.push(Object { base, path: CStr::from_ptr(name) });
+                }
+                map = next;
+            }
+        }
+        objects
+    }
+
+    unsafe fn link_map(self) -> Option<*const LinkMap> {
+        let headers = self.auxiliary(AT_PHDR)?;
+        let count = usize::try_from(self.auxiliary(AT_PHNUM)?).ok()?;
+        // SAFETY: the kernel passes where it mapped the program's headers.
+        let table = unsafe { core::slice::from_raw_parts(headers as *const ProgramHeader, count) };
+        let base = table.iter().find(|header| header.kind == PT_PHDR).map_or(0, |own| headers - own.address);
+        let dynamic = table.iter().find(|header| header.kind == PT_DYNAMIC)?;
+        let mut entry = (base + dynamic.address) as *const [u64; 2];
+        // SAFETY: the dynamic section ends with DT_NULL; DT_DEBUG points to `struct r_debug`, whose second
+        // word is the list.
+        unsafe {
+            while (*entry)[0] != DT_NULL {
+                if (*entry)[0] == DT_DEBUG && (*entry)[1] != 0 {
+                    return Some(*((*entry)[1] as *const *const LinkMap).add(1));
+                }
+                entry = entry.add(1);
+            }
+        }
+        None
+    }
+}
+
+impl Object {
+    /// The object's build-id, from its note in memory.
+    pub(crate) fn build_id(&self) -> Option<BuildId> {
+        // SAFETY: a shared object's header lies at its base; ld.so has checked it.
+        let headers = unsafe {
+            let header = self.base as *const u8;
+            if core::slice::from_raw_parts(header, 4) != b"\x7fELF" {
+                return None;
+            }
+            let offset = header.add(32).cast::<u64>().read_unaligned();
+            let count = header.add(56).cast::<u16>().read_unaligned();
+            core::slice::from_raw_parts((self.base + offset) as *const ProgramHeader, usize::from(count))
+        };
+        let notes = headers.iter().filter(|header| header.kind == PT_NOTE);
+        notes
+            .filter_map(|header| {
+                let len = usize::try_from(header.memory_size).ok()?;
+                // SAFETY: the segment is mapped.
+                Some(unsafe { core::slice::from_raw_parts((self.base + header.address) as *const u8, len) })
+            })
+            .find_map(build_id_in)
+    }
+}
+
+/// The build-id in a segment of notes (elf(5), `Elf64_Nhdr`).
+fn build_id_in(mut notes: &[u8]) -> Option<BuildId> {
+    loop {
+        let word = |at: usize| Some(u32::from_ne_bytes(notes.get(at..at + 4)?.try_into().ok()?));
+        let (name, descriptor, kind) = (word(0)? as usize, word(4)? as usize, word(8)?);
+        let start = 12 + name.next_multiple_of(4);
+        if kind == NT_GNU_BUILD_ID && notes.get(12..12 + name)? == b"GNU\0" {
+            return BuildId::from_note(notes.get(start..start + descriptor)?);
+        }
+        notes = notes.get(start + descriptor.next_multiple_of(4)..)?;
+    }
+}

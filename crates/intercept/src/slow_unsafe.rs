@@ -1,0 +1,139 @@
+//! A caught call, in compiled code: what this crate has to do itself, and the question to the hooks.
+
+use crate::block_unsafe::Block;
+use crate::dispatch_user_unsafe::PR_SET_SYSCALL_USER_DISPATCH;
+use crate::entry_unsafe::{thread_exit, trap_native};
+use crate::hooks::{Answer, Call, Hooks, Interest};
+use crate::signal::{MASK_AT, SA_RESTART, SIGSYS, bit};
+use crate::{actions_unsafe, clone_unsafe, interest, marks, masks_unsafe, sites_unsafe};
+use abi::{Errno, nr};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+/// linux/errno.h
+const ERESTARTSYS: isize = -512;
+/// asm/prctl.h
+const ARCH_SET_GS: u64 = 0x1001;
+const ARCH_GET_GS: u64 = 0x1004;
+/// `syscall` is two bytes.
+const CALL_SIZE: u64 = 2;
+
+static HOOKS: AtomicPtr<Hooks> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The hooks from now on.
+pub(crate) fn set_hooks(hooks: &'static Hooks) {
+    HOOKS.store(core::ptr::from_ref(hooks).cast_mut(), Ordering::Release);
+}
+
+/// The hooks.
+pub(crate) fn hooks() -> &'static Hooks {
+    // SAFETY: `set_hooks` runs before the first call is caught, and only it stores here.
+    unsafe { &*HOOKS.load(Ordering::Acquire) }
+}
+
+/// Called by `intercept_enter` on our stack.
+pub(crate) extern "C" fn slow(block: *mut Block) {
+    loop {
+        // SAFETY: the block is the calling thread's, and only signal handlers on this thread share it.
+        let frame = unsafe { (*block).frame };
+        let call = Call { nr: frame.rax as u32, args: frame.args };
+        let answer = own(block, &call).unwrap_or_else(|| ask(&call));
+        let answer = match answer {
+            Answer::Host => masks_unsafe::strip(block, &call),
+            done => done,
+        };
+        match answer {
+            Answer::Host => return,
+            Answer::Done(ERESTARTSYS) if !interrupted(block, frame.target) => {}
+            Answer::Done(ERESTARTSYS) => return,
+            Answer::Done(value) => return done(block, value),
+        }
+    }
+}
+
+/// Leaves behind the call with this value.
+fn done(block: *mut Block, value: isize) {
+    // SAFETY: as in `slow`.
+    unsafe {
+        (*block).frame.rax = value as u64;
+        (*block).frame.target += CALL_SIZE;
+    }
+}
+
+/// A signal ended the call. With a handler to be run the call fails or, by SA_RESTART, is made again by the program
+/// after it; without one it is made again here (`false`).
+fn interrupted(block: *mut Block, target: u64) -> bool {
+    // SAFETY: as in `slow`.
+    let (pending, signal) =
+        unsafe { ((*block).pending.load(Ordering::Acquire), ((*block).info[0] & 0x7f) as u32) };
+    if pending == 0 {
+        return false;
+    }
+    if actions_unsafe::flags(signal) & SA_RESTART == 0 {
+        done(block, Errno::EINTR.to_rax());
+        return true;
+    }
+    // SAFETY: as in `slow`.
+    unsafe {
+        let again = if target == trap_native() {
+            (*block).trap_return - CALL_SIZE
+        } else {
+            sites_unsafe::program_address(target).unwrap_or(target)
+        };
+        (*block).frame.target = again;
+    }
+    true
+}
+
+/// Asks the hooks, unless the number and the descriptor say that they need not be asked.
+fn ask(call: &Call) -> Answer {
+    let asked = match interest::of(call.nr) {
+        Interest::Never => false,
+        Interest::IfMarked(at) => call.args.get(usize::from(at)).is_none_or(|&fd| marks::is_set(fd as u32)),
+        Interest::Always => true,
+    };
+    if asked { (hooks().dispatch)(call) } else { Answer::Host }
+}
+
+/// The calls that this crate answers itself or prepares.
+fn own(block: *mut Block, call: &Call) -> Option<Answer> {
+    Some(match call.nr {
+        nr::RT_SIGACTION => actions_unsafe::rt_sigaction(&call.args),
+        nr::RT_SIGRETURN => return_from_signal(block),
+        nr::CLONE | nr::CLONE3 | nr::FORK | nr::VFORK => clone_unsafe::clone(block, call),
+        nr::EXIT => exit(block),
+        // Nested dispatch cannot be had: there is one range and one handler.
+        nr::PRCTL if call.args[0] == PR_SET_SYSCALL_USER_DISPATCH => Answer::Done(Errno::EINVAL.to_rax()),
+        nr::ARCH_PRCTL if call.args[0] == ARCH_SET_GS => Answer::Done(Errno::EPERM.to_rax()),
+        nr::ARCH_PRCTL if call.args[0] == ARCH_GET_GS => get_gs(call.args[1]),
+        _ => return None,
+    })
+}
+
+/// As far as the program knows, `%gs` was never set.
+fn get_gs(address: u64) -> Answer {
+    let answer = host::copy_out(address, &[0; 8]);
+    Answer::Done(answer.map_or_else(Errno::to_rax, |()| 0))
+}
+
+/// A handler may have put SIGSYS into the mask that it returns to.
+fn return_from_signal(block: *mut Block) -> Answer {
+    // SAFETY: as in `slow`.
+    let mask_at = unsafe { (*block).frame.rsp }.wrapping_add(MASK_AT);
+    let mut mask = [0; 8];
+    if host::copy_in(mask_at, &mut mask).is_ok() {
+        let stripped = u64::from_ne_bytes(mask) & !bit(SIGSYS);
+        let _ = host::copy_out(mask_at, &stripped.to_ne_bytes());
+    }
+    Answer::Host
+}
+
+/// The thread's block is given back in the last instruction before the call.
+fn exit(block: *mut Block) -> Answer {
+    let all = !bit(SIGSYS);
+    // SAFETY: the block is the calling thread's; blocking signals harms nobody.
+    unsafe {
+        host::syscall(nr::RT_SIGPROCMASK, [2, &raw const all as usize, 0, 8, 0, 0]);
+        (*block).frame.target = thread_exit();
+    }
+    Answer::Host
+}

@@ -1,0 +1,87 @@
+//! The start, before the program has run an instruction of its own.
+
+use crate::hooks::Hooks;
+use crate::image_unsafe::{Image, Object};
+use crate::sites_unsafe::{Module, rewrite};
+use crate::{block_unsafe, cache_unsafe, dispatch_user_unsafe, interest, slow_unsafe};
+use abi::Errno;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::sync::atomic::AtomicU32;
+use sitelist::{BuildId, SiteList};
+
+/// How calls are caught from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caught {
+    /// Instructions rewritten.
+    pub rewritten: usize,
+    /// Whether the others are trapped.
+    pub trapped: bool,
+}
+
+/// Objects that hold true `syscall` instructions; other libraries of a distribution have none.
+const WITH_SITES: &[&[u8]] = &[b"libc.", b"libc-", b"ld-", b"libpthread", b"liburing.", b"libgomp."];
+const SANITIZERS: &[&[u8]] = &[b"libasan.", b"libtsan.", b"libubsan.", b"liblsan."];
+
+/// Catches the program's calls from now on. `RUMPHIJACK__NOPATCH=1` in the environment leaves the program's code
+/// as it is: all calls are trapped.
+///
+/// # Errors
+/// The host's: there is no memory, or the calls cannot be caught in any way (`ENOSYS`).
+///
+/// # Safety
+/// The process has one thread, and `%gs` is nobody's.
+pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
+    interest::fill(hooks.interest);
+    let hooks: &'static Hooks = Box::leak(Box::new(hooks));
+    slow_unsafe::set_hooks(hooks);
+    block_unsafe::activate()?;
+    // SAFETY: the flag is in the thread's block.
+    unsafe { host::gadget_unsafe::set_pending(pending) };
+    let patch = image.variable(b"RUMPHIJACK__NOPATCH") != Some(b"1");
+    let modules = if patch { modules(hooks, image) } else { Vec::new() };
+    let trapped = dispatch_user_unsafe::start().is_ok();
+    // SAFETY: the caller's promise.
+    let rewritten = unsafe { rewrite(&modules) };
+    if rewritten == 0 && !trapped { Err(Errno::ENOSYS) } else { Ok(Caught { rewritten, trapped }) }
+}
+
+extern "C" fn pending() -> *const AtomicU32 {
+    // SAFETY: `start` gave this thread a block before it named this function, and `clone` gives one to each thread.
+    unsafe { &raw const (*block_unsafe::current()).pending }
+}
+
+fn modules(hooks: &Hooks, image: Image) -> Vec<Module> {
+    let directory = cache_unsafe::directory(image);
+    let objects = image.objects().into_iter().filter(|object| is_wanted(object.path.to_bytes()));
+    objects.filter_map(|object| module(hooks, directory.as_deref(), &object)).collect()
+}
+
+fn is_wanted(path: &[u8]) -> bool {
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    WITH_SITES.iter().chain(SANITIZERS).any(|prefix| name.starts_with(prefix))
+}
+
+fn module(hooks: &Hooks, directory: Option<&[u8]>, object: &Object) -> Option<Module> {
+    let id = object.build_id()?;
+    let size = cache_unsafe::file_size(object.path)?;
+    let fits = |bytes: &[u8]| decode(bytes, id, size);
+    let kept = directory.and_then(|directory| fits(&cache_unsafe::read(directory, id)?));
+    let list = match kept {
+        Some(list) => list,
+        None => {
+            let bytes = (hooks.sites)(object.path.to_bytes(), id, size)?;
+            let list = fits(&bytes)?;
+            if let Some(directory) = directory {
+                // Without a cache the next program asks again.
+                let _ = cache_unsafe::write(directory, id, &bytes);
+            }
+            list
+        }
+    };
+    Some(Module { base: object.base, list })
+}
+
+fn decode(bytes: &[u8], id: BuildId, size: u64) -> Option<SiteList> {
+    SiteList::decode(bytes).filter(|list| list.build_id == id && list.file_size == size)
+}

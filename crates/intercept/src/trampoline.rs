@@ -1,0 +1,213 @@
+//! The machine code that a rewritten site jumps to.
+//!
+//! ```text
+//!          what the jump replaced in front of the call
+//! decide:  number and descriptor the host's?  else slow
+//! native:  syscall
+//!          what the jump replaced behind the call
+//!          jmp back
+//! slow:    lea native, %rcx
+//!          jmp intercept_enter
+//! ```
+//! `%rcx` and `%r11` are free: the instruction destroys them.
+
+use crate::interest::{IF_MARKED, NEVER, NUMBERS};
+use crate::marks::MARKS;
+use crate::signal::{MASK_AT, SIGSYS};
+use alloc::vec::Vec;
+use sitelist::{Fixup, Site};
+
+/// rt_sigreturn(2).
+const RT_SIGRETURN: u32 = abi::nr::RT_SIGRETURN;
+
+/// Addresses that trampolines refer to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings {
+    /// `intercept_enter`.
+    pub(crate) enter: u64,
+    /// A byte per number ([`crate::interest`]).
+    pub(crate) numbers: u64,
+    /// A byte per descriptor ([`crate::marks`]).
+    pub(crate) marks: u64,
+}
+
+/// A trampoline, and where its parts are.
+#[derive(Debug)]
+pub(crate) struct Trampoline {
+    pub(crate) code: Vec<u8>,
+    pub(crate) decide: usize,
+    pub(crate) native: usize,
+    pub(crate) slow: usize,
+}
+
+struct Emitter {
+    code: Vec<u8>,
+    at: u64,
+}
+
+impl Emitter {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.code.extend_from_slice(bytes);
+    }
+
+    /// An instruction that ends in a displacement to this address; `None`: it is out of reach.
+    fn relative(&mut self, opcode: &[u8], to: u64) -> Option<()> {
+        self.bytes(opcode);
+        let next = self.at + self.code.len() as u64 + 4;
+        self.bytes(&displacement(next, to)?.to_le_bytes());
+        Some(())
+    }
+
+    /// Instructions that lay at `from`, moved here.
+    fn moved(&mut self, code: &[u8], skip: usize, from: u64, fixups: &[Fixup]) -> Option<()> {
+        let here = self.code.len();
+        self.bytes(code);
+        for fixup in fixups {
+            let Some(at) = usize::from(fixup.at).checked_sub(skip) else { continue };
+            let Some(slot) = self.code.get_mut(here + at..here + at + 4).filter(|_| at + 4 <= code.len())
+            else {
+                continue;
+            };
+            let next = u64::from(fixup.next);
+            let old = i32::from_le_bytes(slot.try_into().ok()?);
+            let to = (from + next).wrapping_add_signed(i64::from(old));
+            let moved_next = self.at + here as u64 + next - skip as u64;
+            slot.copy_from_slice(&displacement(moved_next, to)?.to_le_bytes());
+        }
+        Some(())
+    }
+
+    /// A short forward jump, to be aimed by [`Emitter::land`].
+    fn forward(&mut self, opcode: u8) -> usize {
+        self.bytes(&[opcode, 0]);
+        self.code.len()
+    }
+
+    fn land(&mut self, jumps: &[usize]) -> Option<()> {
+        for &jump in jumps {
+            let distance = i8::try_from(self.code.len() - jump).ok()?;
+            *self.code.get_mut(jump - 1)? = distance.cast_unsigned();
+        }
+        Some(())
+    }
+}
+
+/// The displacement from the end of an instruction to an address.
+pub(crate) fn displacement(next: u64, to: u64) -> Option<i32> {
+    i32::try_from(to.wrapping_sub(next).cast_signed()).ok()
+}
+
+const JB: u8 = 0x72;
+const JAE: u8 = 0x73;
+const JNE: u8 = 0x75;
+const JA: u8 = 0x77;
+
+/// The trampoline at `at` for a site of the object at `base`. `class` answers a number's byte in the table of
+/// interests. `None`: something is out of reach.
+pub(crate) fn build(
+    site: &Site,
+    base: u64,
+    at: u64,
+    around: &Surroundings,
+    class: fn(u32) -> u8,
+) -> Option<Trampoline> {
+    let mut code = Emitter { code: Vec::with_capacity(96), at };
+    let start = base + u64::from(site.start);
+    code.moved(site.before(), 0, start, &site.fixups)?;
+    let decide = code.code.len();
+    let mut to_slow = Vec::new();
+    let mut to_native = Vec::new();
+    match number(site) {
+        Some(RT_SIGRETURN) => strip_mask(&mut code),
+        Some(number) => known(&mut code, class(number), around, &mut to_slow)?,
+        None => unknown(&mut code, around, &mut to_slow, &mut to_native)?,
+    }
+    code.land(&to_native)?;
+    let native = code.code.len();
+    code.bytes(&[0x0f, 0x05]);
+    let skip = site.code.len() - site.after().len();
+    code.moved(site.after(), skip, start, &site.fixups)?;
+    code.relative(&[0xe9], base + u64::from(site.resume()))?;
+    let slow = code.code.len();
+    code.land(&to_slow)?;
+    code.relative(&[0x48, 0x8d, 0x0d], at + native as u64)?;
+    code.relative(&[0xe9], around.enter)?;
+    Some(Trampoline { code: code.code, decide, native, slow })
+}
+
+/// The call's number, where the one instruction in front says it.
+fn number(site: &Site) -> Option<u32> {
+    match site.before() {
+        [0xb8, number @ ..] | [0x48, 0xc7, 0xc0, number @ ..] => {
+            number.try_into().ok().map(u32::from_le_bytes)
+        }
+        _ => None,
+    }
+}
+
+/// A handler may have put SIGSYS into the mask that it returns to: `andb $~bit, MASK(%rsp)`.
+fn strip_mask(code: &mut Emitter) {
+    let bit = SIGSYS - 1;
+    let byte = MASK_AT as u32 + bit / 8;
+    code.bytes(&[0x80, 0xa4, 0x24]);
+    code.bytes(&byte.to_le_bytes());
+    code.bytes(&[!(1 << (bit % 8))]);
+}
+
+fn known(code: &mut Emitter, class: u8, around: &Surroundings, to_slow: &mut Vec<usize>) -> Option<()> {
+    // mov %edi, %esi, %edx, %r10d, %r8d, %r9d to %r11d
+    const MOVES: [[u8; 3]; 6] = [
+        [0x41, 0x89, 0xfb],
+        [0x41, 0x89, 0xf3],
+        [0x41, 0x89, 0xd3],
+        [0x45, 0x89, 0xd3],
+        [0x45, 0x89, 0xc3],
+        [0x45, 0x89, 0xcb],
+    ];
+    if class == NEVER {
+        return Some(());
+    }
+    match MOVES.get(usize::from(class - IF_MARKED)) {
+        Some(argument) => if_marked(code, *argument, around, to_slow),
+        None => {
+            // Always: what follows up to `slow` is for the way back.
+            to_slow.push(code.forward(0xeb));
+            Some(())
+        }
+    }
+}
+
+/// To `slow` if the descriptor in the register that `argument` moves to `%r11d` is marked.
+fn if_marked(
+    code: &mut Emitter,
+    argument: [u8; 3],
+    around: &Surroundings,
+    to_slow: &mut Vec<usize>,
+) -> Option<()> {
+    code.bytes(&argument);
+    code.bytes(&[0x41, 0x81, 0xfb]); // cmp $MARKS, %r11d
+    code.bytes(&u32::try_from(MARKS).ok()?.to_le_bytes());
+    to_slow.push(code.forward(JAE));
+    code.relative(&[0x48, 0x8d, 0x0d], around.marks)?; // lea marks, %rcx
+    code.bytes(&[0x42, 0x80, 0x3c, 0x19, 0x00]); // cmpb $0, (%rcx,%r11)
+    to_slow.push(code.forward(JNE));
+    Some(())
+}
+
+/// The number is in `%eax`: the host's, by the first argument's mark, or slow.
+fn unknown(
+    code: &mut Emitter,
+    around: &Surroundings,
+    to_slow: &mut Vec<usize>,
+    to_native: &mut Vec<usize>,
+) -> Option<()> {
+    code.bytes(&[0x41, 0x89, 0xc3]); // mov %eax, %r11d
+    code.bytes(&[0x41, 0x81, 0xfb]); // cmp $NUMBERS, %r11d
+    code.bytes(&u32::try_from(NUMBERS).ok()?.to_le_bytes());
+    to_slow.push(code.forward(JAE));
+    code.relative(&[0x48, 0x8d, 0x0d], around.numbers)?; // lea numbers, %rcx
+    code.bytes(&[0x42, 0x80, 0x3c, 0x19, IF_MARKED]); // cmpb $IF_MARKED, (%rcx,%r11)
+    to_native.push(code.forward(JB));
+    to_slow.push(code.forward(JA));
+    if_marked(code, [0x41, 0x89, 0xfb], around, to_slow)
+}
