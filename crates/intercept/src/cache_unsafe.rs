@@ -1,7 +1,7 @@
 //! Site lists in the user's cache directory: `$XDG_CACHE_HOME/rumphijack/BUILD-ID.sites`, else below `$HOME/.cache`.
 
 use crate::image_unsafe::Image;
-use abi::raw::general::{O_CLOEXEC, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY};
+use abi::raw::general::{O_CLOEXEC, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_WRONLY};
 use abi::{Errno, nr};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -90,6 +90,14 @@ fn open(path: &[u8], flags: u32) -> Result<Fd, Errno> {
         host::syscall(nr::OPEN, [path.as_ptr() as usize, flags as usize, 0o600, 0, 0, 0])
     })?;
     u32::try_from(number).map(Fd::own).map_err(|_| Errno::EMFILE)
+}
+
+/// The file that traps are counted in.
+///
+/// # Errors
+/// open(2)'s.
+pub(crate) fn open_counters(path: &[u8]) -> Result<Fd, Errno> {
+    open(&[path, b"\0"].concat(), O_RDWR | O_CLOEXEC)
 }
 
 /// A file's size.

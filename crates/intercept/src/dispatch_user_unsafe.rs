@@ -4,8 +4,10 @@
 use crate::block_unsafe::current;
 use crate::entry_unsafe::{enter, image_end, image_start, restorer, trap_native};
 use crate::signal::{KernelAction, SIGSYS, Siginfo, Ucontext};
+use abi::raw::general::{MAP_SHARED, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use host::Fd;
 
 /// linux/prctl.h
 pub(crate) const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
@@ -15,8 +17,34 @@ const SYS_USER_DISPATCH: i32 = 2;
 
 static ON: AtomicBool = AtomicBool::new(false);
 
+/// How many calls were caught by the trap, and where the last one was made.
+static TRAPS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// Where traps are counted if not in `TRAPS`.
+static SHARED: AtomicPtr<[AtomicU64; 2]> = AtomicPtr::new(core::ptr::null_mut());
+
+fn counters() -> &'static [AtomicU64; 2] {
+    // SAFETY: only `share_counters` stores here, and what it stores is never unmapped.
+    unsafe { SHARED.load(Ordering::Acquire).as_ref() }.unwrap_or(&TRAPS)
+}
+
 /// How many calls were caught by the trap.
-pub(crate) static TRAPS: AtomicU64 = AtomicU64::new(0);
+pub(crate) fn traps() -> u64 {
+    counters()[0].load(Ordering::Relaxed)
+}
+
+/// Counts traps in the first 16 bytes of this open file, together with other processes.
+///
+/// # Errors
+/// mmap(2)'s.
+pub(crate) fn share_counters(file: &Fd) -> Result<(), Errno> {
+    let (prot, flags) = (PROT_READ | PROT_WRITE, MAP_SHARED);
+    let args = [0, size_of_val(&TRAPS), prot as usize, flags as usize, file.number() as usize, 0];
+    // SAFETY: a new mapping.
+    let at = Errno::from_rax(unsafe { host::syscall(nr::MMAP, args) })?;
+    SHARED.store(at as *mut [AtomicU64; 2], Ordering::Release);
+    Ok(())
+}
 
 /// Installs the handler and switches dispatch on for the calling thread.
 ///
@@ -65,8 +93,10 @@ extern "C" fn intercept_trap(_: i32, info: *const Siginfo, context: *mut Ucontex
         if (*info).code != SYS_USER_DISPATCH {
             return crate::deliver_unsafe::foreign_sigsys(info, context);
         }
-        TRAPS.fetch_add(1, Ordering::Relaxed);
         let registers = &mut (*context).registers;
+        let [count, last] = counters();
+        count.fetch_add(1, Ordering::Relaxed);
+        last.store(registers.rip, Ordering::Relaxed);
         (*current()).trap_return = registers.rip;
         registers.rcx = trap_native();
         registers.rip = enter();

@@ -50,5 +50,5 @@ pub fn task() -> usize {
 /// How many calls the trap has caught in this process.
 #[must_use]
 pub fn traps() -> u64 {
-    dispatch_user_unsafe::TRAPS.load(core::sync::atomic::Ordering::Relaxed)
+    dispatch_user_unsafe::traps()
 }

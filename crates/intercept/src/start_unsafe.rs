@@ -24,7 +24,8 @@ const WITH_SITES: &[&[u8]] = &[b"libc.", b"libc-", b"ld-", b"libpthread", b"libu
 const SANITIZERS: &[&[u8]] = &[b"libasan.", b"libtsan.", b"libubsan.", b"liblsan."];
 
 /// Catches the program's calls from now on. `RUMPHIJACK__NOPATCH=1` in the environment leaves the program's code
-/// as it is: all calls are trapped.
+/// as it is: all calls are trapped. `RUMPHIJACK__TRAPS=FILE` counts the traps of all processes in the first word of
+/// that file of at least 16 bytes.
 ///
 /// # Errors
 /// The host's: there is no memory, or the calls cannot be caught in any way (`ENOSYS`).
@@ -40,6 +41,9 @@ pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
     unsafe { host::gadget_unsafe::set_pending(pending) };
     let patch = image.variable(b"RUMPHIJACK__NOPATCH") != Some(b"1");
     let modules = if patch { modules(hooks, image) } else { Vec::new() };
+    if let Some(path) = image.variable(b"RUMPHIJACK__TRAPS") {
+        cache_unsafe::open_counters(path).and_then(|file| dispatch_user_unsafe::share_counters(&file))?;
+    }
     let trapped = dispatch_user_unsafe::start().is_ok();
     // SAFETY: the caller's promise.
     let rewritten = unsafe { rewrite(&modules) };

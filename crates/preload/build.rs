@@ -1,0 +1,16 @@
+//! How librumphijack.so is linked: with nothing, and first.
+
+fn main() {
+    let arguments = [
+        "-nostdlib",
+        "-nostartfiles",
+        // An import would be bound to the program's C library, whichever that is: refuse to link with one.
+        "-Wl,-z,defs",
+        // Our first function runs before those of all other libraries (ld.so(8), DF_1_INITFIRST).
+        "-Wl,-z,initfirst",
+    ];
+    for argument in arguments {
+        println!("cargo::rustc-cdylib-link-arg={argument}");
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+}
