@@ -196,9 +196,9 @@ entry_asm!(
     "mov r11, rax",
     "xor eax, eax",
     "jmp r11",
+    // Not by the program's restorer: its call may be trapped, and the thread is in the middle of another.
     "5:",
-    "ret",
-    ".p2align 4",
+    "add rsp, 8",
     "intercept_label intercept_restorer",
     "mov eax, 15", // rt_sigreturn
     "syscall",
