@@ -1,1 +1,26 @@
-//! vfs
+//! Names to inodes to bytes for one rump kernel.
+//!
+//! [`Vfs`] walks paths, checks permissions and carries out what path calls ask; a [`FileSystem`] keeps inodes and bytes
+//! and checks nothing. A new file system is one folder with a type that implements that trait. Nothing here performs I/O or reads a
+//! clock: the time is an argument, and a file system over a disk image will answer from blocks handed to it.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod dev;
+mod fs;
+pub mod locks;
+mod mount;
+mod node;
+mod op;
+mod permission;
+pub mod tmpfs;
+mod walk;
+
+pub use fs::{FileSystem, SharedBytes, SharedMemory};
+pub use mount::{Location, Vfs};
+pub use node::{Attr, Ino, Kind, NewNode, SetAttr, SetTime, Time};
+pub use op::attr::statx_of;
+pub use op::io::EachEntry;
+pub use op::open::{Opened, Opening};
+pub use permission::Who;
+pub use walk::{Follow, Start};

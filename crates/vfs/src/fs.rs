@@ -1,0 +1,195 @@
+//! What a file system does. It checks no permission and walks no path.
+
+use crate::node::{Attr, Ino, NewNode, SetAttr, Time};
+use abi::Errno;
+use abi::layout::Statfs;
+
+type Result<T> = std::result::Result<T, Errno>;
+
+/// A mounted file system.
+pub trait FileSystem {
+    /// Its name in /proc/mounts.
+    fn name(&self) -> &'static str;
+
+    /// Its root directory.
+    fn root(&self) -> Ino;
+
+    /// An inode's attributes.
+    ///
+    /// # Errors
+    /// `ESTALE`: there is no such inode any more.
+    fn attr(&self, ino: Ino) -> Result<Attr>;
+
+    /// Changes attributes; the inode's ctime becomes `now`.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `EFBIG` (size).
+    fn set_attr(&mut self, ino: Ino, change: &SetAttr, now: Time) -> Result<()>;
+
+    /// The inode of a name.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`.
+    fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Ino>;
+
+    /// The directory above a directory; the root's is the root.
+    ///
+    /// # Errors
+    /// `ENOENT`: the directory was removed.
+    fn parent(&self, dir: Ino) -> Result<Ino>;
+
+    /// The name of a directory in its parent.
+    ///
+    /// # Errors
+    /// `ENOENT`: it was removed.
+    fn name_of(&self, dir: Ino) -> Result<Vec<u8>>;
+
+    /// Makes an inode and, unless `name` is none (O_TMPFILE), enters it.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOSPC`, `ENOENT`: the directory was removed.
+    fn create(&mut self, dir: Ino, name: Option<&[u8]>, node: &NewNode, now: Time) -> Result<Ino>;
+
+    /// Enters an inode under one more name.
+    ///
+    /// # Errors
+    /// `EEXIST`, `EMLINK`, `ENOENT`.
+    fn link(&mut self, dir: Ino, name: &[u8], ino: Ino, now: Time) -> Result<()>;
+
+    /// Removes a name of something that is no directory.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EISDIR`.
+    fn unlink(&mut self, dir: Ino, name: &[u8], now: Time) -> Result<()>;
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `ENOTEMPTY`.
+    fn rmdir(&mut self, dir: Ino, name: &[u8], now: Time) -> Result<()>;
+
+    /// Moves a name; what stood at the new one is replaced. The caller has checked that this may be.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTEMPTY`.
+    fn rename(&mut self, from: (Ino, &[u8]), to: (Ino, &[u8]), now: Time) -> Result<()>;
+
+    /// Exchanges what two names stand for.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    fn exchange(&mut self, one: (Ino, &[u8]), other: (Ino, &[u8]), now: Time) -> Result<()>;
+
+    /// Where a symbolic link leads.
+    ///
+    /// # Errors
+    /// `EINVAL`: it is none.
+    fn readlink(&self, ino: Ino) -> Result<Vec<u8>>;
+
+    /// Reads; answers how many bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// `EISDIR`, `EINVAL`.
+    fn read(&self, ino: Ino, offset: u64, into: &mut [u8]) -> Result<usize>;
+
+    /// Writes, growing the file; answers how many bytes.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `EFBIG`.
+    fn write(&mut self, ino: Ino, offset: u64, bytes: &[u8], now: Time) -> Result<usize>;
+
+    /// fallocate(2) with its mode bits.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`, `ENOSPC`, `EFBIG`.
+    fn allocate(&mut self, ino: Ino, mode: u32, offset: u64, len: u64, now: Time) -> Result<()>;
+
+    /// The next data (or, without, hole) from `offset` on, lseek(2).
+    ///
+    /// # Errors
+    /// `ENXIO`.
+    fn seek(&self, ino: Ino, offset: u64, data: bool) -> Result<u64>;
+
+    /// Calls `each` with cookie, inode and name of the entries whose cookie is above `after`, in the order of cookies, until it
+    /// answers false. `.` and `..` are the caller's. An entry keeps its cookie.
+    ///
+    /// # Errors
+    /// `ENOTDIR`.
+    fn read_dir(&self, dir: Ino, after: u64, each: &mut dyn FnMut(u64, Ino, &[u8]) -> bool) -> Result<()>;
+
+    /// An extended attribute.
+    ///
+    /// # Errors
+    /// `ENODATA`, `EOPNOTSUPP`.
+    fn xattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>>;
+
+    /// The names of all extended attributes.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`.
+    fn xattrs(&self, ino: Ino) -> Result<Vec<Vec<u8>>>;
+
+    /// Sets (`Some`) or removes an extended attribute.
+    ///
+    /// # Errors
+    /// `ENODATA`, `ENOSPC`, `EOPNOTSUPP`.
+    fn set_xattr(&mut self, ino: Ino, name: &[u8], value: Option<&[u8]>, now: Time) -> Result<()>;
+
+    /// One more (`held`) or one less holder: an inode without names lives while it is held.
+    fn hold(&mut self, ino: Ino, held: bool);
+
+    /// statfs(2).
+    fn statfs(&self) -> Statfs;
+
+    /// The bytes of a regular file as memory that others can map; from now on both see the same.
+    ///
+    /// # Errors
+    /// `ENODEV`: this file system has none to give.
+    fn share(&mut self, _ino: Ino, _memory: &mut dyn SharedMemory) -> Result<u64> {
+        Err(Errno::ENODEV)
+    }
+
+    /// The inode was read: its access time may change.
+    fn touch(&mut self, _ino: Ino, _now: Time) {}
+}
+
+/// Makes memory that other processes can map. The server implements it.
+pub trait SharedMemory {
+    /// New memory of no bytes.
+    ///
+    /// # Errors
+    /// `ENFILE`, `ENOMEM`.
+    fn create(&mut self) -> Result<Box<dyn SharedBytes>>;
+}
+
+/// Bytes in memory that other processes can map.
+pub trait SharedBytes {
+    /// What the server knows it by.
+    fn id(&self) -> u64;
+
+    /// How many bytes there are.
+    fn len(&self) -> u64;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Changes the size; new bytes are 0.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `EFBIG`.
+    fn set_len(&mut self, len: u64) -> Result<()>;
+
+    /// Fills `into` from `offset` on, as far as there are bytes; answers how many.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize>;
+
+    /// Writes; the size grows as needed.
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()>;
+}

@@ -1,0 +1,193 @@
+//! open(2).
+
+use crate::mount::{Location, Vfs};
+use crate::node::{Kind, NewNode, SetAttr, Time};
+use crate::permission::{READ, WRITE, Who};
+use crate::walk::{Follow, Start, Walked};
+use abi::Errno;
+use abi::raw::general::{
+    O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TRUNC,
+    O_WRONLY,
+};
+
+/// `O_TMPFILE` without its `O_DIRECTORY`.
+const TMPFILE: u32 = abi::raw::general::O_TMPFILE & !O_DIRECTORY;
+const S_ISGID: u32 = 0o2000;
+
+/// How something is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening {
+    /// `O_*` flags.
+    pub flags: u32,
+    /// Permission bits of a new file, the umask taken off.
+    pub mode: u32,
+    /// `RESOLVE_*` flags (openat2(2)).
+    pub resolve: u64,
+}
+
+/// Something opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// The inode.
+    pub at: Location,
+    /// What it is.
+    pub kind: Kind,
+    /// Device number, if it is a device.
+    pub rdev: u64,
+}
+
+impl Vfs {
+    /// Opens, and makes it where O_CREAT or O_TMPFILE say so.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn open(
+        &mut self,
+        who: &Who<'_>,
+        start: Start,
+        path: &[u8],
+        how: Opening,
+        now: Time,
+    ) -> Result<Opened, Errno> {
+        let flags = how.flags;
+        if flags & TMPFILE != 0 {
+            return self.open_unnamed(who, start, path, how, now);
+        }
+        let create = flags & (O_CREAT | O_PATH) == O_CREAT;
+        let exclusive = create && flags & O_EXCL != 0;
+        let follow = if flags & O_NOFOLLOW != 0 || exclusive { Follow::No } else { Follow::Yes };
+        let walked = self.walk(who, start, path, follow, how.resolve)?;
+        if create && walked.slash && walked.name.is_some() {
+            return Err(Errno::EISDIR);
+        }
+        match walked.node {
+            Some(_) if exclusive => Err(Errno::EEXIST),
+            Some(at) => self.open_existing(who, at, how, now),
+            None if create => self.open_new(who, &walked, how, now),
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    fn open_existing(
+        &mut self,
+        who: &Who<'_>,
+        at: Location,
+        how: Opening,
+        now: Time,
+    ) -> Result<Opened, Errno> {
+        let attr = self.attr(at)?;
+        let opened = Opened { at, kind: attr.kind, rdev: attr.rdev };
+        let flags = how.flags;
+        if flags & O_DIRECTORY != 0 && attr.kind != Kind::Directory {
+            // O_PATH|O_NOFOLLOW|O_DIRECTORY of a link too (open(2)).
+            return Err(Errno::ENOTDIR);
+        }
+        if flags & O_PATH != 0 {
+            return Ok(opened);
+        }
+        let wanted = wanted(flags);
+        match attr.kind {
+            Kind::Symlink => return Err(Errno::ELOOP),
+            Kind::Directory if wanted & WRITE != 0 || flags & O_CREAT != 0 => return Err(Errno::EISDIR),
+            Kind::Socket => {
+                who.access(&attr, wanted)?;
+                return Err(Errno::ENXIO);
+            }
+            _ => who.access(&attr, wanted)?,
+        }
+        if flags & O_NOATIME != 0 && !who.owns(&attr) {
+            return Err(Errno::EPERM);
+        }
+        if flags & O_TRUNC != 0 && attr.kind == Kind::Regular {
+            self.fs_mut(at)?.set_attr(at.ino, &SetAttr { size: Some(0), ..SetAttr::default() }, now)?;
+        }
+        Ok(opened)
+    }
+
+    fn open_new(&mut self, who: &Who<'_>, walked: &Walked, how: Opening, now: Time) -> Result<Opened, Errno> {
+        if how.flags & O_DIRECTORY != 0 {
+            // Linux never makes one by open(2).
+            return Err(Errno::EINVAL);
+        }
+        let name = walked.name.as_deref().ok_or(Errno::EISDIR)?;
+        let at = self.make(who, walked.dir, Some(name), Kind::Regular, how.mode, now)?;
+        Ok(Opened { at, kind: Kind::Regular, rdev: 0 })
+    }
+
+    fn open_unnamed(
+        &mut self,
+        who: &Who<'_>,
+        start: Start,
+        path: &[u8],
+        how: Opening,
+        now: Time,
+    ) -> Result<Opened, Errno> {
+        if how.flags & O_ACCMODE == O_RDONLY || how.flags & O_DIRECTORY == 0 || how.flags & O_CREAT != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let dir = self.walk(who, start, path, Follow::Yes, how.resolve)?.found()?;
+        if self.attr(dir)?.kind != Kind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        let at = self.make(who, dir, None, Kind::Regular, how.mode, now)?;
+        Ok(Opened { at, kind: Kind::Regular, rdev: 0 })
+    }
+
+    /// Makes an inode of this kind in a directory, with the group that a setgid directory hands on (inode(7)).
+    pub(super) fn make(
+        &mut self,
+        who: &Who<'_>,
+        dir: Location,
+        name: Option<&[u8]>,
+        kind: Kind,
+        mode: u32,
+        now: Time,
+    ) -> Result<Location, Errno> {
+        self.make_node(
+            who,
+            dir,
+            name,
+            NewNode { kind, mode, uid: 0, gid: 0, rdev: 0, target: Vec::new() },
+            now,
+        )
+    }
+
+    /// As [`Vfs::make`], of what `node` says; its owner is filled in.
+    pub(super) fn make_node(
+        &mut self,
+        who: &Who<'_>,
+        dir: Location,
+        name: Option<&[u8]>,
+        mut node: NewNode,
+        now: Time,
+    ) -> Result<Location, Errno> {
+        let parent = self.attr(dir)?;
+        who.may_change(&parent)?;
+        let inherits = parent.mode & S_ISGID != 0;
+        node.uid = who.uid;
+        node.gid = if inherits { parent.gid } else { who.gid };
+        if inherits && node.kind == Kind::Directory {
+            node.mode |= S_ISGID;
+        } else if node.kind != Kind::Directory
+            && node.mode & S_ISGID != 0
+            && !who.is_root()
+            && !who.is_in(node.gid)
+        {
+            node.mode &= !S_ISGID;
+        }
+        let ino = self.fs_mut(dir)?.create(dir.ino, name, &node, now)?;
+        Ok(Location { mount: dir.mount, ino })
+    }
+}
+
+/// The permissions that an access mode needs.
+fn wanted(flags: u32) -> u32 {
+    let access = match flags & O_ACCMODE {
+        O_RDONLY => READ,
+        O_WRONLY => WRITE,
+        O_RDWR => READ | WRITE,
+        // 3: "for ioctl only", checked as both.
+        _ => READ | WRITE,
+    };
+    if flags & O_TRUNC != 0 { access | WRITE } else { access }
+}

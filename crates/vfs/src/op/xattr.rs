@@ -1,0 +1,98 @@
+//! Extended attributes (xattr(7)).
+
+use crate::mount::{Location, Vfs};
+use crate::node::{Attr, Kind, Time};
+use crate::permission::{READ, WRITE, Who};
+use abi::Errno;
+use abi::raw::general::{XATTR_CREATE, XATTR_REPLACE};
+
+const NAME_MAX: usize = 255;
+const VALUE_MAX: usize = 64 << 10;
+
+impl Vfs {
+    /// The value of an attribute.
+    ///
+    /// # Errors
+    /// As getxattr(2).
+    pub fn xattr(&self, who: &Who<'_>, at: Location, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        permitted(who, &self.attr(at)?, name, READ)?;
+        self.fs(at)?.xattr(at.ino, name)
+    }
+
+    /// The names of all attributes that the caller may know of, each with its NUL.
+    ///
+    /// # Errors
+    /// As listxattr(2).
+    pub fn xattrs(&self, who: &Who<'_>, at: Location) -> Result<Vec<u8>, Errno> {
+        let names = self.fs(at)?.xattrs(at.ino)?;
+        let known = names.into_iter().filter(|name| who.is_root() || !name.starts_with(b"trusted."));
+        Ok(known.flat_map(|name| [name, vec![0]].concat()).collect())
+    }
+
+    /// Sets an attribute.
+    ///
+    /// # Errors
+    /// As setxattr(2).
+    pub fn set_xattr(
+        &mut self,
+        who: &Who<'_>,
+        at: Location,
+        name: &[u8],
+        value: &[u8],
+        flags: u32,
+        now: Time,
+    ) -> Result<(), Errno> {
+        if flags & !(XATTR_CREATE | XATTR_REPLACE) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if value.len() > VALUE_MAX {
+            return Err(Errno::E2BIG);
+        }
+        permitted(who, &self.attr(at)?, name, WRITE)?;
+        let there = self.fs(at)?.xattr(at.ino, name).is_ok();
+        match there {
+            true if flags & XATTR_CREATE != 0 => Err(Errno::EEXIST),
+            false if flags & XATTR_REPLACE != 0 => Err(Errno::ENODATA),
+            _ => self.fs_mut(at)?.set_xattr(at.ino, name, Some(value), now),
+        }
+    }
+
+    /// Removes an attribute.
+    ///
+    /// # Errors
+    /// As removexattr(2).
+    pub fn remove_xattr(&mut self, who: &Who<'_>, at: Location, name: &[u8], now: Time) -> Result<(), Errno> {
+        permitted(who, &self.attr(at)?, name, WRITE)?;
+        self.fs_mut(at)?.set_xattr(at.ino, name, None, now)
+    }
+}
+
+/// The rules of the name spaces.
+fn permitted(who: &Who<'_>, attr: &Attr, name: &[u8], wanted: u32) -> Result<(), Errno> {
+    if name.is_empty() || name.len() > NAME_MAX {
+        return Err(Errno::ERANGE);
+    }
+    if name.starts_with(b"user.") {
+        // Only what has contents of its own can have them; a sticky directory's are its owner's.
+        if !matches!(attr.kind, Kind::Regular | Kind::Directory) {
+            return Err(if wanted == WRITE { Errno::EPERM } else { Errno::ENODATA });
+        }
+        let sticky = attr.kind == Kind::Directory && attr.mode & 0o1000 != 0;
+        if wanted == WRITE && sticky && !who.owns(attr) {
+            return Err(Errno::EPERM);
+        }
+        return who.access(attr, wanted);
+    }
+    if name.starts_with(b"trusted.") {
+        return match (who.is_root(), wanted) {
+            (true, _) => Ok(()),
+            (false, WRITE) => Err(Errno::EPERM),
+            (false, _) => Err(Errno::ENODATA),
+        };
+    }
+    if name.starts_with(b"security.") {
+        return if wanted == WRITE && !who.is_root() { Err(Errno::EPERM) } else { Ok(()) };
+    }
+    // system.posix_acl_*: no access control lists yet; other name spaces do not exist.
+    Err(Errno::EOPNOTSUPP)
+}

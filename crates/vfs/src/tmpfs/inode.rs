@@ -1,0 +1,152 @@
+//! One inode.
+
+use super::bytes::Bytes;
+use super::directory::Directory;
+use crate::node::{Attr, Ino, Kind, NewNode, SetAttr, Time};
+use abi::Errno;
+use std::collections::BTreeMap;
+
+const DAY_NS: u64 = 86_400_000_000_000;
+
+/// What an inode holds.
+pub(super) enum Body {
+    File(Bytes),
+    Directory(Directory),
+    Symlink(Vec<u8>),
+    /// A device, a fifo, a socket's name.
+    Special(Kind),
+}
+
+pub(super) struct Inode {
+    pub(super) body: Body,
+    pub(super) mode: u32,
+    pub(super) nlink: u64,
+    uid: u32,
+    gid: u32,
+    rdev: u64,
+    atime: Time,
+    pub(super) mtime: Time,
+    pub(super) ctime: Time,
+    btime: Time,
+    pub(super) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Open files and working directories.
+    pub(super) holders: u64,
+}
+
+impl Inode {
+    /// A new inode with one name (a directory: two), in this directory.
+    pub(super) fn new(node: &NewNode, parent: Ino, name: Vec<u8>, now: Time) -> Self {
+        let body = match node.kind {
+            Kind::Regular => Body::File(Bytes::default()),
+            Kind::Directory => Body::Directory(Directory::new(parent, name)),
+            Kind::Symlink => Body::Symlink(node.target.clone()),
+            kind => Body::Special(kind),
+        };
+        Self {
+            nlink: if node.kind == Kind::Directory { 2 } else { 1 },
+            body,
+            mode: node.mode & 0o7777,
+            uid: node.uid,
+            gid: node.gid,
+            rdev: node.rdev,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            btime: now,
+            xattrs: BTreeMap::new(),
+            holders: 0,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self.body {
+            Body::File(_) => Kind::Regular,
+            Body::Directory(_) => Kind::Directory,
+            Body::Symlink(_) => Kind::Symlink,
+            Body::Special(kind) => kind,
+        }
+    }
+
+    pub(super) fn attr(&self, ino: Ino) -> Attr {
+        let size = match &self.body {
+            Body::File(bytes) => bytes.len(),
+            Body::Directory(directory) => directory.size(),
+            Body::Symlink(target) => target.len() as u64,
+            Body::Special(_) => 0,
+        };
+        Attr {
+            ino,
+            kind: self.kind(),
+            mode: self.mode,
+            nlink: self.nlink,
+            uid: self.uid,
+            gid: self.gid,
+            rdev: self.rdev,
+            size,
+            blocks: self.taken().div_ceil(512),
+            atime: self.atime,
+            mtime: self.mtime,
+            ctime: self.ctime,
+            btime: self.btime,
+        }
+    }
+
+    /// Bytes of the file system's limit that it takes.
+    pub(super) fn taken(&self) -> u64 {
+        match &self.body {
+            Body::File(bytes) => bytes.taken(),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn set_attr(&mut self, change: &SetAttr, now: Time) {
+        if let Some(mode) = change.mode {
+            self.mode = mode & 0o7777;
+        }
+        self.uid = change.uid.unwrap_or(self.uid);
+        self.gid = change.gid.unwrap_or(self.gid);
+        if change.size.is_some() {
+            self.mtime = now;
+        }
+        self.atime = change.atime.unwrap_or(self.atime);
+        self.mtime = change.mtime.unwrap_or(self.mtime);
+        self.ctime = now;
+    }
+
+    /// The access time, as the mount option relatime keeps it (mount(8)).
+    pub(super) fn touch(&mut self, now: Time) {
+        if self.atime <= self.mtime || self.atime <= self.ctime || now.saturating_sub(self.atime) >= DAY_NS {
+            self.atime = now;
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Result<&Bytes, Errno> {
+        match &self.body {
+            Body::File(bytes) => Ok(bytes),
+            Body::Directory(_) => Err(Errno::EISDIR),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> Result<&mut Bytes, Errno> {
+        match &mut self.body {
+            Body::File(bytes) => Ok(bytes),
+            Body::Directory(_) => Err(Errno::EISDIR),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    pub(super) fn directory(&self) -> Result<&Directory, Errno> {
+        match &self.body {
+            Body::Directory(directory) => Ok(directory),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+
+    pub(super) fn directory_mut(&mut self) -> Result<&mut Directory, Errno> {
+        match &mut self.body {
+            Body::Directory(directory) => Ok(directory),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+}

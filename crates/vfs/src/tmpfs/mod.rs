@@ -1,0 +1,256 @@
+//! A file system in memory, with Linux's tmpfs as its model.
+
+mod bytes;
+mod directory;
+mod inode;
+mod names;
+
+use crate::fs::{FileSystem, SharedMemory};
+use crate::node::{Attr, Ino, Kind, NewNode, SetAttr, Time};
+use abi::Errno;
+use abi::layout::Statfs;
+use bytes::Bytes;
+use inode::{Body, Inode};
+use std::collections::HashMap;
+
+const ROOT: Ino = 1;
+const TMPFS_MAGIC: i64 = 0x0102_1994;
+/// What an inode takes beside its data, roughly: the limit on inodes follows from the one on bytes.
+const INODE_COST: u64 = 1024;
+/// `LINK_MAX` of tmpfs is none; this keeps a counter of 32 bits.
+const LINKS_MAX: u64 = 1 << 31;
+/// What all extended attributes of one inode may take (`XATTR_LIST_MAX`).
+const XATTRS_MAX: usize = 64 << 10;
+
+/// A file system in memory.
+pub struct Tmpfs {
+    inodes: HashMap<Ino, Inode>,
+    last: Ino,
+    /// Bytes of data that may be taken.
+    limit: u64,
+    used: u64,
+}
+
+impl Tmpfs {
+    /// An empty one that may take `limit` bytes, owned by user 0.
+    #[must_use]
+    pub fn new(limit: u64, now: Time) -> Self {
+        let node =
+            NewNode { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, rdev: 0, target: Vec::new() };
+        let root = Inode::new(&node, ROOT, Vec::new(), now);
+        Self { inodes: HashMap::from([(ROOT, root)]), last: ROOT, limit, used: 0 }
+    }
+
+    fn get(&self, ino: Ino) -> Result<&Inode, Errno> {
+        self.inodes.get(&ino).ok_or(Errno::ESTALE)
+    }
+
+    fn get_mut(&mut self, ino: Ino) -> Result<&mut Inode, Errno> {
+        self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)
+    }
+
+    fn inodes_max(&self) -> u64 {
+        self.limit / INODE_COST
+    }
+
+    /// Runs a change of a file's bytes and keeps count of what they take.
+    fn change<T>(
+        &mut self,
+        ino: Ino,
+        change: impl FnOnce(&mut Bytes, u64) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let free = self.limit.saturating_sub(self.used);
+        let bytes = self.get_mut(ino)?.bytes_mut()?;
+        let before = bytes.taken();
+        let outcome = change(bytes, free);
+        let after = bytes.taken();
+        self.used = self.used.saturating_sub(before) + after;
+        outcome
+    }
+
+    /// Forgets an inode that has neither a name nor a holder.
+    fn reap(&mut self, ino: Ino) {
+        let gone = self.inodes.get(&ino).is_some_and(|inode| inode.nlink == 0 && inode.holders == 0);
+        if gone && let Some(inode) = self.inodes.remove(&ino) {
+            self.used = self.used.saturating_sub(inode.taken());
+        }
+    }
+}
+
+impl FileSystem for Tmpfs {
+    fn name(&self) -> &'static str {
+        "tmpfs"
+    }
+
+    fn root(&self) -> Ino {
+        ROOT
+    }
+
+    fn attr(&self, ino: Ino) -> Result<Attr, Errno> {
+        Ok(self.get(ino)?.attr(ino))
+    }
+
+    fn set_attr(&mut self, ino: Ino, change: &SetAttr, now: Time) -> Result<(), Errno> {
+        if let Some(size) = change.size {
+            self.change(ino, |bytes, _| bytes.set_len(size))?;
+        }
+        self.get_mut(ino)?.set_attr(change, now);
+        Ok(())
+    }
+
+    fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Ino, Errno> {
+        self.get(dir)?.directory()?.get(name).ok_or(Errno::ENOENT)
+    }
+
+    fn parent(&self, dir: Ino) -> Result<Ino, Errno> {
+        Ok(self.get(dir)?.directory()?.parent)
+    }
+
+    fn name_of(&self, dir: Ino) -> Result<Vec<u8>, Errno> {
+        let inode = self.get(dir)?;
+        if inode.nlink == 0 { Err(Errno::ENOENT) } else { Ok(inode.directory()?.name.clone()) }
+    }
+
+    fn create(&mut self, dir: Ino, name: Option<&[u8]>, node: &NewNode, now: Time) -> Result<Ino, Errno> {
+        self.create_inode(dir, name, node, now)
+    }
+
+    fn link(&mut self, dir: Ino, name: &[u8], ino: Ino, now: Time) -> Result<(), Errno> {
+        if self.get(ino)?.nlink >= LINKS_MAX {
+            return Err(Errno::EMLINK);
+        }
+        self.enter(dir, name, ino, now)?;
+        let inode = self.get_mut(ino)?;
+        inode.nlink += 1;
+        inode.ctime = now;
+        Ok(())
+    }
+
+    fn unlink(&mut self, dir: Ino, name: &[u8], now: Time) -> Result<(), Errno> {
+        let ino = self.lookup(dir, name)?;
+        if self.get(ino)?.directory().is_ok() {
+            return Err(Errno::EISDIR);
+        }
+        self.leave(dir, name, now)?;
+        self.drop_name(ino, now);
+        Ok(())
+    }
+
+    fn rmdir(&mut self, dir: Ino, name: &[u8], now: Time) -> Result<(), Errno> {
+        let ino = self.lookup(dir, name)?;
+        if !self.get(ino)?.directory()?.is_empty() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.leave(dir, name, now)?;
+        self.drop_name(ino, now);
+        Ok(())
+    }
+
+    fn rename(&mut self, from: (Ino, &[u8]), to: (Ino, &[u8]), now: Time) -> Result<(), Errno> {
+        self.move_name(from, to, now)
+    }
+
+    fn exchange(&mut self, one: (Ino, &[u8]), other: (Ino, &[u8]), now: Time) -> Result<(), Errno> {
+        self.exchange_names(one, other, now)
+    }
+
+    fn readlink(&self, ino: Ino) -> Result<Vec<u8>, Errno> {
+        match &self.get(ino)?.body {
+            Body::Symlink(target) => Ok(target.clone()),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn read(&self, ino: Ino, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
+        self.get(ino)?.bytes()?.read(offset, into)
+    }
+
+    fn write(&mut self, ino: Ino, offset: u64, bytes: &[u8], now: Time) -> Result<usize, Errno> {
+        let written = self.change(ino, |file, free| file.write(offset, bytes, free))?;
+        let inode = self.get_mut(ino)?;
+        (inode.mtime, inode.ctime) = (now, now);
+        Ok(written)
+    }
+
+    fn allocate(&mut self, ino: Ino, mode: u32, offset: u64, len: u64, now: Time) -> Result<(), Errno> {
+        self.change(ino, |bytes, free| bytes.allocate(mode, offset, len, free))?;
+        let inode = self.get_mut(ino)?;
+        (inode.mtime, inode.ctime) = (now, now);
+        Ok(())
+    }
+
+    fn seek(&self, ino: Ino, offset: u64, data: bool) -> Result<u64, Errno> {
+        self.get(ino)?.bytes()?.seek(offset, data)
+    }
+
+    fn read_dir(
+        &self,
+        dir: Ino,
+        after: u64,
+        each: &mut dyn FnMut(u64, Ino, &[u8]) -> bool,
+    ) -> Result<(), Errno> {
+        self.get(dir)?.directory()?.read(after, each);
+        Ok(())
+    }
+
+    fn xattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.get(ino)?.xattrs.get(name).cloned().ok_or(Errno::ENODATA)
+    }
+
+    fn xattrs(&self, ino: Ino) -> Result<Vec<Vec<u8>>, Errno> {
+        Ok(self.get(ino)?.xattrs.keys().cloned().collect())
+    }
+
+    fn set_xattr(&mut self, ino: Ino, name: &[u8], value: Option<&[u8]>, now: Time) -> Result<(), Errno> {
+        let inode = self.get_mut(ino)?;
+        match value {
+            Some(value) => {
+                let others = inode.xattrs.iter().filter(|(other, _)| other.as_slice() != name);
+                let taken: usize = others.map(|(name, value)| name.len() + value.len()).sum();
+                if taken + name.len() + value.len() > XATTRS_MAX {
+                    return Err(Errno::ENOSPC);
+                }
+                inode.xattrs.insert(name.to_vec(), value.to_vec());
+            }
+            None => {
+                inode.xattrs.remove(name).ok_or(Errno::ENODATA)?;
+            }
+        }
+        inode.ctime = now;
+        Ok(())
+    }
+
+    fn hold(&mut self, ino: Ino, held: bool) {
+        if let Some(inode) = self.inodes.get_mut(&ino) {
+            inode.holders = if held { inode.holders + 1 } else { inode.holders.saturating_sub(1) };
+        }
+        self.reap(ino);
+    }
+
+    fn statfs(&self) -> Statfs {
+        let page = bytes::PAGE as u64;
+        let free = self.limit.saturating_sub(self.used) / page;
+        Statfs {
+            f_type: TMPFS_MAGIC,
+            f_bsize: page.cast_signed(),
+            f_frsize: page.cast_signed(),
+            f_blocks: self.limit / page,
+            f_bfree: free,
+            f_bavail: free,
+            f_files: self.inodes_max(),
+            f_ffree: self.inodes_max().saturating_sub(self.inodes.len() as u64),
+            f_namelen: 255,
+            ..Statfs::default()
+        }
+    }
+
+    fn share(&mut self, ino: Ino, memory: &mut dyn SharedMemory) -> Result<u64, Errno> {
+        self.change(ino, |bytes, _| bytes.share(memory))
+    }
+
+    fn touch(&mut self, ino: Ino, now: Time) {
+        if let Some(inode) = self.inodes.get_mut(&ino) {
+            inode.touch(now);
+        }
+    }
+}
