@@ -30,6 +30,8 @@ pub struct Call {
     /// When waiting ends, fixed by the first run.
     pub(crate) deadline: Option<u64>,
     pub(crate) restartable: bool,
+    /// What connect(2) answers if its time runs out, as its first run found it.
+    pub(crate) timed_out: Option<Errno>,
 }
 
 impl Call {
@@ -47,6 +49,7 @@ impl Call {
             progress: 0,
             deadline: None,
             restartable: true,
+            timed_out: None,
         }
     }
 }

@@ -74,9 +74,9 @@ impl Pipe {
     }
 }
 
-/// The FIFOs that are open or about to be, by device and inode.
+/// The FIFOs that are open or about to be, by mount and inode.
 #[derive(Debug, Default)]
-pub(crate) struct Fifos(HashMap<(u64, u64), Rc<RefCell<Pipe>>>);
+pub(crate) struct Fifos(HashMap<(u32, u64), Rc<RefCell<Pipe>>>);
 
 /// One open end, or both of a FIFO that was opened for reading and writing.
 pub(crate) struct PipeEnd {
@@ -93,13 +93,18 @@ pub(crate) fn pair(k: &mut Kernel) -> [(PipeEnd, ObjectId); 2] {
     [O_RDONLY, O_WRONLY].map(|mode| PipeEnd::open(&pipe, mode, None))
 }
 
-/// Opens the FIFO with this inode: for one direction the call waits for the other end (fifo(7)).
+/// Opens the FIFO with this inode, whose number in the kernel is `key`: for one direction the call waits for the
+/// other end (fifo(7)).
 ///
 /// # Errors
 /// `ENXIO`: O_WRONLY and O_NONBLOCK, and nobody reads.
 #[allow(dead_code, reason = "open(2) of a FIFO comes with the file system")]
-pub(crate) fn open_fifo(cx: &mut Cx<'_>, inode: Stat, flags: u32) -> Result<(PipeEnd, ObjectId), Stop> {
-    let key = (inode.st_dev, inode.st_ino);
+pub(crate) fn open_fifo(
+    cx: &mut Cx<'_>,
+    key: (u32, u64),
+    inode: Stat,
+    flags: u32,
+) -> Result<(PipeEnd, ObjectId), Stop> {
     forget_unused(cx.kernel);
     let known = cx.kernel.fifos.0.get(&key).cloned();
     let pipe = known.unwrap_or_else(|| Rc::new(RefCell::new(Pipe::new(cx.kernel))));

@@ -21,9 +21,10 @@ pub(crate) fn connect(cx: &mut Cx<'_>) -> Answer {
         }
         Err(stop) => return Err(stop),
     };
+    // socket(7): a connect that runs out of SO_SNDTIMEO fails as a non-blocking one does.
+    let timed_out = *cx.call.timed_out.get_or_insert(started);
     match cx.or_wait::<u64>(&file, Direction::Send, false, Err(Errno::EAGAIN.into())) {
-        // socket(7): a connect that runs out of SO_SNDTIMEO fails as a non-blocking one does.
-        Err(Stop::Errno(_)) => Err(started.into()),
+        Err(Stop::Errno(_)) => Err(timed_out.into()),
         other => other,
     }
 }

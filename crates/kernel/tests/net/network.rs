@@ -2,7 +2,7 @@
 
 use crate::machine::Rump;
 use crate::script::*;
-use abi::nr;
+use abi::{Errno, nr};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use tcpip::{LinkConfig, LinkId};
@@ -135,4 +135,40 @@ fn bulk_over_a_bad_link_the_same_each_time() {
     for seed in [2, 3] {
         assert_eq!(transfer(seed, 5), transfer(seed, 5));
     }
+}
+
+#[test]
+fn nobody_answers() {
+    let mut rump = Rump::new();
+    let pid = rump.pid;
+    let config = LinkConfig {
+        name: "p0".into(),
+        addrs: vec![([10, 1, 1, 1].into(), 24)],
+        mtu: 1500,
+        default_route: false,
+    };
+    rump.kernel.add_link(config).expect("a link");
+    let mut s = Script::on(&mut rump);
+    let addr = s.put(&v4([10, 1, 1, 9], 80));
+    let (limited, patient) = (s.socket(INET, STREAM), s.socket(INET, STREAM));
+    let one_second = [1_i64.to_ne_bytes(), 0_i64.to_ne_bytes()].concat();
+    s.set(limited, 1, 21, &one_second);
+    let connect = |rump: &mut Rump, fd| rump.start(pid, nr::CONNECT, [fd, addr, 16, 0, 0, 0]);
+    let first = connect(&mut rump, limited);
+    rump.pass(999_999_999);
+    assert_eq!(rump.answer(first), None);
+    rump.pass(1);
+    assert_eq!(rump.answer(first), Some(Err(Errno::EINPROGRESS)), "SO_SNDTIMEO");
+    let second = connect(&mut rump, limited);
+    rump.cancel(second);
+    assert_eq!(rump.answer(second), Some(Err(Errno::EINTR)));
+    let second = connect(&mut rump, limited);
+    rump.pass(1_000_000_000);
+    assert_eq!(rump.answer(second), Some(Err(Errno::EALREADY)));
+    let id = connect(&mut rump, patient);
+    rump.cancel(id);
+    assert_eq!(rump.answer(id), Some(Err(Errno::ERESTARTSYS)));
+    let id = connect(&mut rump, patient);
+    rump.pass(200_000_000_000);
+    assert_eq!(rump.answer(id), Some(Err(Errno::ETIMEDOUT)));
 }
