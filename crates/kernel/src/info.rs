@@ -58,12 +58,11 @@ impl Kernel {
 
     fn info_counters(&self) -> String {
         let mut text = String::new();
-        let total: u64 = self.calls_served.values().sum();
+        let total = self.calls_served.total();
         let _ = writeln!(text, "calls\t{total}");
         let _ = writeln!(text, "calls.waiting\t{}", self.parked.len());
         let _ = writeln!(text, "files.open\t{}", self.files.len());
-        for (nr, count) in &self.calls_served {
-            let name = abi::table::lookup(*nr).map_or("unknown", |row| row.name);
+        for (name, count) in self.calls_served.iter() {
             let _ = writeln!(text, "call.{name}\t{count}");
         }
         text

@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 mod call;
+mod counters;
 mod cx;
 mod effect;
 mod fdtable;
@@ -33,7 +34,7 @@ use cx::Cx;
 use file::{FileTable, ObjectId};
 use park::Parked;
 use process::ProcessTable;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// The time as the server tells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub struct Kernel {
     files: FileTable,
     parked: Parked,
     effects: VecDeque<Effect>,
-    calls_served: BTreeMap<u32, u64>,
+    calls_served: counters::Counters,
     /// The process whose call runs, as Linux's `current`.
     current: Pid,
     net: net::Net,
@@ -76,7 +77,7 @@ impl Kernel {
             files: FileTable::default(),
             parked: Parked::default(),
             effects: VecDeque::new(),
-            calls_served: BTreeMap::new(),
+            calls_served: counters::Counters::default(),
             current: Pid(0),
             net: net::Net::new(now, seed),
             unix: socket::UnixTable::default(),
@@ -147,7 +148,7 @@ impl Kernel {
 
     /// Serves one call. Its [`Effect::Reply`] comes now, or when what it waits for has happened.
     pub fn submit(&mut self, call: Call) {
-        *self.calls_served.entry(call.nr).or_default() += 1;
+        self.calls_served.count(call.nr);
         if let Ok(process) = self.processes.get_mut(call.pid) {
             process.calls += 1;
         }

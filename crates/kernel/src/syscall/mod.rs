@@ -22,23 +22,31 @@ macro_rules! handlers {
 
 // In alphabetical order.
 handlers! {
-    abi::nr::ACCEPT4 => accept4;
     abi::nr::ACCEPT => accept;
+    abi::nr::ACCEPT4 => accept4;
     abi::nr::BIND => bind;
     abi::nr::CLOSE => close;
+    abi::nr::CLOSE_RANGE => close_range;
     abi::nr::CONNECT => connect;
+    abi::nr::DUP => dup;
     abi::nr::DUP2 => dup2;
     abi::nr::DUP3 => dup3;
-    abi::nr::DUP => dup;
     abi::nr::FCNTL => fcntl;
     abi::nr::FSTAT => fstat;
+    abi::nr::GETEGID => getegid;
+    abi::nr::GETEUID => geteuid;
+    abi::nr::GETGID => getgid;
     abi::nr::GETPEERNAME => getpeername;
+    abi::nr::GETPID => getpid;
+    abi::nr::GETPPID => getppid;
     abi::nr::GETSOCKNAME => getsockname;
     abi::nr::GETSOCKOPT => getsockopt;
+    abi::nr::GETTID => gettid;
+    abi::nr::GETUID => getuid;
     abi::nr::IOCTL => ioctl;
     abi::nr::LISTEN => listen;
-    abi::nr::PIPE2 => pipe2;
     abi::nr::PIPE => pipe;
+    abi::nr::PIPE2 => pipe2;
     abi::nr::POLL => poll;
     abi::nr::PPOLL => ppoll;
     abi::nr::READ => read;
@@ -53,6 +61,7 @@ handlers! {
     abi::nr::SHUTDOWN => shutdown;
     abi::nr::SOCKET => socket;
     abi::nr::SOCKETPAIR => socketpair;
+    abi::nr::UMASK => umask;
     abi::nr::WRITE => write;
     abi::nr::WRITEV => writev;
     abi::private::HALT => rump_halt;

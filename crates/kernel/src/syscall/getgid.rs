@@ -1,0 +1,8 @@
+//! getgid(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+
+pub(crate) fn getgid(cx: &mut Cx<'_>) -> Answer {
+    Ok(u64::from(cx.process()?.who.gid))
+}
