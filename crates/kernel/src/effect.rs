@@ -85,7 +85,7 @@ pub enum Pass {
     Born,
     /// None: the process has one already.
     Nothing,
-    /// One that came along with an earlier call ([`Call::passed`]).
+    /// One that came along with an earlier call ([`Call::passed`]); given out once, it is the process's then.
     Passed(u64),
     /// The memory file of this shared backing.
     Memory(u64),

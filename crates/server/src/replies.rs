@@ -74,10 +74,14 @@ impl Server {
         Some(pending)
     }
 
-    /// Closes files that were made for a client and cannot reach it.
+    /// Closes what was made for a client or sent to it, and cannot reach it.
     fn abandon(&mut self, files: &[NewFile]) {
-        for file in files.iter().filter(|file| file.pass == Pass::Born) {
-            self.kernel.file_gone(file.file);
+        for file in files {
+            match file.pass {
+                Pass::Born => self.kernel.file_gone(file.file),
+                Pass::Passed(passed) => drop(self.passed.remove(&passed)),
+                Pass::Nothing | Pass::Memory(_) => {}
+            }
         }
     }
 
@@ -109,9 +113,9 @@ impl Server {
             }
             Pass::Nothing => Ok((known(file.file, &self.files), None)),
             Pass::Passed(passed) => {
-                let fd = self.passed.get(&passed).ok_or(Errno::EBADF)?;
-                let copy = fd.try_clone().map_err(|_| Errno::EMFILE)?;
-                Ok((known(file.file, &self.files), Some(copy)))
+                // The kernel gives a right out once.
+                let fd = self.passed.remove(&passed).ok_or(Errno::EBADF)?;
+                Ok((known(file.file, &self.files), Some(fd)))
             }
             Pass::Memory(_) => Err(Errno::ENODEV),
         }

@@ -1,10 +1,13 @@
 //! A client that writes and reads rump_sp byte by byte, independent of the crates that it tests.
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
+};
 use std::collections::VecDeque;
-use std::io::{IoSliceMut, Read, Write};
+use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -163,22 +166,43 @@ impl Client {
 
     /// Sends a CALL; answers its number.
     pub(crate) fn start(&mut self, nr: u32, args: &[u64], memory: &[(u64, &[u8])]) -> u64 {
-        let mut payload = Vec::new();
-        for at in 0..6 {
-            payload.extend(args.get(at).copied().unwrap_or(0).to_le_bytes());
-        }
-        payload.extend((memory.len() as u32).to_le_bytes());
-        payload.extend(0u32.to_le_bytes());
-        for (addr, bytes) in memory {
-            payload.extend(addr.to_le_bytes());
-            payload.extend((bytes.len() as u64).to_le_bytes());
-        }
-        for (_, bytes) in memory {
-            payload.extend(*bytes);
-        }
+        let payload = call_payload(args, memory, 0);
         self.send(REQ, CALL, nr, &payload)
     }
 
+    /// Sends a CALL with a descriptor; answers its number.
+    pub(crate) fn start_with(&mut self, nr: u32, args: &[u64], memory: &[(u64, &[u8])], fd: &OwnedFd) -> u64 {
+        self.reqno += 1;
+        let bytes = frame(self.reqno, REQ, CALL, nr, &call_payload(args, memory, 1));
+        let fds = [fd.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+        let pieces = [IoSlice::new(&bytes)];
+        let sent = rustix::net::sendmsg(&self.stream, &pieces, &mut control, SendFlags::empty());
+        assert_eq!(sent, Ok(bytes.len()));
+        self.reqno
+    }
+}
+
+fn call_payload(args: &[u64], memory: &[(u64, &[u8])], descriptors: u32) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for at in 0..6 {
+        payload.extend(args.get(at).copied().unwrap_or(0).to_le_bytes());
+    }
+    payload.extend((memory.len() as u32).to_le_bytes());
+    payload.extend(descriptors.to_le_bytes());
+    for (addr, bytes) in memory {
+        payload.extend(addr.to_le_bytes());
+        payload.extend((bytes.len() as u64).to_le_bytes());
+    }
+    for (_, bytes) in memory {
+        payload.extend(*bytes);
+    }
+    payload
+}
+
+impl Client {
     /// The reply to a CALL, which is the next frame.
     pub(crate) fn finish(&mut self, reqno: u64) -> Reply {
         let frame = self.receive().expect("a reply");

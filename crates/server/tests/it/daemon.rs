@@ -1,7 +1,7 @@
 //! Starting, being alone, ending.
 
 use crate::client::Client;
-use crate::server::{PROGRAM, Server, run, spawn, wait_for};
+use crate::server::{PROGRAM, STARTING, Server, run, spawn, wait_for};
 use rustix::process::{Pid, Signal};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -134,7 +134,10 @@ fn an_ordinary_user() {
         return;
     }
     let program = dir.path().join("rump_server");
+    // Not while another test starts a program: that one's copy of the open file would make it busy (ETXTBSY).
+    let alone = STARTING.write();
     std::fs::copy(PROGRAM, &program).unwrap();
+    drop(alone);
     std::os::unix::fs::chown(dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let path = dir.path().join("s");
     let mut command = Command::new(program);

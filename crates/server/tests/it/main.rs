@@ -7,6 +7,7 @@ mod daemon;
 mod fork;
 mod hostile;
 mod load;
+mod passing;
 mod protocol;
 mod readiness;
 mod server;
