@@ -64,7 +64,11 @@ pub(crate) fn command(layer: Layer, program: &str) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null()).env("LC_ALL", "C").env_remove("LD_PRELOAD");
     if layer != Layer::Native {
-        command.env("LD_PRELOAD", library()).env("RUMPHIJACK__CATCH", "all").env("XDG_CACHE_HOME", cache());
+        command
+            .env("LD_PRELOAD", library())
+            .env("RUMPHIJACK", "")
+            .env("RUMPHIJACK__CATCH", "all")
+            .env("XDG_CACHE_HOME", cache());
     }
     if layer == Layer::Trapped {
         command.env("RUMPHIJACK__NOPATCH", "1");
