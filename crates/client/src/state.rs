@@ -242,6 +242,8 @@ impl Session {
     /// The connection is gone: who waits is told, and it is not used any more.
     pub(crate) fn lose(&self, state: &mut State) {
         let Some(socket) = state.socket() else { return };
+        // The leader may be blocked in it, and keeps it open for the server as long.
+        let _ = host::shutdown(socket);
         let _ = host::close(socket);
         state.phase = Phase::Lost;
         state.greeting = Greeting::Guest;

@@ -224,6 +224,36 @@ fn a_stray_write_ends_the_session() {
 }
 
 #[test]
+fn a_stray_write_ends_the_calls_of_other_threads_too() {
+    let place = place();
+    let session = place.session(Retry::No, false);
+    let mut elsewhere = [1_u8; 8];
+    let address = elsewhere.as_mut_ptr() as u64;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut peer = Peer::accept(&place.listener, OURS);
+            // The first call's thread reads for both, and is still at it when the second finds the fault.
+            let first = peer.request().unwrap();
+            let second = peer.request().unwrap();
+            let calls = [first, second];
+            let read = calls.iter().find(|call| call.header.word == nr::READ).unwrap();
+            thread::sleep(Duration::from_millis(50));
+            peer.reply(read, 0, vec![Segment { address, bytes: &[9; 8] }]);
+            let start = Instant::now();
+            assert!(peer.frame().is_none(), "the client must hang up");
+            assert!(start.elapsed() < Duration::from_secs(5), "while a thread waits");
+        });
+        let blocked = scope.spawn(|| lseek(&session, 0));
+        thread::sleep(Duration::from_millis(50));
+        let mut room = [0_u8; 8];
+        let args = [3, room.as_mut_ptr() as u64, 8, 0, 0, 0];
+        assert_eq!(session.call(row(nr::READ), args, &[]).unwrap_err(), Errno::ENOTCONN);
+        assert_eq!(blocked.join().unwrap(), Err(Errno::ENOTCONN));
+    });
+    assert_eq!(elsewhere, [1; 8]);
+}
+
+#[test]
 fn impossible_frames_end_the_session() {
     for length in [3_u64, 1 << 40] {
         let place = place();

@@ -23,6 +23,15 @@ pub fn close(fd: u32) -> Result<(), Errno> {
     plain(nr::CLOSE, [fd as usize, 0, 0, 0, 0, 0]).map(drop)
 }
 
+/// shutdown(2) of both directions: who is blocked in the socket returns, which close(2) does not bring about.
+///
+/// # Errors
+/// The host's.
+pub fn shutdown(socket: u32) -> Result<(), Errno> {
+    const SHUT_RDWR: usize = 2;
+    plain(nr::SHUTDOWN, [socket as usize, SHUT_RDWR, 0, 0, 0, 0]).map(drop)
+}
+
 /// fcntl(2) with a number as its argument.
 ///
 /// # Errors
