@@ -25,8 +25,9 @@ pub struct Args {
     /// Number of virtual CPUs; accepted for compatibility, the kernel runs on one
     #[arg(short = 'c', value_name = "ncpu", value_parser = clap::value_parser!(u16).range(1..))]
     pub ncpu: Option<u16>,
-    /// A drive: key=NAME,hostpath=PATH,size=SIZE[,offset=SIZE][,type=blk|chr|reg]
+    /// Drives.
     #[arg(short = 'd', value_name = "drivespec", value_parser = DriveSpec::parse)]
+    #[arg(help = "A drive: key=NAME,hostpath=PATH,size=SIZE[,offset=SIZE][,type=blk|chr|reg]")]
     pub drives: Vec<DriveSpec>,
     /// A component, as a library name: rumpnet, rumpfs_tmpfs, …
     #[arg(short = 'l', value_name = "library", value_parser = components::parse)]
@@ -34,8 +35,9 @@ pub struct Args {
     /// A component, as a module name
     #[arg(short = 'm', value_name = "module", value_parser = components::parse)]
     pub modules: Vec<String>,
-    /// A network link: name=NAME,type=TYPE[,KEY=VALUE…]
+    /// Network links.
     #[arg(short = 'n', value_name = "netspec", value_parser = NetSpec::parse)]
+    #[arg(help = "A network link: name=NAME,type=TYPE[,KEY=VALUE…]")]
     pub links: Vec<NetSpec>,
     /// Most memory for the data of files, in bytes or with k, m, g
     #[arg(short = 'r', value_name = "total_ram", value_parser = crate::spec::parse_size)]
