@@ -13,7 +13,7 @@ extern "C" fn init(_: c_int, _: *const *const c_char, environment: *const *const
     // SAFETY: ld.so passes the process's own environment, unmoved.
     let image = unsafe { Image::new(environment) };
     let hooks =
-        match live::start(image.environment(), live::Image { mark: marks::set, task: intercept::task }) {
+        match live::start(image.environment(), live::Outside { mark: marks::set, task: intercept::task }) {
             Some(hijack) => live::hooks(hijack),
             None if image.variable(b"RUMPHIJACK__CATCH") == Some(b"all") => PASS,
             None => return,

@@ -5,7 +5,7 @@ use abi::{Errno, nr};
 use e2e::{Server, syscall};
 use hijack::Hijack;
 use hijack::dispatch::{Answer, Call};
-use hijack::live::{Image, Live, start};
+use hijack::live::{Live, Outside, start};
 use std::ffi::CStr;
 use zerocopy::IntoBytes;
 
@@ -20,8 +20,8 @@ struct Program(&'static Hijack<Live>);
 impl Program {
     fn start(server: &Server) -> Self {
         let url = format!("RUMP_SERVER={}", server.url());
-        let image = Image { mark: |_, _| {}, task: || 0 };
-        Self(start([url.as_bytes()].into_iter(), image).expect("hijacked"))
+        let outside = Outside { mark: |_, _| {}, task: || 0 };
+        Self(start([url.as_bytes()].into_iter(), outside).expect("hijacked"))
     }
 
     fn call(&self, number: u32, args: &[u64]) -> Result<u64, Errno> {

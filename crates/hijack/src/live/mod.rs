@@ -12,7 +12,7 @@ mod start;
 mod world;
 
 pub use hooks::hooks;
-pub use start::{Image, start};
+pub use start::{Outside, start};
 
 use crate::Hijack;
 use crate::dispatch::{Call, Verdict};

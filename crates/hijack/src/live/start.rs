@@ -22,7 +22,7 @@ const NAME_MAX: usize = 15;
 
 /// What the interceptor provides.
 #[derive(Debug, Clone, Copy)]
-pub struct Image {
+pub struct Outside {
     /// Marks a descriptor, or not, for its trampolines.
     pub mark: fn(u32, bool),
     /// The calling thread's task, as [`Hijack::before_vfork`] numbered it; 0: the process.
@@ -44,7 +44,10 @@ struct Variables<'e> {
 /// Ends the process with status 1 and one line on standard error if a variable is malformed, if there is no
 /// `RUMP_SERVER`, or if the server cannot be reached.
 #[must_use]
-pub fn start<'e>(environment: impl Iterator<Item = &'e [u8]>, image: Image) -> Option<&'static Hijack<Live>> {
+pub fn start<'e>(
+    environment: impl Iterator<Item = &'e [u8]>,
+    outside: Outside,
+) -> Option<&'static Hijack<Live>> {
     let variables = Variables::read(environment);
     let config = match Config::parse(variables.hijack) {
         Ok(config) if config.hijacks_nothing() => return None,
@@ -57,8 +60,8 @@ pub fn start<'e>(environment: impl Iterator<Item = &'e [u8]>, image: Image) -> O
     let inherited = variables.inherited(&options.url);
     let words = host_unsafe::table()
         .unwrap_or_else(|why| refuse(format_args!("no memory for the descriptor table: {why}")));
-    let live = Live::new(options, session, image.task);
-    let hijack = Box::leak(Box::new(Hijack::new(config, inherited, live, Fds::new(words, image.mark))));
+    let live = Live::new(options, session, outside.task);
+    let hijack = Box::leak(Box::new(Hijack::new(config, inherited, live, Fds::new(words, outside.mark))));
     take_over(hijack, marks.unwrap_or_default());
     Some(hijack)
 }
