@@ -4,7 +4,7 @@ use crate::gather::{Gathered, Memory, gather};
 use crate::slot::Answer;
 use crate::state::Session;
 use abi::Errno;
-use abi::table::Row;
+use abi::table::{Arg, Row};
 use alloc::vec::Vec;
 use host::Fd;
 use wire::call::{self, Segment};
@@ -54,6 +54,26 @@ impl Session {
     /// The rump kernel's, `ERESTARTSYS` among them: a signal came first and the call may start again. `ENOTCONN`: there is
     /// no connection, or it was lost meanwhile. `EFAULT`: a result could not be written.
     pub fn call(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
+        match self.call_once(row, args, passed) {
+            // The kernel was gone before it had seen the call.
+            Err(Errno::EPIPE) => self.call_again(row, args, passed),
+            answer => answer,
+        }
+    }
+
+    /// The call for another kernel, if there is one now: it knows none of the old one's descriptors.
+    fn call_again(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
+        self.ready(&mut self.state.lock())?;
+        if row.args.contains(&Arg::Fd) {
+            return Err(Errno::EBADF);
+        }
+        self.call_once(row, args, passed).map_err(|errno| match errno {
+            Errno::EPIPE => Errno::ENOTCONN,
+            errno => errno,
+        })
+    }
+
+    fn call_once(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
         let gathered = gather(row, &args);
         let extended = {
             let mut state = self.state.lock();

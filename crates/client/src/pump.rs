@@ -17,7 +17,7 @@ impl Session {
     /// Sends a request and waits for its answer. Gives the memory back for the answer to be checked against.
     ///
     /// # Errors
-    /// `ENOTCONN`, `EINTR` before anything was sent.
+    /// `ENOTCONN`, `EINTR` before anything was sent; `EPIPE`: the server was gone before it had all of it.
     pub(crate) fn transact(
         &self,
         kind: u16,
@@ -57,6 +57,7 @@ impl Session {
         all.extend_from_slice(parts);
         if self.send(socket, &all, passed).is_err() {
             self.lose(&mut self.state.lock());
+            return Err(Errno::EPIPE);
         }
         Ok(reqno)
     }

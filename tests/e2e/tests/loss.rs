@@ -1,0 +1,128 @@
+//! RUMPHIJACK_RETRYCONNECT: what programs see when their kernel goes away, and when it comes back.
+
+use e2e::Server;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Evaluates one expression a line and prints its value, or the name of the error.
+const EVALUATOR: &str = "
+import errno, select, socket, sys
+def new():
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def polled(s):
+    poll = select.poll(); poll.register(s, select.POLLIN); return len(poll.poll(10000))
+old = new()
+print('ready', flush=True)
+for line in sys.stdin:
+    try: print(eval(line), flush=True)
+    except OSError as error: print(errno.errorcode[error.errno], flush=True)
+";
+
+struct Program {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Program {
+    fn start(server: &Server, retry: Option<&str>) -> Self {
+        let mut command: Command = server.hijacked("python3");
+        command.args(["-c", EVALUATOR]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(retry) = retry {
+            command.env("RUMPHIJACK_RETRYCONNECT", retry);
+        }
+        let mut child = command.spawn().expect("python3");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut program = Self { child, answers };
+        assert_eq!(program.answer(), "ready");
+        program
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+
+    fn ask(&mut self, expression: &str) -> String {
+        let stdin = self.child.stdin.as_mut().expect("a pipe");
+        writeln!(stdin, "{expression}").expect("it reads");
+        self.answer()
+    }
+
+    /// Closes standard input; answers the exit status and standard error.
+    fn end(mut self) -> (Option<i32>, String) {
+        drop(self.child.stdin.take());
+        let mut messages = String::new();
+        self.child.stderr.take().expect("a pipe").read_to_string(&mut messages).expect("text");
+        (self.child.wait().expect("our own child").code(), messages)
+    }
+}
+
+const LOST: &str = "rump_sp: connection to kernel lost, trying to reconnect ...\n";
+const BACK: &str = "rump_sp: reconnected!\n";
+
+#[test]
+fn without_retry_every_later_call_fails() {
+    for retry in [None, Some("0")] {
+        let mut server = Server::start();
+        let mut program = Program::start(&server, retry);
+        server.restart();
+        assert_eq!(program.ask("polled(old)"), "ENOTCONN");
+        assert_eq!(program.ask("new()"), "ENOTCONN");
+        assert_eq!(program.ask("old.getsockname()"), "ENOTCONN");
+        assert_eq!(program.ask("old.close()"), "None");
+        assert_eq!(program.ask("len(open('/etc/passwd').read()) > 0"), "True");
+        assert_eq!(program.end(), (Some(0), String::new()));
+    }
+}
+
+#[test]
+fn die() {
+    let mut server = Server::start();
+    let mut program = Program::start(&server, Some("die"));
+    server.kill();
+    assert_eq!(program.ask("new()"), "");
+    assert_eq!(program.end().0, Some(1));
+}
+
+#[test]
+fn once() {
+    let mut server = Server::start();
+    let mut program = Program::start(&server, Some("once"));
+    server.restart();
+    assert_eq!(program.ask("new().getsockname()"), "('0.0.0.0', 0)");
+    assert_eq!(program.ask("old.getsockname()"), "EBADF");
+    server.kill();
+    assert_eq!(program.ask("new()"), "ENOTCONN");
+    assert_eq!(program.ask("new()"), "ENOTCONN");
+    assert_eq!(program.end(), (Some(0), format!("{LOST}{BACK}{LOST}")));
+}
+
+#[test]
+fn for_so_many_seconds() {
+    let mut server = Server::start();
+    let mut program = Program::start(&server, Some("1"));
+    server.kill();
+    let before = Instant::now();
+    assert_eq!(program.ask("new()"), "ENOTCONN");
+    let took = before.elapsed();
+    assert!(took > Duration::from_millis(900) && took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(program.ask("new()"), "ENOTCONN");
+    assert_eq!(program.end(), (Some(0), LOST.to_owned()));
+}
+
+#[test]
+fn inftime_until_the_kernel_is_back() {
+    let mut server = Server::start();
+    let mut program = Program::start(&server, Some("inftime"));
+    server.kill();
+    let stdin = program.child.stdin.as_mut().expect("a pipe");
+    writeln!(stdin, "new().getsockname()").expect("it reads");
+    std::thread::sleep(Duration::from_millis(300));
+    server.restart();
+    assert_eq!(program.answer(), "('0.0.0.0', 0)");
+    assert_eq!(program.ask("polled(old)"), "1");
+    assert_eq!(program.ask("old.getsockname()"), "EBADF");
+    assert_eq!(program.end(), (Some(0), format!("{LOST}{BACK}")));
+}
