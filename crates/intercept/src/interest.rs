@@ -18,6 +18,7 @@ pub(crate) static TABLE: [AtomicU8; NUMBERS] = [const { AtomicU8::new(ALWAYS) };
 const OWN: &[u32] = &[
     nr::RT_SIGACTION,
     nr::RT_SIGPROCMASK,
+    nr::RT_SIGRETURN,
     nr::RT_SIGSUSPEND,
     nr::RT_SIGTIMEDWAIT,
     nr::SIGNALFD,

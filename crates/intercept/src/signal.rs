@@ -101,4 +101,8 @@ pub(crate) struct Ucontext {
 /// Where the mask is in a `struct ucontext`, at which `%rsp` points when rt_sigreturn(2) is called.
 pub(crate) const MASK_AT: u64 = core::mem::offset_of!(Ucontext, mask) as u64;
 
+/// Where the instruction pointer is there.
+pub(crate) const RIP_AT: u64 =
+    (core::mem::offset_of!(Ucontext, registers) + core::mem::offset_of!(Registers, rip)) as u64;
+
 const _: () = assert!(MASK_AT == 296, "asm/ucontext.h");

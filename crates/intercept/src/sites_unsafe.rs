@@ -40,7 +40,7 @@ struct Record {
     plain_end: bool,
 }
 
-/// In the order of addresses.
+/// In the order of their addresses, and of their sites'.
 static RECORDS: AtomicPtr<Record> = AtomicPtr::new(core::ptr::null_mut());
 static RECORD_COUNT: AtomicUsize = AtomicUsize::new(0);
 
@@ -50,7 +50,7 @@ pub(crate) struct Module {
     pub(crate) list: SiteList,
 }
 
-/// Rewrites all sites of these objects that are what their list says. Answers how many.
+/// Rewrites all sites of these objects, which are in the order of their addresses, that are what their list says. Answers how many.
 ///
 /// # Safety
 /// The process has one thread, and the objects stay mapped.
@@ -175,19 +175,42 @@ fn protect(from: u64, to: u64, protection: u32) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// Where the program is that is at this address of a trampoline; `None`: it is no trampoline's.
-pub(crate) fn program_address(rip: u64) -> Option<u64> {
+impl Record {
+    /// Where the call is made once more.
+    fn again(&self) -> u64 {
+        if self.intact && dispatch_user_unsafe::range()[1] != 0 { self.call } else { self.decide }
+    }
+}
+
+/// The trampoline at this address.
+fn at(rip: u64) -> Option<&'static Record> {
     let records = records();
-    let at = records.partition_point(|record| record.end <= rip);
-    let record = records.get(at).filter(|record| record.start <= rip)?;
-    let again =
-        if record.intact && dispatch_user_unsafe::range()[1] != 0 { record.call } else { record.decide };
+    records.get(records.partition_point(|record| record.end <= rip)).filter(|record| record.start <= rip)
+}
+
+/// Where the program is that is at this address of a trampoline; `None`: it is no trampoline's. For those who look,
+/// not to be jumped to: see [`executable`].
+pub(crate) fn program_address(rip: u64) -> Option<u64> {
+    let record = at(rip)?;
     Some(match rip {
         _ if rip == record.start => record.site_start,
         // In the middle of what was moved: the handler sees the trampoline.
         _ if rip < record.decide => rip,
-        _ if rip <= record.native || rip >= record.slow => again,
+        _ if rip <= record.native || rip >= record.slow => record.call,
         _ if record.plain_end => record.resume,
         _ => rip,
     })
+}
+
+/// Where a call is made once more that is at this address of a trampoline.
+pub(crate) fn restart_address(rip: u64) -> Option<u64> {
+    at(rip).map(Record::again)
+}
+
+/// What to go on with where [`program_address`] told a signal handler this address: the call's instruction may have
+/// been overwritten.
+pub(crate) fn executable(rip: u64) -> u64 {
+    let records = records();
+    let found = records.get(records.partition_point(|record| record.call < rip));
+    found.filter(|record| record.call == rip).map_or(rip, Record::again)
 }

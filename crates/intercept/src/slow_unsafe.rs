@@ -4,7 +4,7 @@ use crate::block_unsafe::Block;
 use crate::dispatch_user_unsafe::PR_SET_SYSCALL_USER_DISPATCH;
 use crate::entry_unsafe::{thread_exit, trap_native};
 use crate::hooks::{Answer, Call, Hooks, Interest};
-use crate::signal::{MASK_AT, SA_RESTART, SIGSYS, bit};
+use crate::signal::{MASK_AT, RIP_AT, SA_RESTART, SIGSYS, bit};
 use crate::{actions_unsafe, clone_unsafe, interest, marks, masks_unsafe, sites_unsafe};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -77,7 +77,7 @@ fn interrupted(block: *mut Block, target: u64) -> bool {
         let again = if target == trap_native() {
             (*block).trap_return - CALL_SIZE
         } else {
-            sites_unsafe::program_address(target).unwrap_or(target)
+            sites_unsafe::restart_address(target).unwrap_or(target)
         };
         (*block).frame.target = again;
     }
@@ -115,16 +115,24 @@ fn get_gs(address: u64) -> Answer {
     Answer::Done(answer.map_or_else(Errno::to_rax, |()| 0))
 }
 
-/// A handler may have put SIGSYS into the mask that it returns to.
+/// A handler may have put SIGSYS into the mask that it returns to, and it may return to a call that was overwritten.
 fn return_from_signal(block: *mut Block) -> Answer {
     // SAFETY: as in `slow`.
-    let mask_at = unsafe { (*block).frame.rsp }.wrapping_add(MASK_AT);
-    let mut mask = [0; 8];
-    if host::copy_in(mask_at, &mut mask).is_ok() {
-        let stripped = u64::from_ne_bytes(mask) & !bit(SIGSYS);
-        let _ = host::copy_out(mask_at, &stripped.to_ne_bytes());
-    }
+    let context = unsafe { (*block).frame.rsp };
+    change_word(context.wrapping_add(MASK_AT), |mask| mask & !bit(SIGSYS));
+    change_word(context.wrapping_add(RIP_AT), sites_unsafe::executable);
     Answer::Host
+}
+
+/// Changes a word of the program's, if it is there.
+fn change_word(address: u64, change: impl Fn(u64) -> u64) {
+    let mut bytes = [0; 8];
+    if host::copy_in(address, &mut bytes).is_ok() {
+        let word = u64::from_ne_bytes(bytes);
+        if change(word) != word {
+            let _ = host::copy_out(address, &change(word).to_ne_bytes());
+        }
+    }
 }
 
 /// The thread's block is given back in the last instruction before the call.

@@ -58,7 +58,10 @@ extern "C" fn pending() -> *const AtomicU32 {
 fn modules(hooks: &Hooks, image: Image) -> Vec<Module> {
     let directory = cache_unsafe::directory(image);
     let objects = image.objects().into_iter().filter(|object| is_wanted(object.path.to_bytes()));
-    objects.filter_map(|object| module(hooks, directory.as_deref(), &object)).collect()
+    let mut modules: Vec<Module> =
+        objects.filter_map(|object| module(hooks, directory.as_deref(), &object)).collect();
+    modules.sort_by_key(|module| module.base);
+    modules
 }
 
 fn is_wanted(path: &[u8]) -> bool {

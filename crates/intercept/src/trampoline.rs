@@ -13,12 +13,8 @@
 
 use crate::interest::{IF_MARKED, NEVER, NUMBERS};
 use crate::marks::MARKS;
-use crate::signal::{MASK_AT, SIGSYS};
 use alloc::vec::Vec;
 use sitelist::{Fixup, Site};
-
-/// rt_sigreturn(2).
-const RT_SIGRETURN: u32 = abi::nr::RT_SIGRETURN;
 
 /// Addresses that trampolines refer to.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +114,6 @@ pub(crate) fn build(
     let mut to_slow = Vec::new();
     let mut to_native = Vec::new();
     match number(site) {
-        Some(RT_SIGRETURN) => strip_mask(&mut code),
         Some(number) => known(&mut code, class(number), around, &mut to_slow)?,
         None => unknown(&mut code, around, &mut to_slow, &mut to_native)?,
     }
@@ -143,15 +138,6 @@ fn number(site: &Site) -> Option<u32> {
         }
         _ => None,
     }
-}
-
-/// A handler may have put SIGSYS into the mask that it returns to: `andb $~bit, MASK(%rsp)`.
-fn strip_mask(code: &mut Emitter) {
-    let bit = SIGSYS - 1;
-    let byte = MASK_AT as u32 + bit / 8;
-    code.bytes(&[0x80, 0xa4, 0x24]);
-    code.bytes(&byte.to_le_bytes());
-    code.bytes(&[!(1 << (bit % 8))]);
 }
 
 fn known(code: &mut Emitter, class: u8, around: &Surroundings, to_slow: &mut Vec<usize>) -> Option<()> {

@@ -1,8 +1,6 @@
 //! Real programs: what they do natively they do with every call caught.
 
-mod common;
-
-use common::{Layer, command, run, same_as_native};
+use crate::common::{Layer, command, library, run, same_as_native};
 use std::fs;
 
 #[test]
@@ -93,17 +91,16 @@ fn nothing_is_trapped_after_rewriting() {
 
 #[test]
 fn nothing_is_imported_and_nothing_exported_by_accident() {
-    let symbols =
-        run(std::process::Command::new("nm").args(["-D", "--undefined-only"]).arg(common::library()));
+    let symbols = run(std::process::Command::new("nm").args(["-D", "--undefined-only"]).arg(library()));
     assert_eq!(String::from_utf8_lossy(&symbols.stdout), "");
-    let symbols = run(std::process::Command::new("nm").args(["-D", "--defined-only"]).arg(common::library()));
+    let symbols = run(std::process::Command::new("nm").args(["-D", "--defined-only"]).arg(library()));
     assert_eq!(String::from_utf8_lossy(&symbols.stdout), "");
 }
 
 #[test]
 fn no_vector_code_beyond_sse2() {
     let listing =
-        run(std::process::Command::new("objdump").args(["-d", "--no-show-raw-insn"]).arg(common::library()));
+        run(std::process::Command::new("objdump").args(["-d", "--no-show-raw-insn"]).arg(library()));
     let text = String::from_utf8_lossy(&listing.stdout);
     let wide =
         text.lines().filter(|line| line.contains("%ymm") || line.contains("%zmm") || line.contains("%fs:"));

@@ -1,0 +1,37 @@
+//! Programs written to trip an interceptor: they print the same with every call caught.
+
+use crate::common::{compile, same_as_native};
+
+fn check(source: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    same_as_native(compile(directory.path(), source, &[]).to_str().unwrap(), &[]);
+}
+
+#[test]
+fn registers() {
+    check("registers.c");
+}
+
+#[test]
+fn signals_forks_and_threads() {
+    check("storm.c");
+}
+
+#[test]
+fn sigsys() {
+    check("sigsys.c");
+}
+
+#[test]
+fn cancellation() {
+    check("cancel.cc");
+}
+
+#[test]
+fn an_ordinary_user() {
+    let id = crate::common::run(std::process::Command::new("id").arg("-u"));
+    if id.stdout == b"0\n" {
+        let user = ["--reuid=65534", "--clear-groups", "/bin/sh", "-c", "id -u; (echo sub)"];
+        same_as_native("/usr/bin/setpriv", &user);
+    }
+}
