@@ -29,8 +29,12 @@ fn path(directory: &[u8], id: BuildId) -> Vec<u8> {
 
 /// The list as it was kept.
 pub(crate) fn read(directory: &[u8], id: BuildId) -> Option<Vec<u8>> {
-    let path = path(directory, id);
-    let file = open(&path, O_RDONLY | O_CLOEXEC).ok()?;
+    read_file(&path(directory, id))
+}
+
+/// The bytes of the file at this path, which ends in NUL, if they are not too many.
+pub(crate) fn read_file(path: &[u8]) -> Option<Vec<u8>> {
+    let file = open(path, O_RDONLY | O_CLOEXEC).ok()?;
     let mut bytes = vec![0; 64 * 1024];
     let mut filled = 0;
     loop {

@@ -38,10 +38,8 @@ unsafe fn settle(block: &mut Block, signal: u32, info: *const Siginfo, context: 
     let rip = context.registers.rip;
     if (exit()..exit_end()).contains(&rip) || rip == unmasked() || rip == child_unmasked() {
         finish(block, context);
-    } else if (enter()..entered()).contains(&rip) {
-        if !block.on_own_stack(context.registers.rsp) {
-            context.registers.rip = context.registers.rcx;
-        }
+    } else if (enter()..entered()).contains(&rip) && !block.on_own_stack(context.registers.rsp) {
+        context.registers.rip = context.registers.rcx;
     }
     if normalise(block, context) {
         return false;

@@ -1,5 +1,6 @@
 //! What the program was started with, and the objects that ld.so has mapped.
 
+use crate::cache_unsafe::read_file;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 use sitelist::BuildId;
@@ -16,10 +17,11 @@ const AT_NULL: u64 = 0;
 const AT_PHDR: u64 = 3;
 const AT_PHNUM: u64 = 5;
 
-/// The environment that ld.so hands to the library's first function.
+/// What the program was started with.
 #[derive(Clone, Copy)]
 pub struct Image {
-    environment: *const *const c_char,
+    environment: &'static [&'static [u8]],
+    auxiliary: &'static [[u64; 2]],
 }
 
 /// An object that ld.so has mapped.
@@ -51,21 +53,56 @@ struct LinkMap {
 }
 
 impl Image {
+    /// From the arguments of a library's first function. glibc passes what main gets; musl passes nothing, which
+    /// shows in that the environment does not lie behind the arguments. Then /proc tells. `None`: it does not.
+    ///
     /// # Safety
-    /// `environment` must be the `envp` of this process, as the kernel laid it out, with the auxiliary vector behind.
+    /// If `environment` lies right behind `argc` arguments, it must be the process's, unmoved.
     #[must_use]
-    pub unsafe fn new(environment: *const *const c_char) -> Self {
-        Self { environment }
+    pub unsafe fn new(
+        argc: i32,
+        arguments: *const *const c_char,
+        environment: *const *const c_char,
+    ) -> Option<Self> {
+        let behind = usize::try_from(argc).ok().map(|argc| arguments.wrapping_add(argc.saturating_add(1)));
+        if argc < 1 || arguments.is_null() || behind != Some(environment) {
+            return Self::from_proc();
+        }
+        let mut variables = Vec::new();
+        // SAFETY: the array ends with a null pointer and the strings live as long as the process. Behind it is
+        // the auxiliary vector, which ends with AT_NULL.
+        unsafe {
+            let mut at = environment;
+            while !(*at).is_null() {
+                variables.push(CStr::from_ptr(*at).to_bytes());
+                at = at.add(1);
+            }
+            let auxiliary = at.add(1).cast::<[u64; 2]>();
+            let mut count = 0;
+            while (*auxiliary.add(count))[0] != AT_NULL {
+                count += 1;
+            }
+            let auxiliary = core::slice::from_raw_parts(auxiliary, count);
+            Some(Self { environment: variables.leak(), auxiliary })
+        }
+    }
+
+    fn from_proc() -> Option<Self> {
+        let environment = read_file(b"/proc/self/environ\0")?.leak();
+        let variables: Vec<&[u8]> = environment.split(|&byte| byte == 0).collect();
+        let auxiliary: Vec<[u64; 2]> = read_file(b"/proc/self/auxv\0")?
+            .chunks_exact(16)
+            .map(|entry| {
+                let word = |half: &[u8]| half.try_into().map_or(0, u64::from_ne_bytes);
+                [word(&entry[..8]), word(&entry[8..])]
+            })
+            .collect();
+        Some(Self { environment: variables.leak(), auxiliary: auxiliary.leak() })
     }
 
     /// The variables, each `NAME=value`.
     pub fn environment(self) -> impl Iterator<Item = &'static [u8]> {
-        (0..).map_while(move |at| {
-            // SAFETY: the array ends with a null pointer, and this stops there.
-            let variable = unsafe { *self.environment.add(at) };
-            // SAFETY: the strings live as long as the process.
-            (!variable.is_null()).then(|| unsafe { CStr::from_ptr(variable) }.to_bytes())
-        })
+        self.environment.iter().copied()
     }
 
     /// The value of a variable.
@@ -75,18 +112,7 @@ impl Image {
     }
 
     fn auxiliary(self, key: u64) -> Option<u64> {
-        let behind = self.environment().count() + 1;
-        // SAFETY: the auxiliary vector lies behind the environment and ends with AT_NULL.
-        unsafe {
-            let mut entry = self.environment.add(behind).cast::<[u64; 2]>();
-            while (*entry)[0] != AT_NULL {
-                if (*entry)[0] == key {
-                    return Some((*entry)[1]);
-                }
-                entry = entry.add(1);
-            }
-        }
-        None
+        self.auxiliary.iter().find(|entry| entry[0] == key).map(|entry| entry[1])
     }
 
     /// The objects that ld.so has mapped so far, the program itself left out.

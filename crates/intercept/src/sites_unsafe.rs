@@ -143,7 +143,7 @@ unsafe fn redirect(module: &Module) -> usize {
         (address(sites.first())..=address(sites.last())).contains(&record.site_start)
     };
     let mine = || records().iter().filter(in_module);
-    let (Some(first), Some(last)) = (mine().next(), mine().last()) else { return 0 };
+    let (Some(first), Some(last)) = (mine().next(), mine().next_back()) else { return 0 };
     let (from, to) = (first.site_start, last.resume);
     // Not writable and executable at once: some hosts forbid it, and nobody executes the object now.
     if protect(from, to, PROT_READ | PROT_WRITE).is_err() {

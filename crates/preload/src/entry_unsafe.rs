@@ -8,10 +8,13 @@ use intercept::{Answer, Fork, Hooks, Image, Interest, marks};
 #[unsafe(link_section = ".init_array")]
 static INIT: extern "C" fn(c_int, *const *const c_char, *const *const c_char) = init;
 
-/// glibc passes what main gets.
-extern "C" fn init(_: c_int, _: *const *const c_char, environment: *const *const c_char) {
-    // SAFETY: ld.so passes the process's own environment, unmoved.
-    let image = unsafe { Image::new(environment) };
+extern "C" fn init(argc: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
+    // SAFETY: glibc passes what main gets.
+    let Some(image) = (unsafe { Image::new(argc, arguments, environment) }) else {
+        refuse(
+            b"librumphijack: the environment cannot be read: /proc is expected where the C library is musl\n",
+        )
+    };
     let hooks =
         match live::start(image.environment(), live::Outside { mark: marks::set, task: intercept::task }) {
             Some(hijack) => live::hooks(hijack),
@@ -20,12 +23,13 @@ extern "C" fn init(_: c_int, _: *const *const c_char, environment: *const *const
         };
     // SAFETY: no other library's code has run, so there is one thread, and %gs is not in use.
     if unsafe { intercept::start(hooks, image) }.is_err() {
-        let _ = host::write(
-            2,
-            b"librumphijack: system calls cannot be caught here: Linux 5.11 or newer is expected\n",
-        );
-        host::exit_group(1);
+        refuse(b"librumphijack: system calls cannot be caught here: Linux 5.11 or newer is expected\n");
     }
+}
+
+fn refuse(why: &[u8]) -> ! {
+    let _ = host::write(2, why);
+    host::exit_group(1)
 }
 
 /// Catches everything and leaves it to the host: is it the interception that a program does not like?

@@ -99,12 +99,16 @@ pub(crate) fn run(command: &mut Command) -> Output {
 }
 
 /// Compiles a C or C++ program of `tests/programs`. Answers where it is.
-pub(crate) fn compile(directory: &Path, source: &str, arguments: &[&str]) -> PathBuf {
+pub(crate) fn compile(directory: &Path, source: &str) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(source);
     let to = directory.join(Path::new(source).file_stem().unwrap());
-    let compiler = if source.ends_with(".cc") { "c++" } else { "cc" };
+    let compiler = match source {
+        "musl.c" => "musl-gcc",
+        source if source.ends_with(".cc") => "c++",
+        _ => "cc",
+    };
     let mut command = Command::new(compiler);
-    command.args(["-O1", "-g", "-pthread", "-o"]).arg(&to).arg(from).args(arguments);
+    command.args(["-O1", "-g", "-pthread", "-o"]).arg(&to).arg(from);
     let output = run(&mut command);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     to

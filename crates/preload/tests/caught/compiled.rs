@@ -4,7 +4,7 @@ use crate::common::{compile, same_as_native};
 
 fn check(source: &str) {
     let directory = tempfile::tempdir().unwrap();
-    same_as_native(compile(directory.path(), source, &[]).to_str().unwrap(), &[]);
+    same_as_native(compile(directory.path(), source).to_str().unwrap(), &[]);
 }
 
 #[test]
@@ -33,5 +33,13 @@ fn an_ordinary_user() {
     if id.stdout == b"0\n" {
         let user = ["--reuid=65534", "--clear-groups", "/bin/sh", "-c", "id -u; (echo sub)"];
         same_as_native("/usr/bin/setpriv", &user);
+    }
+}
+
+/// Debian package musl-tools.
+#[test]
+fn musl() {
+    if std::path::Path::new("/usr/bin/musl-gcc").exists() {
+        check("musl.c");
     }
 }
