@@ -138,6 +138,9 @@ pub trait FileSystem {
     /// One more (`held`) or one less holder: an inode without names lives while it is held.
     fn hold(&mut self, ino: Ino, held: bool);
 
+    /// Whether any inode is held: then it cannot be unmounted.
+    fn is_busy(&self) -> bool;
+
     /// statfs(2).
     fn statfs(&self) -> Statfs;
 

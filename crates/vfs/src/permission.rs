@@ -10,7 +10,10 @@ pub(crate) const WRITE: u32 = 2;
 /// May execute, or search.
 pub(crate) const EXECUTE: u32 = 1;
 
+const S_ISUID: u32 = 0o4000;
+const S_ISGID: u32 = 0o2000;
 const S_ISVTX: u32 = 0o1000;
+const S_IXGRP: u32 = 0o0010;
 
 /// Whose call it is. User 0 has all capabilities.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +61,20 @@ impl Who<'_> {
         let root = self.is_root()
             && (wanted & EXECUTE == 0 || attr.kind == Kind::Directory || attr.mode & 0o111 != 0);
         if root || bits & wanted == wanted { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
+    /// The mode after a change of owner: set-user-ID goes, and set-group-ID where the group may execute, or where the caller
+    /// could not set it (chown(2)). None: there is nothing to take away.
+    pub(crate) fn mode_after_chown(&self, attr: &Attr) -> Option<u32> {
+        let set_gid_goes = attr.mode & S_IXGRP != 0 || !(self.is_root() || self.is_in(attr.gid));
+        let dropped = if set_gid_goes { S_ISUID | S_ISGID } else { S_ISUID };
+        let goes = attr.kind != Kind::Directory && attr.mode & dropped != 0;
+        goes.then_some(attr.mode & !dropped)
+    }
+
+    /// As [`Who::mode_after_chown`], after a write: root's leaves the bits (CAP_FSETID).
+    pub(crate) fn mode_after_write(&self, attr: &Attr) -> Option<u32> {
+        if self.is_root() { None } else { self.mode_after_chown(attr) }
     }
 
     /// Whether names in this directory may be changed.

@@ -87,7 +87,7 @@ struct Ours {
 
 impl Ours {
     fn new(who: &Who<'_>) -> Self {
-        let mut vfs = Vfs::new(Tmpfs::new(64 << 20, 1), 1, 1).unwrap();
+        let mut vfs = Vfs::new(Tmpfs::new(64 << 20, 1), [1; 32], 1).unwrap();
         let root = Start { root: vfs.root(), dir: vfs.root() };
         let superuser = Who { uid: 0, gid: 0, groups: &[] };
         vfs.mkdir(&superuser, root, b"/work", 0o777, 1).unwrap();
@@ -114,7 +114,7 @@ impl Ours {
             }
             Op::Write(path, offset, bytes) => {
                 let at = open(vfs, path, OFlags::WRONLY)?.at;
-                vfs.write(at, *offset, bytes, 2)?.to_string()
+                vfs.write(who, at, *offset, bytes, 2)?.to_string()
             }
             Op::Read(path) => {
                 let at = open(vfs, path, OFlags::RDONLY)?.at;
@@ -168,7 +168,7 @@ impl Ours {
             }
             Op::Punch(path, offset, len) => {
                 let at = open(vfs, path, OFlags::RDWR)?.at;
-                vfs.allocate(at, 3, *offset, *len, 2).map(|()| String::new())?
+                vfs.allocate(who, at, 3, (*offset, *len), 2).map(|()| String::new())?
             }
         };
         Ok(text)

@@ -10,7 +10,7 @@ use crate::mount::{Location, Vfs};
 use crate::node::{Kind, NewNode, Time};
 use crate::permission::Who;
 use abi::Errno;
-use random::Generator;
+use random::Random;
 
 /// What a character device does.
 pub(crate) trait CharDevice {
@@ -47,13 +47,13 @@ const DEVICES: &[(&str, u64, u32)] = &[
 pub(crate) struct Devices(Vec<(u64, Box<dyn CharDevice>)>);
 
 impl Devices {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
         let device = |name: &str| -> Box<dyn CharDevice> {
             match name {
                 "zero" => Box::new(zero::Zero),
                 "full" => Box::new(full::Full),
-                "random" => Box::new(random::Random(Generator::new(seed))),
-                "urandom" => Box::new(random::Random(Generator::new(!seed))),
+                "random" => Box::new(Random::new(seed, 0)),
+                "urandom" => Box::new(Random::new(seed, 1)),
                 "tty" => Box::new(tty::Tty),
                 _ => Box::new(null::Null),
             }

@@ -1,38 +1,45 @@
-//! random(4). The numbers follow from the seed that the server draws from the host: the same seed, the same bytes, so that
-//! tests repeat. They are not fit for keys; getrandom(2) is the host's.
+//! random(4): ChaCha20 from the seed that the server draws from the host. The same seed gives the same bytes, so that tests repeat.
 
 use super::CharDevice;
 use abi::Errno;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
 
-/// splitmix64.
-pub(super) struct Generator(u64);
+pub(super) struct Random(ChaCha20Rng);
 
-impl Generator {
-    pub(super) const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
+impl Random {
+    /// `stream` tells generators with the same seed apart.
+    pub(super) fn new(seed: [u8; 32], stream: u64) -> Self {
+        let mut generator = ChaCha20Rng::from_seed(seed);
+        generator.set_stream(stream);
+        Self(generator)
     }
 }
 
-pub(super) struct Random(pub(super) Generator);
-
 impl CharDevice for Random {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
-        for piece in into.chunks_mut(8) {
-            let word = self.0.next().to_le_bytes();
-            piece.copy_from_slice(&word[..piece.len()]);
-        }
+        self.0.fill_bytes(into);
         Ok(into.len())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         Ok(bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_from_seed_and_stream() {
+        let bytes = |seed, stream| {
+            let mut into = [0; 100];
+            assert_eq!(Random::new(seed, stream).read(&mut into), Ok(100));
+            into
+        };
+        assert_eq!(bytes([1; 32], 0), bytes([1; 32], 0));
+        assert_ne!(bytes([1; 32], 0), bytes([1; 32], 1));
+        assert_ne!(bytes([1; 32], 0), bytes([2; 32], 0));
     }
 }

@@ -1,13 +1,12 @@
 //! Attributes: owner, mode, times, size.
 
 use crate::mount::{Location, Vfs};
-use crate::node::{Attr, Kind, SetAttr, SetTime, Time};
+use crate::node::{Kind, SetAttr, SetTime, Time};
 use crate::permission::{WRITE, Who};
 use abi::Errno;
 use abi::layout::{Stat, Statfs, Statx, StatxTimestamp, Timespec};
 use abi::raw::general::{STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID};
 
-const S_ISUID: u32 = 0o4000;
 const S_ISGID: u32 = 0o2000;
 const SECOND_NS: u64 = 1_000_000_000;
 const BLOCK: u32 = 4096;
@@ -53,11 +52,7 @@ impl Vfs {
                 return Err(Errno::EPERM);
             }
         }
-        // Neither bit survives a new owner (chown(2)); setgid without group execution is mandatory locking's.
-        let dropped = if attr.mode & 0o010 != 0 { S_ISUID | S_ISGID } else { S_ISUID };
-        let changes = uid.is_some() || gid.is_some();
-        let mode = (changes && attr.kind != Kind::Directory && attr.mode & dropped != 0)
-            .then_some(attr.mode & !dropped);
+        let mode = who.mode_after_chown(&attr);
         self.fs_mut(at)?.set_attr(at.ino, &SetAttr { uid, gid, mode, ..SetAttr::default() }, now)
     }
 
@@ -103,22 +98,19 @@ impl Vfs {
             Kind::Regular => who.access(&attr, WRITE)?,
             _ => return Err(Errno::EINVAL),
         }
-        self.set_size(at, size, now)
+        if size == attr.size {
+            return Ok(());
+        }
+        self.set_size(who, at, size, now)
     }
 
-    /// ftruncate(2): the descriptor is the permission.
+    /// ftruncate(2): the descriptor is the permission. `who` is asked only whether set-user-ID and set-group-ID survive.
     ///
     /// # Errors
     /// `EFBIG`.
-    pub fn set_size(&mut self, at: Location, size: u64, now: Time) -> Result<(), Errno> {
-        let mode = self.mode_after_write(at, &self.attr(at)?);
+    pub fn set_size(&mut self, who: &Who<'_>, at: Location, size: u64, now: Time) -> Result<(), Errno> {
+        let mode = who.mode_after_write(&self.attr(at)?);
         self.fs_mut(at)?.set_attr(at.ino, &SetAttr { size: Some(size), mode, ..SetAttr::default() }, now)
-    }
-
-    /// A write takes set-user-ID and set-group-ID away; none: nothing to take.
-    fn mode_after_write(&self, _at: Location, attr: &Attr) -> Option<u32> {
-        let dropped = if attr.mode & 0o010 != 0 { S_ISUID | S_ISGID } else { S_ISUID };
-        (attr.mode & dropped != 0).then_some(attr.mode & !dropped)
     }
 
     /// access(2): `mode` is a set of `R_OK`, `W_OK`, `X_OK`.

@@ -4,6 +4,7 @@ use crate::dev::NULL;
 use crate::fs::SharedMemory;
 use crate::mount::{Location, Vfs};
 use crate::node::{Attr, Ino, Kind, SetAttr, Time};
+use crate::permission::Who;
 use abi::Errno;
 
 /// Called for each directory entry: cookie, inode, type, name. False ends it.
@@ -33,30 +34,45 @@ impl Vfs {
         Ok(read)
     }
 
-    /// Writes to a regular file or a device; answers how many bytes.
+    /// A directory was listed or a symbolic link read: its access time may change.
+    ///
+    /// # Errors
+    /// `ESTALE`.
+    pub fn touch(&mut self, at: Location, now: Time) -> Result<(), Errno> {
+        self.fs_mut(at)?.touch(at.ino, now);
+        Ok(())
+    }
+
+    /// Writes to a regular file or a device; answers how many bytes. `who` is asked only whether set-user-ID and set-group-ID
+    /// survive the write.
     ///
     /// # Errors
     /// `ENOSPC`, `EFBIG`, `ENXIO`.
-    pub fn write(&mut self, at: Location, offset: u64, bytes: &[u8], now: Time) -> Result<usize, Errno> {
+    pub fn write(
+        &mut self,
+        who: &Who<'_>,
+        at: Location,
+        offset: u64,
+        bytes: &[u8],
+        now: Time,
+    ) -> Result<usize, Errno> {
         let attr = self.attr(at)?;
         if attr.kind == Kind::Char {
             return self.devices.write(attr.rdev, bytes);
         }
-        self.drop_set_id(at, &attr, now)?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        self.drop_set_id(who, at, &attr, now)?;
         self.fs_mut(at)?.write(at.ino, offset, bytes, now)
     }
 
-    /// A write takes set-user-ID away, and set-group-ID from what a group may execute (inode(7)).
-    fn drop_set_id(&mut self, at: Location, attr: &Attr, now: Time) -> Result<(), Errno> {
-        let dropped = if attr.mode & 0o010 != 0 { 0o6000 } else { 0o4000 };
-        if attr.mode & dropped == 0 {
-            return Ok(());
+    /// What a change of a file's bytes does to its set-user-ID and set-group-ID bits.
+    fn drop_set_id(&mut self, who: &Who<'_>, at: Location, attr: &Attr, now: Time) -> Result<(), Errno> {
+        match who.mode_after_write(attr) {
+            None => Ok(()),
+            mode => self.fs_mut(at)?.set_attr(at.ino, &SetAttr { mode, ..SetAttr::default() }, now),
         }
-        self.fs_mut(at)?.set_attr(
-            at.ino,
-            &SetAttr { mode: Some(attr.mode & !dropped), ..SetAttr::default() },
-            now,
-        )
     }
 
     /// Whether a device of this number can be opened.
@@ -76,17 +92,24 @@ impl Vfs {
     /// fallocate(2).
     ///
     /// # Errors
-    /// `ENOSPC`, `EFBIG`, `EOPNOTSUPP`, `ENODEV`.
+    /// `EINVAL`: no bytes; `ENOSPC`, `EFBIG`, `EOPNOTSUPP`, `ENODEV`.
     pub fn allocate(
         &mut self,
+        who: &Who<'_>,
         at: Location,
         mode: u32,
-        offset: u64,
-        len: u64,
+        (offset, len): (u64, u64),
         now: Time,
     ) -> Result<(), Errno> {
-        match self.attr(at)?.kind {
-            Kind::Regular => self.fs_mut(at)?.allocate(at.ino, mode, offset, len, now),
+        if len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let attr = self.attr(at)?;
+        match attr.kind {
+            Kind::Regular => {
+                self.fs_mut(at)?.allocate(at.ino, mode, offset, len, now)?;
+                self.drop_set_id(who, at, &attr, now)
+            }
             Kind::Directory => Err(Errno::EISDIR),
             Kind::Fifo => Err(Errno::ESPIPE),
             _ => Err(Errno::ENODEV),

@@ -1,7 +1,7 @@
 //! open(2).
 
 use crate::mount::{Location, Vfs};
-use crate::node::{Kind, NewNode, SetAttr, Time};
+use crate::node::{Kind, NewNode, Time};
 use crate::permission::{READ, WRITE, Who};
 use crate::walk::{Follow, Start, Walked};
 use abi::Errno;
@@ -99,7 +99,7 @@ impl Vfs {
             return Err(Errno::EPERM);
         }
         if flags & O_TRUNC != 0 && attr.kind == Kind::Regular {
-            self.fs_mut(at)?.set_attr(at.ino, &SetAttr { size: Some(0), ..SetAttr::default() }, now)?;
+            self.set_size(who, at, 0, now)?;
         }
         Ok(opened)
     }

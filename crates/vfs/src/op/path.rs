@@ -13,10 +13,11 @@ impl Vfs {
         let mut at = dir;
         while at != root {
             let named = self.below_mount(at).unwrap_or(at);
-            if named == at && at == self.root() {
+            let fs = self.fs(named)?;
+            if named.ino == fs.root() {
+                // The top of the whole tree: `dir` is not below `root`.
                 return Err(Errno::ENOENT);
             }
-            let fs = self.fs(named)?;
             names.push(fs.name_of(named.ino)?);
             at = Location { mount: named.mount, ino: fs.parent(named.ino)? };
         }

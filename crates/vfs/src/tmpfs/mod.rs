@@ -227,6 +227,10 @@ impl FileSystem for Tmpfs {
         self.reap(ino);
     }
 
+    fn is_busy(&self) -> bool {
+        self.inodes.values().any(|inode| inode.holders > 0)
+    }
+
     fn statfs(&self) -> Statfs {
         let page = bytes::PAGE as u64;
         let free = self.limit.saturating_sub(self.used) / page;
