@@ -68,27 +68,14 @@ static int differs(const char *what, void *at, uint64_t number)
 	return 0;
 }
 
-/* The `mov $n,%eax; syscall` of a libc function. */
-static void *site(void *function)
-{
-	unsigned char *at = function;
-	for (int i = 0; i < 64; i++)
-		if (at[i] == 0xe9 || at[i] == 0xb8)
-			if (at[i + 5] == 0x0f && at[i + 6] == 0x05)
-				return at + i;
-	return 0;
-}
-
 int main(void)
 {
-	/* close: asked by descriptor; getppid, getuid: without arguments; umask: changes nothing but itself. */
 	for (int i = 0; i < 1000; i++) {
 		differs("own", own_site, 3);
 		differs("own", own_site, 110);
+		/* `mov $110,%eax; syscall; ret` in glibc: rewritten. */
+		differs("libc", getppid, 0);
 	}
-	printf("%d\n", site(getppid) != 0);
-	for (int i = 0; i < 10; i++)
-		getppid();
 	puts("done");
 	return 0;
 }
