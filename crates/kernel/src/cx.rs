@@ -3,7 +3,7 @@
 use crate::Kernel;
 use crate::call::{Call, Stop, Wait};
 use crate::effect::{Effect, NewFile, Pass};
-use crate::file::{File, ObjectId, OpenFile};
+use crate::file::{File, FileKind, ObjectId, OpenFile};
 use crate::process::{Descriptors, Process};
 use crate::socket::{Direction, Socket};
 use abi::Errno;
@@ -48,8 +48,17 @@ impl Cx<'_> {
     /// The open file of the descriptor in argument `at`.
     ///
     /// # Errors
-    /// `EBADF`.
+    /// `EBADF`; also for one that was opened with O_PATH.
     pub(crate) fn file(&mut self, at: usize) -> Result<Rc<OpenFile>, Stop> {
+        let file = self.any_file(at)?;
+        if file.ops.kind() == FileKind::Path { Err(Errno::EBADF.into()) } else { Ok(file) }
+    }
+
+    /// As [`Cx::file`], for the calls that take O_PATH's descriptors too (open(2) lists them).
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub(crate) fn any_file(&mut self, at: usize) -> Result<Rc<OpenFile>, Stop> {
         let fd = self.uint(at);
         let id = self.process()?.fds.get(fd)?;
         Ok(self.kernel.files.get(id)?)

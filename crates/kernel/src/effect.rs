@@ -87,8 +87,13 @@ pub enum Pass {
     Nothing,
     /// One that came along with an earlier call ([`Call::passed`]); given out once, it is the process's then.
     Passed(u64),
-    /// The memory file of this shared backing.
-    Memory(u64),
+    /// The memory of a file that is to be mapped ([`vfs::SharedBytes::id`]).
+    Memory {
+        /// What the server knows it by.
+        id: u64,
+        /// Whether the descriptor may be written through.
+        writable: bool,
+    },
 }
 
 impl Reply {

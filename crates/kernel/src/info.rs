@@ -10,7 +10,7 @@ impl Kernel {
             Info::Processes => self.info_processes(),
             Info::Counters => self.info_counters(),
             Info::Sockets => self.info_sockets(),
-            Info::Mounts => String::new(),
+            Info::Mounts => self.fs.vfs.mounts(),
         }
     }
 

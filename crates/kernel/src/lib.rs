@@ -13,13 +13,17 @@ mod cx;
 mod effect;
 mod fdtable;
 mod file;
+mod fs;
 mod info;
+mod io;
 mod mem;
 mod net;
 mod park;
+mod path;
 mod process;
 mod socket;
 mod syscall;
+mod times;
 mod trace;
 
 pub use call::{Call, CallId, Copyin};
@@ -50,6 +54,7 @@ pub struct Kernel {
     now: Now,
     processes: ProcessTable,
     files: FileTable,
+    fs: fs::Fs,
     parked: Parked,
     effects: VecDeque<Effect>,
     calls_served: counters::Counters,
@@ -69,9 +74,14 @@ pub struct Kernel {
 impl Kernel {
     /// A kernel in which nothing runs yet. All that is random in it follows from `seed`: the same seed, calls,
     /// frames and times give the same results, so a live kernel takes it from a random source.
-    #[must_use]
-    pub fn new(now: Now, seed: [u8; 32]) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// `ENOSPC`: no room for the first directories and devices.
+    pub fn new(now: Now, seed: [u8; 32]) -> Result<Self, Errno> {
+        let [a, b, c, d, e, f, g, h, ..] = seed;
+        let fs = fs::Fs::new(u64::from_ne_bytes([a, b, c, d, e, f, g, h]), now.real_ns)?;
+        Ok(Self {
+            fs,
             now,
             processes: ProcessTable::default(),
             files: FileTable::default(),
@@ -85,12 +95,20 @@ impl Kernel {
             dropped: Vec::new(),
             trace: trace::Trace::default(),
             halting: false,
-        }
+        })
+    }
+
+    /// From now on regular files can be mapped: `memory` makes what their bytes move to ([`Pass::Memory`]).
+    pub fn share_memory(&mut self, memory: Box<dyn vfs::SharedMemory>) {
+        self.fs.memory = Some(memory);
     }
 
     /// A new process, the child of pid 1, for a client that connected (handshake GUEST).
     pub fn attach(&mut self, who: Credentials, name: &[u8], descriptors: Descriptors) -> Pid {
-        self.processes.create(who, name, descriptors)
+        let root = self.fs.vfs.root();
+        self.fs.vfs.hold(root, true);
+        self.fs.vfs.hold(root, true);
+        self.processes.create(who, name, descriptors, root)
     }
 
     /// A copy of `parent` with its descriptors, working directory and credentials (PREFORK). It is there from
@@ -100,7 +118,10 @@ impl Kernel {
     /// `ESRCH`: no such process.
     pub fn fork(&mut self, parent: Pid) -> Result<Pid, Errno> {
         let child = self.processes.fork(parent)?;
-        self.files.retain_for(self.processes.get(child)?);
+        let process = self.processes.get(child)?;
+        self.files.retain_for(process);
+        self.fs.vfs.hold(process.cwd, true);
+        self.fs.vfs.hold(process.root, true);
         Ok(child)
     }
 
@@ -126,7 +147,7 @@ impl Kernel {
             Descriptors::Weak => Vec::new(),
         };
         for file in closed {
-            self.release(file);
+            self.close_descriptor(pid, file);
         }
         Ok(())
     }
@@ -137,7 +158,10 @@ impl Kernel {
             self.effects.push_back(Effect::DropPassed(passed));
         }
         self.trace.forget(pid);
+        self.unlock_all_of(pid);
         let Some(process) = self.processes.remove(pid) else { return };
+        self.fs.vfs.hold(process.cwd, false);
+        self.fs.vfs.hold(process.root, false);
         if process.descriptors == Descriptors::Strong {
             for file in process.fds.into_files() {
                 self.release(file);
@@ -182,6 +206,9 @@ impl Kernel {
 
     /// The last host descriptor of this file was closed: the file is closed.
     pub fn file_gone(&mut self, file: FileId) {
+        for pid in self.processes.holders(file) {
+            self.unlock_at_close(pid, file);
+        }
         self.processes.forget_file(file);
         self.close_file(file);
         self.settle();

@@ -2,8 +2,10 @@
 
 use crate::fdtable::FdTable;
 use crate::file::FileId;
+use crate::fs::Key;
 use abi::Errno;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use vfs::Location;
 
 /// A process's number in the rump kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +47,10 @@ pub(crate) struct Process {
     pub(crate) who: Credentials,
     pub(crate) name: Vec<u8>,
     pub(crate) umask: u32,
+    pub(crate) root: Location,
+    pub(crate) cwd: Location,
+    /// The inodes on which it may hold locks of its own (F_SETLK).
+    pub(crate) locked: BTreeSet<Key>,
     pub(crate) descriptors: Descriptors,
     pub(crate) fds: FdTable,
     pub(crate) calls: u64,
@@ -70,7 +76,13 @@ impl Default for ProcessTable {
 }
 
 impl ProcessTable {
-    pub(crate) fn create(&mut self, who: Credentials, name: &[u8], descriptors: Descriptors) -> Pid {
+    pub(crate) fn create(
+        &mut self,
+        who: Credentials,
+        name: &[u8],
+        descriptors: Descriptors,
+        root: Location,
+    ) -> Pid {
         let pid = self.next_pid();
         let mut process = Process {
             pid,
@@ -78,6 +90,9 @@ impl ProcessTable {
             who,
             name: Vec::new(),
             umask: 0o022,
+            root,
+            cwd: root,
+            locked: BTreeSet::new(),
             descriptors,
             fds: FdTable::default(),
             calls: 0,
@@ -92,6 +107,8 @@ impl ProcessTable {
         child.pid = self.next_pid();
         child.ppid = parent;
         child.calls = 0;
+        // Locks are not inherited (fcntl(2)).
+        child.locked.clear();
         let pid = child.pid;
         self.processes.insert(pid, child);
         Ok(pid)
@@ -121,6 +138,12 @@ impl ProcessTable {
             child.ppid = INIT;
         }
         Some(gone)
+    }
+
+    /// The processes that have a descriptor of this file.
+    pub(crate) fn holders(&self, file: FileId) -> Vec<Pid> {
+        let holders = self.processes.values().filter(|process| process.fds.find(file).is_some());
+        holders.map(|process| process.pid).collect()
     }
 
     pub(crate) fn forget_file(&mut self, file: FileId) {

@@ -5,13 +5,19 @@
 
 use crate::call::{Answer, Call, Stop};
 use crate::cx::Cx;
+pub(crate) mod device;
+pub(crate) mod directory;
+pub(crate) mod fifo;
+pub(crate) mod path;
 pub(crate) mod pipe;
+pub(crate) mod regular;
 
 use crate::process::{Descriptors, Process};
 use crate::socket::Socket;
 use crate::{Effect, Kernel};
 use abi::Errno;
 use abi::layout::Stat;
+use abi::raw::general::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use abi::table::{self, Route};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -53,6 +59,8 @@ pub(crate) enum At {
     Position,
     /// Here (pread, pwrite).
     Offset(u64),
+    /// The end of the file, whose position stays (RWF_APPEND).
+    End,
 }
 
 /// What can be done with an open file. The defaults are what Linux answers for a file that cannot do it.
@@ -87,6 +95,11 @@ pub(crate) trait File {
     /// `ENOTTY`: not one of its commands.
     fn ioctl(&self, _cx: &mut Cx<'_>, _f: &OpenFile, _cmd: u32) -> Answer {
         Err(Errno::ENOTTY.into())
+    }
+
+    /// Where it is in the file tree, if it is there.
+    fn location(&self) -> Option<vfs::Location> {
+        None
     }
 
     /// The socket, if it is one.
@@ -131,6 +144,33 @@ impl OpenFile {
     /// Whether O_NONBLOCK is set.
     pub(crate) fn nonblock(&self) -> bool {
         self.flags.get() & abi::raw::general::O_NONBLOCK != 0
+    }
+
+    /// # Errors
+    /// `EBADF`: not open for reading.
+    pub(crate) fn check_reads(&self) -> Result<(), Errno> {
+        if self.flags.get() & O_ACCMODE == O_WRONLY { Err(Errno::EBADF) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// `EBADF`: not open for writing.
+    pub(crate) fn check_writes(&self) -> Result<(), Errno> {
+        if self.flags.get() & O_ACCMODE == O_RDONLY { Err(Errno::EBADF) } else { Ok(()) }
+    }
+
+    /// The offset at which a transfer starts; the end is its own to find.
+    fn start(&self, at: At) -> u64 {
+        match at {
+            At::Offset(offset) => offset,
+            At::Position | At::End => self.offset.get(),
+        }
+    }
+
+    /// Moves the position behind what was transferred from `offset` on, if the transfer used it.
+    fn move_on(&self, at: At, offset: u64, moved: usize) {
+        if at == At::Position {
+            self.offset.set(offset.saturating_add(moved as u64));
+        }
     }
 }
 
@@ -231,6 +271,9 @@ impl Kernel {
 
     pub(crate) fn close_file(&mut self, id: FileId) {
         let Some(file) = self.files.remove(id) else { return };
+        if let Some(at) = file.ops.location() {
+            self.unlock_file(id.0, at);
+        }
         file.ops.close(self);
         self.wake(file.object);
         self.effects.push_back(Effect::Closed(id));

@@ -98,7 +98,6 @@ pub(crate) fn pair(k: &mut Kernel) -> [(PipeEnd, ObjectId); 2] {
 ///
 /// # Errors
 /// `ENXIO`: O_WRONLY and O_NONBLOCK, and nobody reads.
-#[allow(dead_code, reason = "open(2) of a FIFO comes with the file system")]
 pub(crate) fn open_fifo(
     cx: &mut Cx<'_>,
     key: (u32, u64),

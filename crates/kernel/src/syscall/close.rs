@@ -10,7 +10,7 @@ pub(crate) fn close(cx: &mut Cx<'_>) -> Answer {
     let process = cx.process()?;
     let file = process.fds.remove(fd)?;
     if process.descriptors == Descriptors::Strong {
-        cx.kernel.release(file);
+        cx.kernel.close_descriptor(cx.call.pid, file);
     }
     Ok(0)
 }

@@ -27,7 +27,7 @@ pub(crate) fn close_range(cx: &mut Cx<'_>) -> Answer {
         }
     }
     for file in closed.into_iter().filter(|_| strong) {
-        cx.kernel.release(file);
+        cx.kernel.close_descriptor(cx.call.pid, file);
     }
     Ok(0)
 }

@@ -10,7 +10,7 @@ use abi::Errno;
 const FDS_MAX: u32 = 1 << 20;
 
 pub(crate) fn dup(cx: &mut Cx<'_>) -> Answer {
-    let file = cx.file(0)?;
+    let file = cx.any_file(0)?;
     duplicate(cx, &file, 0, false)
 }
 

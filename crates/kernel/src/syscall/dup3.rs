@@ -12,7 +12,7 @@ pub(crate) fn dup3(cx: &mut Cx<'_>) -> Answer {
     if flags & !O_CLOEXEC != 0 || cx.uint(0) == cx.uint(1) {
         return Err(Errno::EINVAL.into());
     }
-    let file = cx.file(0)?;
+    let file = cx.any_file(0)?;
     replace(cx, &file, flags & O_CLOEXEC != 0)
 }
 
@@ -24,7 +24,7 @@ pub(super) fn replace(cx: &mut Cx<'_>, file: &OpenFile, cloexec: bool) -> Answer
     if process.descriptors == Descriptors::Strong {
         cx.kernel.files.retain(file.id);
         if let Some(before) = before {
-            cx.kernel.release(before);
+            cx.kernel.close_descriptor(cx.call.pid, before);
         }
     }
     Ok(u64::from(fd))

@@ -2,19 +2,11 @@
 
 use crate::call::Answer;
 use crate::cx::Cx;
-use crate::file::At;
-use crate::socket::Direction;
-
-/// The most that one call moves; a shorter transfer than asked for is allowed by read(2).
-const READ_MAX: u64 = 1 << 20;
+use crate::io::{self, Transfer};
+use crate::socket::message::Buffers;
 
 pub(crate) fn read(cx: &mut Cx<'_>) -> Answer {
     let file = cx.file(0)?;
-    let (addr, len) = (cx.arg(1), cx.arg(2).min(READ_MAX));
-    let mut buf = vec![0; usize::try_from(len).unwrap_or(0)];
-    let moved = file.ops.read(cx.kernel, &file, &mut buf, At::Position);
-    let moved = cx.or_wait(&file, Direction::Receive, file.nonblock(), moved)?;
-    buf.truncate(moved);
-    cx.call.mem.write(addr, buf);
-    Ok(moved as u64)
+    let buffer = Buffers::one(cx.arg(1), cx.arg(2));
+    io::read(cx, &file, &buffer, Transfer::POSITION)
 }

@@ -1,11 +1,11 @@
 //! writev(2).
 
-use crate::call::{Answer, Stop};
+use crate::call::Answer;
 use crate::cx::Cx;
-use crate::file::{At, OpenFile};
+use crate::io::{self, Transfer};
 use crate::socket::message::Buffers;
 use crate::socket::transfer::{self, Message};
-use crate::socket::{Ancillary, Direction};
+use crate::socket::Ancillary;
 
 /// To a socket it is one message, as sendmsg(2) sends it.
 pub(crate) fn writev(cx: &mut Cx<'_>) -> Answer {
@@ -15,23 +15,5 @@ pub(crate) fn writev(cx: &mut Cx<'_>) -> Answer {
         let control = Ancillary::default();
         return transfer::send(cx, &file, &Message { buffers: &buffers, to: None, control: &control, flags: 0 });
     }
-    write_all(cx, &file, &buffers)
-}
-
-/// Goes on until all is written, as write(2) does.
-fn write_all(cx: &mut Cx<'_>, file: &OpenFile, buffers: &Buffers) -> Answer {
-    loop {
-        let done = cx.call.progress as u64;
-        let (addr, len) = buffers.locate(done);
-        let data = cx.call.mem.read_some(addr, len)?;
-        let moved = file.ops.write(cx.kernel, file, data, At::Position);
-        match cx.or_wait(file, Direction::Send, file.nonblock(), moved) {
-            Ok(moved) => cx.call.progress += moved,
-            Err(Stop::Errno(errno)) => return cx.sent_until(file, done, errno),
-            Err(stop) => return Err(stop),
-        }
-        if cx.call.progress as u64 >= buffers.len() {
-            return Ok(cx.call.progress as u64);
-        }
-    }
+    io::write(cx, &file, &buffers, Transfer::POSITION)
 }

@@ -39,7 +39,7 @@ impl Rump {
 
     pub fn with(descriptors: Descriptors, uid: u32) -> Self {
         let now = Now { mono_ns: 1_000_000_000, real_ns: 1_700_000_000_000_000_000 };
-        let mut kernel = Kernel::new(now, [7; 32]);
+        let mut kernel = Kernel::new(now, [7; 32]).expect("a kernel");
         let pid = kernel.attach(who(uid), b"test", descriptors);
         Self {
             kernel,

@@ -1,0 +1,40 @@
+//! Character devices. What they do is the file tree's.
+
+use super::{At, File, FileKind, OpenFile};
+use crate::Kernel;
+use crate::call::Stop;
+use abi::layout::Stat;
+use vfs::Location;
+
+/// An open device.
+pub(crate) struct Device {
+    pub(crate) at: Location,
+}
+
+impl File for Device {
+    fn kind(&self) -> FileKind {
+        FileKind::Device
+    }
+
+    fn location(&self) -> Option<Location> {
+        Some(self.at)
+    }
+
+    fn read(&self, k: &mut Kernel, f: &OpenFile, buf: &mut [u8], _at: At) -> Result<usize, Stop> {
+        f.check_reads()?;
+        Ok(k.fs.vfs.read(self.at, 0, buf, None)?)
+    }
+
+    fn write(&self, k: &mut Kernel, f: &OpenFile, data: &[u8], _at: At) -> Result<usize, Stop> {
+        f.check_writes()?;
+        Ok(k.fs.vfs.write(self.at, 0, data, k.now.real_ns)?)
+    }
+
+    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
+        Ok(k.fs.vfs.stat(self.at)?)
+    }
+
+    fn close(&self, k: &mut Kernel) {
+        k.fs.vfs.hold(self.at, false);
+    }
+}

@@ -1,0 +1,73 @@
+//! Regular files.
+
+use super::{At, File, FileKind, OpenFile};
+use crate::Kernel;
+use crate::call::{Answer, Stop};
+use crate::cx::Cx;
+use abi::Errno;
+use abi::layout::Stat;
+use abi::raw::general::{O_APPEND, O_NOATIME};
+use abi::raw::ioctl::FIONREAD;
+use vfs::Location;
+
+/// Offsets are not negative as `loff_t`.
+const OFFSET_MAX: u64 = i64::MAX as u64;
+
+/// An open regular file.
+pub(crate) struct Regular {
+    pub(crate) at: Location,
+}
+
+impl File for Regular {
+    fn kind(&self) -> FileKind {
+        FileKind::Regular
+    }
+
+    fn location(&self) -> Option<Location> {
+        Some(self.at)
+    }
+
+    fn read(&self, k: &mut Kernel, f: &OpenFile, buf: &mut [u8], at: At) -> Result<usize, Stop> {
+        f.check_reads()?;
+        let atime = (f.flags.get() & O_NOATIME == 0).then_some(k.now.real_ns);
+        let offset = f.start(at);
+        let moved = k.fs.vfs.read(self.at, offset, buf, atime)?;
+        f.move_on(at, offset, moved);
+        Ok(moved)
+    }
+
+    /// With O_APPEND even pwrite(2) appends (its BUGS section).
+    fn write(&self, k: &mut Kernel, f: &OpenFile, data: &[u8], at: At) -> Result<usize, Stop> {
+        f.check_writes()?;
+        if data.is_empty() {
+            return Ok(0);
+        }
+        let append = f.flags.get() & O_APPEND != 0 || at == At::End;
+        let offset = if append { k.fs.vfs.attr(self.at)?.size } else { f.start(at) };
+        let room = usize::try_from(OFFSET_MAX.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if room == 0 {
+            return Err(Errno::EFBIG.into());
+        }
+        let data = &data[..data.len().min(room)];
+        let moved = k.fs.vfs.write(self.at, offset, data, k.now.real_ns)?;
+        f.move_on(at, offset, moved);
+        Ok(moved)
+    }
+
+    fn ioctl(&self, cx: &mut Cx<'_>, f: &OpenFile, cmd: u32) -> Answer {
+        if cmd != FIONREAD {
+            return Err(Errno::ENOTTY.into());
+        }
+        let left = cx.kernel.fs.vfs.attr(self.at)?.size.saturating_sub(f.offset.get());
+        cx.put(cx.arg(2), &i32::try_from(left).unwrap_or(i32::MAX));
+        Ok(0)
+    }
+
+    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
+        Ok(k.fs.vfs.stat(self.at)?)
+    }
+
+    fn close(&self, k: &mut Kernel) {
+        k.fs.vfs.hold(self.at, false);
+    }
+}

@@ -1,0 +1,92 @@
+//! The file tree of a kernel, with what calls need around it: locks, and who waits for them.
+
+use crate::Kernel;
+use crate::file::{FileId, ObjectId};
+use crate::process::Pid;
+use abi::Errno;
+use std::collections::HashMap;
+use vfs::locks::{Locks, Owner};
+use vfs::tmpfs::Tmpfs;
+use vfs::{Location, SharedMemory, Time, Vfs};
+
+/// What the root file system holds at most, in bytes.
+const ROOT_MAX: u64 = 1 << 30;
+
+/// What names an inode in [`Locks`].
+pub(crate) type Key = (u32, u64);
+
+/// The file tree and the locks on its files.
+pub(crate) struct Fs {
+    pub(crate) vfs: Vfs,
+    pub(crate) locks: Locks,
+    /// What changes when a lock on this inode is given up, where somebody waits for one.
+    waited: HashMap<Key, ObjectId>,
+    /// Makes memory that programs can map, if the server can.
+    pub(crate) memory: Option<Box<dyn SharedMemory>>,
+}
+
+impl Fs {
+    /// A tree whose root is an empty tmpfs with devices.
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    pub(crate) fn new(seed: u64, now: Time) -> Result<Self, Errno> {
+        let vfs = Vfs::new(Tmpfs::new(ROOT_MAX, now), seed, now)?;
+        Ok(Self { vfs, locks: Locks::default(), waited: HashMap::new(), memory: None })
+    }
+}
+
+impl Kernel {
+    /// What changes when a lock on this inode is given up.
+    pub(crate) fn lock_object(&mut self, key: Key) -> ObjectId {
+        let files = &mut self.files;
+        *self.fs.waited.entry(key).or_insert_with(|| files.new_object())
+    }
+
+    /// A lock on this inode was given up: those who wait for one try again.
+    pub(crate) fn lock_freed(&mut self, key: Key) {
+        if let Some(object) = self.fs.waited.remove(&key) {
+            self.wake(object);
+        }
+    }
+
+    /// A process closed a descriptor of this inode, and with it lost its locks there (fcntl(2)).
+    pub(crate) fn unlock_process(&mut self, pid: Pid, at: Location) {
+        let held = self.processes.get_mut(pid).is_ok_and(|process| process.locked.remove(&at.key()));
+        if held && self.fs.locks.unlock_all(at.key(), Owner::Process(pid.0)) {
+            self.lock_freed(at.key());
+        }
+    }
+
+    /// An open file is gone, and with it the locks that it held.
+    pub(crate) fn unlock_file(&mut self, file: u64, at: Location) {
+        let flock = self.fs.locks.unflock(at.key(), file);
+        let ranges = self.fs.locks.unlock_all(at.key(), Owner::File(file));
+        if flock || ranges {
+            self.lock_freed(at.key());
+        }
+    }
+
+    /// A process dropped a descriptor of a file.
+    pub(crate) fn unlock_at_close(&mut self, pid: Pid, file: FileId) {
+        if let Some(at) = self.files.get(file).ok().and_then(|file| file.ops.location()) {
+            self.unlock_process(pid, at);
+        }
+    }
+
+    /// A process with descriptors of its own dropped one.
+    pub(crate) fn close_descriptor(&mut self, pid: Pid, file: FileId) {
+        self.unlock_at_close(pid, file);
+        self.release(file);
+    }
+
+    /// A process ends, and with it all its locks.
+    pub(crate) fn unlock_all_of(&mut self, pid: Pid) {
+        let locked = self.processes.get_mut(pid).map(|process| std::mem::take(&mut process.locked));
+        for key in locked.unwrap_or_default() {
+            if self.fs.locks.unlock_all(key, Owner::Process(pid.0)) {
+                self.lock_freed(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! chroot(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use super::chdir::check_directory;
+use abi::Errno;
+use vfs::Follow;
+
+pub(crate) fn chroot(cx: &mut Cx<'_>) -> Answer {
+    let at = cx.lookup(None, 0, Follow::Yes)?;
+    check_directory(cx, at)?;
+    let process = cx.process()?;
+    if process.who.uid != 0 {
+        return Err(Errno::EPERM.into());
+    }
+    let before = std::mem::replace(&mut process.root, at);
+    cx.kernel.fs.vfs.hold(at, true);
+    cx.kernel.fs.vfs.hold(before, false);
+    Ok(0)
+}

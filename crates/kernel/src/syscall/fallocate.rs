@@ -1,0 +1,22 @@
+//! fallocate(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use crate::file::FileKind;
+use abi::Errno;
+
+pub(crate) fn fallocate(cx: &mut Cx<'_>) -> Answer {
+    let file = cx.file(0)?;
+    let (mode, offset, len) = (cx.uint(1), cx.arg(2).cast_signed(), cx.arg(3).cast_signed());
+    if offset < 0 || len <= 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    file.check_writes()?;
+    let at = file.ops.location().ok_or(match file.ops.kind() {
+        FileKind::Pipe => Errno::ESPIPE,
+        _ => Errno::ENODEV,
+    })?;
+    let tree = cx.tree()?;
+    tree.vfs.allocate(at, mode, offset.cast_unsigned(), len.cast_unsigned(), tree.now)?;
+    Ok(0)
+}

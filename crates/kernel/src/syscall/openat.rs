@@ -1,0 +1,70 @@
+//! openat(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use crate::file::File;
+use crate::file::device::Device;
+use crate::file::directory::Directory;
+use crate::file::fifo::Fifo;
+use crate::file::path::PathOnly;
+use crate::file::pipe::open_fifo;
+use crate::file::regular::Regular;
+use abi::Errno;
+use abi::raw::general::{
+    O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_TRUNC,
+};
+use vfs::{Kind, Opened, Opening};
+
+/// What no open file keeps of the flags it was opened with (fs/open.c, do_dentry_open).
+const NOT_KEPT: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+
+/// What O_PATH leaves of the flags (open(2)).
+const WITH_PATH: u32 = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+pub(crate) fn openat(cx: &mut Cx<'_>) -> Answer {
+    let how = Opening { flags: cx.uint(2), mode: cx.uint(3), resolve: 0 };
+    open_path(cx, Some(0), 1, how)
+}
+
+/// Opens the path in argument `path`, relative to the directory in argument `dir` where there is one.
+///
+/// # Errors
+/// As open(2).
+pub(super) fn open_path(cx: &mut Cx<'_>, dir: Option<usize>, path: usize, mut how: Opening) -> Answer {
+    if how.flags & O_PATH != 0 {
+        how.flags &= WITH_PATH;
+    }
+    how.mode = cx.masked(how.mode & 0o7777)?;
+    let arg = cx.path(dir, path)?;
+    let tree = cx.tree()?;
+    let opened = tree.vfs.open(&tree.who, arg.start, &arg.path, how, tree.now)?;
+    enter(cx, opened, how.flags)
+}
+
+/// Gives the caller a descriptor for what was opened.
+fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
+    let Opened { at, kind, rdev } = opened;
+    let (kept, cloexec) = (flags & !NOT_KEPT, flags & O_CLOEXEC != 0);
+    let file: Box<dyn File> = match kind {
+        _ if flags & O_PATH != 0 => {
+            cx.kernel.fs.vfs.hold(at, true);
+            return cx.install(Box::new(PathOnly { at }), kept, cloexec, 0);
+        }
+        Kind::Regular => Box::new(Regular { at }),
+        Kind::Directory => Box::new(Directory { at }),
+        Kind::Char => {
+            cx.kernel.fs.vfs.open_device(rdev)?;
+            Box::new(Device { at })
+        }
+        Kind::Fifo => {
+            let inode = cx.kernel.fs.vfs.stat(at)?;
+            let (end, object) = open_fifo(cx, inode, flags)?;
+            cx.kernel.fs.vfs.hold(at, true);
+            return cx.install_on(Box::new(Fifo { at, end }), kept | LARGEFILE, cloexec, 0, object);
+        }
+        Kind::Block | Kind::Socket => return Err(Errno::ENXIO.into()),
+        Kind::Symlink => return Err(Errno::ELOOP.into()),
+    };
+    cx.kernel.fs.vfs.hold(at, true);
+    cx.install(file, kept | LARGEFILE, cloexec, 0)
+}

@@ -1,0 +1,12 @@
+//! utimes(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use crate::times;
+use vfs::Follow;
+
+pub(crate) fn utimes(cx: &mut Cx<'_>) -> Answer {
+    let wanted = times::timevals(cx, cx.arg(1))?;
+    let at = cx.lookup(None, 0, Follow::Yes)?;
+    times::set(cx, at, wanted)
+}
