@@ -30,7 +30,7 @@ impl Fs {
     ///
     /// # Errors
     /// `ENOSPC`.
-    pub(crate) fn new(seed: u64, now: Time) -> Result<Self, Errno> {
+    pub(crate) fn new(seed: [u8; 32], now: Time) -> Result<Self, Errno> {
         let vfs = Vfs::new(Tmpfs::new(ROOT_MAX, now), seed, now)?;
         Ok(Self { vfs, locks: Locks::default(), waited: HashMap::new(), memory: None })
     }

@@ -16,6 +16,7 @@ mod file;
 mod fs;
 mod info;
 mod io;
+mod lock;
 mod mem;
 mod net;
 mod park;
@@ -78,8 +79,7 @@ impl Kernel {
     /// # Errors
     /// `ENOSPC`: no room for the first directories and devices.
     pub fn new(now: Now, seed: [u8; 32]) -> Result<Self, Errno> {
-        let [a, b, c, d, e, f, g, h, ..] = seed;
-        let fs = fs::Fs::new(u64::from_ne_bytes([a, b, c, d, e, f, g, h]), now.real_ns)?;
+        let fs = fs::Fs::new(seed, now.real_ns)?;
         Ok(Self {
             fs,
             now,

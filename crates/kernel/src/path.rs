@@ -1,5 +1,6 @@
 //! Paths as calls name them: a string, and the directory that a relative one starts from.
 
+use crate::Kernel;
 use crate::call::Stop;
 use crate::cx::Cx;
 use crate::file::OpenFile;
@@ -29,16 +30,25 @@ pub(crate) struct Tree<'a> {
     pub(crate) now: Time,
 }
 
+impl Kernel {
+    /// The file tree as the process uses it whose call runs.
+    ///
+    /// # Errors
+    /// `ESRCH`.
+    pub(crate) fn tree(&mut self) -> Result<Tree<'_>, Errno> {
+        let who = &self.processes.get(self.current)?.who;
+        let who = Who { uid: who.uid, gid: who.gid, groups: &who.groups };
+        Ok(Tree { vfs: &mut self.fs.vfs, who, now: self.now.real_ns })
+    }
+}
+
 impl Cx<'_> {
     /// The file tree as the caller uses it.
     ///
     /// # Errors
     /// `ESRCH`.
     pub(crate) fn tree(&mut self) -> Result<Tree<'_>, Stop> {
-        let kernel = &mut *self.kernel;
-        let who = &kernel.processes.get(self.call.pid)?.who;
-        let who = Who { uid: who.uid, gid: who.gid, groups: &who.groups };
-        Ok(Tree { vfs: &mut kernel.fs.vfs, who, now: kernel.now.real_ns })
+        Ok(self.kernel.tree()?)
     }
 
     /// The path in argument `path`, relative to the directory descriptor in argument `dir` where there is one.

@@ -80,7 +80,7 @@ impl Server {
             match file.pass {
                 Pass::Born => self.kernel.file_gone(file.file),
                 Pass::Passed(passed) => drop(self.passed.remove(&passed)),
-                Pass::Nothing | Pass::Memory(_) => {}
+                Pass::Nothing | Pass::Memory { .. } => {}
             }
         }
     }

@@ -27,7 +27,8 @@ impl File for Device {
 
     fn write(&self, k: &mut Kernel, f: &OpenFile, data: &[u8], _at: At) -> Result<usize, Stop> {
         f.check_writes()?;
-        Ok(k.fs.vfs.write(self.at, 0, data, k.now.real_ns)?)
+        let tree = k.tree()?;
+        Ok(tree.vfs.write(&tree.who, self.at, 0, data, tree.now)?)
     }
 
     fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {

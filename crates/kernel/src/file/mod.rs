@@ -183,13 +183,7 @@ pub(crate) struct FileTable {
 }
 
 impl FileTable {
-    /// A new open file with one strong reference, waited for as an object of its own.
-    pub(crate) fn open(&mut self, ops: Box<dyn File>, flags: u32) -> FileId {
-        let object = self.new_object();
-        self.open_on(ops, flags, object)
-    }
-
-    /// A new open file whose readiness changes with `object`.
+    /// A new open file with one strong reference, whose readiness changes with `object`.
     pub(crate) fn open_on(&mut self, ops: Box<dyn File>, flags: u32, object: ObjectId) -> FileId {
         self.last += 1;
         let id = FileId(self.last);

@@ -49,7 +49,8 @@ impl File for Regular {
             return Err(Errno::EFBIG.into());
         }
         let data = &data[..data.len().min(room)];
-        let moved = k.fs.vfs.write(self.at, offset, data, k.now.real_ns)?;
+        let tree = k.tree()?;
+        let moved = tree.vfs.write(&tree.who, self.at, offset, data, tree.now)?;
         f.move_on(at, offset, moved);
         Ok(moved)
     }

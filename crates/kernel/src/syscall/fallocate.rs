@@ -16,7 +16,8 @@ pub(crate) fn fallocate(cx: &mut Cx<'_>) -> Answer {
         FileKind::Pipe => Errno::ESPIPE,
         _ => Errno::ENODEV,
     })?;
+    let range = (offset.cast_unsigned(), len.cast_unsigned());
     let tree = cx.tree()?;
-    tree.vfs.allocate(at, mode, offset.cast_unsigned(), len.cast_unsigned(), tree.now)?;
+    tree.vfs.allocate(&tree.who, at, mode, range, tree.now)?;
     Ok(0)
 }

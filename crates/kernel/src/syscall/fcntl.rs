@@ -3,7 +3,8 @@
 use super::dup::duplicate;
 use crate::call::Answer;
 use crate::cx::Cx;
-use crate::file::OpenFile;
+use crate::file::{FileKind, OpenFile};
+use crate::lock;
 use abi::Errno;
 use abi::raw::general::*;
 
@@ -15,7 +16,7 @@ const GETPIPE_SZ: u32 = 1032;
 const CHANGEABLE: u32 = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
 
 pub(crate) fn fcntl(cx: &mut Cx<'_>) -> Answer {
-    let file = cx.file(0)?;
+    let file = cx.any_file(0)?;
     let (fd, cmd, arg) = (cx.uint(0), cx.uint(1), cx.uint(2));
     match cmd {
         F_DUPFD => duplicate(cx, &file, arg, false),
@@ -26,6 +27,9 @@ pub(crate) fn fcntl(cx: &mut Cx<'_>) -> Answer {
             Ok(0)
         }
         F_GETFL => Ok(u64::from(file.flags.get())),
+        // All that an O_PATH descriptor is good for was above (open(2)).
+        _ if file.ops.kind() == FileKind::Path => Err(Errno::EBADF.into()),
+        F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => lock::fcntl(cx, &file, cmd),
         F_SETFL => {
             let kept = file.flags.get() & !CHANGEABLE;
             file.flags.set(kept | (arg & CHANGEABLE));

@@ -12,6 +12,6 @@ pub(crate) fn ftruncate(cx: &mut Cx<'_>) -> Answer {
     // Not EBADF: ftruncate(2) says so of a file that is not open for writing.
     file.check_writes().map_err(|_| Errno::EINVAL)?;
     let tree = cx.tree()?;
-    tree.vfs.set_size(at, size.cast_unsigned(), tree.now)?;
+    tree.vfs.set_size(&tree.who, at, size.cast_unsigned(), tree.now)?;
     Ok(0)
 }

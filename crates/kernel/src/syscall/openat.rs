@@ -58,7 +58,7 @@ fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
         }
         Kind::Fifo => {
             let inode = cx.kernel.fs.vfs.stat(at)?;
-            let (end, object) = open_fifo(cx, inode, flags)?;
+            let (end, object) = open_fifo(cx, at.key(), inode, flags)?;
             cx.kernel.fs.vfs.hold(at, true);
             return cx.install_on(Box::new(Fifo { at, end }), kept | LARGEFILE, cloexec, 0, object);
         }
