@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod daemon;
 pub mod files;
 pub mod listen;
+mod memory;
 mod outbox;
 pub mod prefork;
 mod replies;

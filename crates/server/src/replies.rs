@@ -117,7 +117,7 @@ impl Server {
                 let fd = self.passed.remove(&passed).ok_or(Errno::EBADF)?;
                 Ok((known(file.file, &self.files), Some(fd)))
             }
-            Pass::Memory { .. } => Err(Errno::ENODEV),
+            Pass::Memory { id, writable } => Ok((0, Some(self.memory.descriptor(id, writable)?))),
         }
     }
 

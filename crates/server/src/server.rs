@@ -2,6 +2,7 @@
 
 use crate::files::Files;
 use crate::listen::Listener;
+use crate::memory::Memory;
 use crate::prefork::Preforks;
 use crate::session::{Ended, Session, SessionId};
 use crate::sessions::Sessions;
@@ -33,6 +34,7 @@ const EVENTS: usize = 256;
 /// A server that listens.
 pub struct Server {
     pub(crate) kernel: Kernel,
+    pub(crate) memory: Memory,
     pub(crate) now: Now,
     pub(crate) sessions: Sessions,
     pub(crate) by_pid: HashMap<Pid, SessionId>,
@@ -74,13 +76,15 @@ impl Server {
     /// # Errors
     /// As epoll_create1(2), epoll_ctl(2).
     pub fn new(
-        kernel: Kernel,
+        mut kernel: Kernel,
         listener: Listener,
         signals: OwnedFd,
         owner: Option<OwnedFd>,
     ) -> Result<Self, Errno> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let files = Files::new()?;
+        let memory = Memory::default();
+        kernel.share_memory(Box::new(memory.clone()));
         let site_lists = SiteLists::new()?;
         epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
         epoll::add(&epoll, &signals, EventData::new_u64(THE_END), EventFlags::IN)?;
@@ -91,6 +95,7 @@ impl Server {
         epoll::add(&epoll, site_lists.as_fd(), EventData::new_u64(SITES), EventFlags::IN)?;
         Ok(Self {
             kernel,
+            memory,
             now: clock::now(),
             sessions: Sessions::default(),
             by_pid: HashMap::new(),
