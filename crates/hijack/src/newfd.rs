@@ -1,7 +1,7 @@
 //! Descriptors that the rump kernel hands out, and what its replies say about those that a call used.
 
 use crate::Hijack;
-use crate::fds::{Entry, RumpFd};
+use crate::fds::{Entry, KernelFd, RumpFd};
 use crate::world::{Args, NewFile, Outcome, Reply, World};
 use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, F_SETFD};
 use abi::raw::net::{MSG_DONTWAIT, MSG_NOSIGNAL};
@@ -10,6 +10,9 @@ use abi::{Errno, nr};
 
 /// What A holds while the file is not writable (ARCHITECTURE.md, "Readiness").
 static FILLER: [u8; 1024] = [0; 1024];
+
+/// The descriptor in the reply's entry of a host descriptor that another process has passed.
+const UNTOLD: KernelFd = KernelFd(u32::MAX);
 
 impl<W: World> Hijack<W> {
     /// Carries out a call in the rump kernel that uses no descriptor of the program's.
@@ -47,13 +50,14 @@ impl<W: World> Hijack<W> {
     fn take_file(&self, file: &NewFile) -> Result<u32, Errno> {
         let arrived = file.host_fd.ok_or(Errno::EIO)?;
         let number = self.settle(arrived, file);
-        let rump = RumpFd {
+        let entry = Entry::Rump(RumpFd {
             kernel_fd: file.kernel_fd,
             kind: file.kind,
             generation: self.world.generation(),
             watched: false,
-        };
-        self.learn(number, Entry::Rump(rump));
+        });
+        // One that came out of a socket may be anything.
+        self.learn(number, if file.kernel_fd == UNTOLD { Entry::Unknown } else { entry });
         if file.put_at != 0 {
             self.world.write(file.put_at, &number.to_ne_bytes()).inspect_err(|_| self.forget(number))?;
         }
@@ -63,20 +67,27 @@ impl<W: World> Hijack<W> {
     /// Moves a descriptor that has arrived to where the program expects it: D + fdoff, else the next free number.
     fn settle(&self, arrived: u32, file: &NewFile) -> u32 {
         let wanted = u64::from(file.kernel_fd.0) + u64::from(self.config.fdoff);
+        if u64::from(arrived) >= wanted {
+            // It arrived at the lowest free number, so this is the one.
+            return self.keep(arrived, file);
+        }
         let command = if file.cloexec { F_DUPFD_CLOEXEC } else { F_DUPFD };
         match self.world.host(nr::FCNTL, [arrived.into(), command.into(), wanted, 0, 0, 0]) {
             Ok(number) => {
                 self.close_quietly(arrived);
                 number as u32
             }
-            // EINVAL: RLIMIT_NOFILE lies below it. EMFILE: nothing free above. It stays where it arrived.
-            Err(_) => {
-                if !file.cloexec {
-                    let _ = self.world.host(nr::FCNTL, [arrived.into(), F_SETFD.into(), 0, 0, 0, 0]);
-                }
-                arrived
-            }
+            // EINVAL: RLIMIT_NOFILE lies below it. EMFILE: nothing free above.
+            Err(_) => self.keep(arrived, file),
         }
+    }
+
+    /// Leaves a descriptor, which arrived close-on-exec, where it is.
+    fn keep(&self, arrived: u32, file: &NewFile) -> u32 {
+        if !file.cloexec {
+            let _ = self.world.host(nr::FCNTL, [arrived.into(), F_SETFD.into(), 0, 0, 0, 0]);
+        }
+        arrived
     }
 
     /// Takes tokens off the descriptor, or makes it unwritable, as the reply says.

@@ -1,22 +1,67 @@
-//! mmap(2) of a file in the rump kernel: of the memory file that it hands out.
+//! mmap(2) of a file in the rump kernel: of the memory file that it hands out. Where it has none, a private mapping
+//! is memory of the program's own with the file's contents.
 
 use super::{Answer, Call, Verdict, row_of, with};
 use crate::Hijack;
+use crate::fds::{Kind, RumpFd};
 use crate::owner::Owner;
-use crate::world::World;
-use abi::raw::general::MAP_ANONYMOUS;
-use abi::{Errno, private};
+use crate::world::{Outcome, World};
+use abi::raw::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
+use abi::{Errno, nr, private};
+
+/// What is copied at once.
+const PIECE: u64 = 256 << 10;
 
 pub(super) fn mmap<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    let [_, _, prot, flags, fd, _] = call.args;
+    let [_, _, _, flags, fd, _] = call.args;
     if flags as u32 & MAP_ANONYMOUS != 0 {
         return Ok(Answer::Host);
     }
     let Owner::Rump(rump) = h.owner(fd)? else { return Ok(Answer::Host) };
-    let reply = h.world.rump(row_of(private::MAPFD)?, [rump.kernel_fd.0.into(), prot, 0, 0, 0, 0], &[])?;
+    let mapped = match shared(h, call, rump) {
+        Err(Errno::ENODEV | Errno::ENOSYS)
+            if flags as u32 & MAP_PRIVATE != 0 && rump.kind == Kind::Regular =>
+        {
+            copied(h, call, rump)
+        }
+        // mmap(2): "the underlying filesystem does not support memory mapping".
+        Err(Errno::ENOSYS) => Err(Errno::ENODEV),
+        outcome => outcome,
+    };
+    mapped.map(Answer::Value)
+}
+
+fn shared<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd) -> Outcome {
+    let args = [rump.kernel_fd.0.into(), call.args[2], 0, 0, 0, 0];
+    let reply = h.world.rump(row_of(private::MAPFD)?, args, &[])?;
     reply.result?;
     let memory = reply.files.first().and_then(|file| file.host_fd).ok_or(Errno::ENODEV)?;
     let mapped = h.world.host(call.nr, with(call.args, 4, memory.into()));
     h.close_quietly(memory);
-    mapped.map(Answer::Value)
+    mapped
+}
+
+fn copied<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd) -> Outcome {
+    let [wanted, length, prot, flags, _, offset] = call.args;
+    let (writable, anonymous) = (PROT_READ | PROT_WRITE, u64::from(MAP_ANONYMOUS));
+    let address = h.world.host(call.nr, [wanted, length, writable.into(), flags | anonymous, u64::MAX, 0])?;
+    let outcome = fill(h, rump, address, length, offset)
+        .and_then(|()| h.world.host(nr::MPROTECT, [address, length, prot, 0, 0, 0]));
+    if outcome.is_err() {
+        let _ = h.world.host(nr::MUNMAP, [address, length, 0, 0, 0, 0]);
+    }
+    outcome.map(|_| address)
+}
+
+fn fill<W: World>(h: &Hijack<W>, rump: RumpFd, address: u64, length: u64, offset: u64) -> Result<(), Errno> {
+    let mut done = 0;
+    while done < length {
+        let piece = (length - done).min(PIECE);
+        let args = [rump.kernel_fd.0.into(), address + done, piece, offset.wrapping_add(done), 0, 0];
+        match h.rump(row_of(nr::PREAD64)?, args)? {
+            0 => break,
+            got => done += got.min(piece),
+        }
+    }
+    Ok(())
 }
