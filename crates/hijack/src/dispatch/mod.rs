@@ -57,6 +57,7 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::IOCTL => fcntl::ioctl,
         nr::OPEN => reopen::open,
         nr::OPENAT => reopen::openat,
+        nr::CHMOD => reopen::chmod,
         nr::POLL => poll::poll,
         nr::PPOLL => poll::ppoll,
         nr::SELECT | nr::PSELECT6 => select::select,

@@ -1,7 +1,8 @@
-//! open(2) of a descriptor by its name: `/dev/fd/N`, `/proc/self/fd/N`, `/dev/stdin` and its siblings.
+//! Descriptors by their names: `/dev/fd/N`, `/proc/self/fd/N`, `/dev/stdin` and its siblings.
 //!
-//! The host would find a socket there and answer `ENXIO`. The program gets a copy of the descriptor, which shares
-//! its position, where Linux would open the file anew.
+//! The host would find a socket there: open(2) would answer `ENXIO`, and chmod(2), which is how glibc changes the mode
+//! of a file that it must not follow links to (fchmodat(3), `AT_SYMLINK_NOFOLLOW`), would change the socket's. An
+//! opening program gets a copy of the descriptor, which shares its position, where Linux would open the file anew.
 
 use super::{Answer, Call, Verdict, row_of};
 use crate::Hijack;
@@ -10,7 +11,7 @@ use crate::fds::{Entry, Kind};
 use crate::owner::Owner;
 use crate::world::World;
 use abi::nr;
-use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_TRUNC};
+use abi::raw::general::{AT_EMPTY_PATH, F_DUPFD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_TRUNC};
 
 /// The longest of the names, with a number of ten digits.
 const NAME_MAX: usize = 32;
@@ -25,17 +26,33 @@ pub(super) fn openat<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     if verdict == Ok(Answer::Host) { by_name(h, call.args[1], call.args[2]) } else { verdict }
 }
 
-/// A path of the host's, which may be the name of a descriptor that is not.
+pub(super) fn chmod<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    let verdict = h.by_path((row_of(call.nr)?, call), 0);
+    match named(h, call.args[0]) {
+        Some(fd) if verdict == Ok(Answer::Host) => change_mode(h, fd, call.args[1]),
+        _ => verdict,
+    }
+}
+
 fn by_name<W: World>(h: &Hijack<W>, path: u64, flags: u64) -> Verdict {
+    named(h, path).map_or(Ok(Answer::Host), |fd| copy(h, fd, flags))
+}
+
+/// The number that a path of the host's is the name of, if something is there that is not the host's.
+fn named<W: World>(h: &Hijack<W>, path: u64) -> Option<u32> {
     let mut name = [0; NAME_MAX];
     if !h.fds.any_rump() {
-        return Ok(Answer::Host);
+        return None;
     }
-    let Ok(length) = h.world.read_str(path, &mut name) else { return Ok(Answer::Host) };
-    match name.get(..length).and_then(number) {
-        Some(fd) if h.fds.get(fd) != Entry::Host => copy(h, fd, flags),
-        _ => Ok(Answer::Host),
-    }
+    let length = h.world.read_str(path, &mut name).ok()?;
+    name.get(..length).and_then(number).filter(|&fd| h.fds.get(fd) != Entry::Host)
+}
+
+fn change_mode<W: World>(h: &Hijack<W>, fd: u32, mode: u64) -> Verdict {
+    let Owner::Rump(rump) = h.owner(fd.into())? else { return Ok(Answer::Host) };
+    let (empty, flags) = (c"".as_ptr() as u64, u64::from(AT_EMPTY_PATH));
+    let args = [rump.kernel_fd.0.into(), empty, mode, flags, 0, 0];
+    h.rump(row_of(nr::FCHMODAT2)?, args).map(Answer::Value)
 }
 
 fn number(name: &[u8]) -> Option<u32> {
