@@ -12,7 +12,7 @@ use vfs::{SharedBytes, SharedMemory};
 
 /// All memory files by their number. The kernel's tree holds one copy, the server another.
 #[derive(Clone, Default)]
-pub struct Memory(Rc<RefCell<Table>>);
+pub(crate) struct Memory(Rc<RefCell<Table>>);
 
 #[derive(Default)]
 struct Table {
