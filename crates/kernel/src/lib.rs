@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 mod call;
+mod copy;
 mod counters;
 mod cx;
 mod effect;
@@ -26,6 +27,7 @@ mod socket;
 mod syscall;
 mod times;
 mod trace;
+mod xattr;
 
 pub use call::{Call, CallId, Copyin};
 pub use effect::{Effect, NewFile, Pass, Reply};

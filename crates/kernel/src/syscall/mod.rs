@@ -10,6 +10,10 @@ macro_rules! handlers {
     ($($nr:path => $file:ident;)*) => {
         $(mod $file;)*
 
+        /// The numbers that have a handler.
+        #[cfg(test)]
+        const HANDLED: &[u32] = &[$($nr),*];
+
         /// The handler of a call number.
         pub(crate) fn handler(nr: u32) -> Option<Handler> {
             match nr {
@@ -33,6 +37,7 @@ handlers! {
     abi::nr::CLOSE => close;
     abi::nr::CLOSE_RANGE => close_range;
     abi::nr::CONNECT => connect;
+    abi::nr::COPY_FILE_RANGE => copy_file_range;
     abi::nr::CREAT => creat;
     abi::nr::DUP => dup;
     abi::nr::DUP2 => dup2;
@@ -49,7 +54,11 @@ handlers! {
     abi::nr::FCHOWNAT => fchownat;
     abi::nr::FCNTL => fcntl;
     abi::nr::FDATASYNC => fdatasync;
+    abi::nr::FGETXATTR => fgetxattr;
+    abi::nr::FLISTXATTR => flistxattr;
     abi::nr::FLOCK => flock;
+    abi::nr::FREMOVEXATTR => fremovexattr;
+    abi::nr::FSETXATTR => fsetxattr;
     abi::nr::FSTAT => fstat;
     abi::nr::FSTATFS => fstatfs;
     abi::nr::FSYNC => fsync;
@@ -68,17 +77,24 @@ handlers! {
     abi::nr::GETSOCKOPT => getsockopt;
     abi::nr::GETTID => gettid;
     abi::nr::GETUID => getuid;
+    abi::nr::GETXATTR => getxattr;
     abi::nr::IOCTL => ioctl;
     abi::nr::LCHOWN => lchown;
+    abi::nr::LGETXATTR => lgetxattr;
     abi::nr::LINK => link;
     abi::nr::LINKAT => linkat;
     abi::nr::LISTEN => listen;
+    abi::nr::LISTXATTR => listxattr;
+    abi::nr::LLISTXATTR => llistxattr;
+    abi::nr::LREMOVEXATTR => lremovexattr;
     abi::nr::LSEEK => lseek;
+    abi::nr::LSETXATTR => lsetxattr;
     abi::nr::LSTAT => lstat;
     abi::nr::MKDIR => mkdir;
     abi::nr::MKDIRAT => mkdirat;
     abi::nr::MKNOD => mknod;
     abi::nr::MKNODAT => mknodat;
+    abi::nr::MOUNT => mount;
     abi::nr::NEWFSTATAT => newfstatat;
     abi::nr::OPEN => open;
     abi::nr::OPENAT => openat;
@@ -100,14 +116,17 @@ handlers! {
     abi::nr::RECVFROM => recvfrom;
     abi::nr::RECVMMSG => recvmmsg;
     abi::nr::RECVMSG => recvmsg;
+    abi::nr::REMOVEXATTR => removexattr;
     abi::nr::RENAME => rename;
     abi::nr::RENAMEAT => renameat;
     abi::nr::RENAMEAT2 => renameat2;
     abi::nr::RMDIR => rmdir;
+    abi::nr::SENDFILE => sendfile;
     abi::nr::SENDMMSG => sendmmsg;
     abi::nr::SENDMSG => sendmsg;
     abi::nr::SENDTO => sendto;
     abi::nr::SETSOCKOPT => setsockopt;
+    abi::nr::SETXATTR => setxattr;
     abi::nr::SHUTDOWN => shutdown;
     abi::nr::SOCKET => socket;
     abi::nr::SOCKETPAIR => socketpair;
@@ -121,6 +140,7 @@ handlers! {
     abi::nr::SYNC_FILE_RANGE => sync_file_range;
     abi::nr::TRUNCATE => truncate;
     abi::nr::UMASK => umask;
+    abi::nr::UMOUNT2 => umount2;
     abi::nr::UNLINK => unlink;
     abi::nr::UNLINKAT => unlinkat;
     abi::nr::UTIME => utime;
@@ -131,6 +151,63 @@ handlers! {
     abi::private::HALT => rump_halt;
     abi::private::IDENTIFY => rump_identify;
     abi::private::INFO => rump_info;
+    abi::private::MAPFD => rump_mapfd;
     abi::private::TRACE => rump_trace;
     abi::private::WATCH => rump_watch;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abi::table::{Route, Row, Support};
+
+    /// Special calls that end in the library, which makes of them what they need of others.
+    const OF_THE_LIBRARY: &[&str] = &[
+        "arch_prctl",
+        "clone",
+        "clone3",
+        "epoll_ctl",
+        "execve",
+        "execveat",
+        "fork",
+        "inotify_add_watch",
+        "mmap",
+        "pidfd_getfd",
+        "prctl",
+        "pselect6",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "rt_sigreturn",
+        "select",
+        "splice",
+        "tee",
+        "vfork",
+        "vmsplice",
+    ];
+
+    /// The server answers it without the kernel.
+    const OF_THE_SERVER: &[u32] = &[abi::private::SITES];
+
+    fn reaches_the_kernel(row: &Row) -> bool {
+        match row.route {
+            Route::Host | Route::Refused(_) => false,
+            Route::Special => !OF_THE_LIBRARY.contains(&row.name) && !OF_THE_SERVER.contains(&row.nr),
+            _ => true,
+        }
+    }
+
+    #[test]
+    fn rows_say_what_has_a_handler() {
+        let private = (abi::private::FIRST..).map_while(abi::table::lookup);
+        for row in abi::table::all().chain(private).filter(|row| reaches_the_kernel(row)) {
+            let claimed = matches!(row.support, Support::Full | Support::Partial);
+            assert_eq!(claimed, handler(row.nr).is_some(), "{}: row and handler disagree", row.name);
+        }
+        for nr in HANDLED {
+            let support = abi::table::lookup(*nr).map(|row| row.support);
+            let honest =
+                support.is_some_and(|support| !matches!(support, Support::Missing | Support::Refused));
+            assert!(honest, "call {nr} has a handler and its row says {support:?}");
+        }
+    }
 }

@@ -12,4 +12,9 @@ mod machine;
 mod host_unsafe;
 mod script;
 
+mod attribute;
 mod basic;
+mod hostile;
+mod own;
+mod transfer;
+mod wait;

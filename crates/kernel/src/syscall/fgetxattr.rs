@@ -1,0 +1,10 @@
+//! fgetxattr(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use crate::xattr;
+
+pub(crate) fn fgetxattr(cx: &mut Cx<'_>) -> Answer {
+    let at = cx.place_of(0)?;
+    xattr::get(cx, at)
+}

@@ -1,0 +1,10 @@
+//! flistxattr(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use crate::xattr;
+
+pub(crate) fn flistxattr(cx: &mut Cx<'_>) -> Answer {
+    let at = cx.place_of(0)?;
+    xattr::list(cx, at)
+}

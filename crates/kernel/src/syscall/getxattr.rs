@@ -1,0 +1,11 @@
+//! getxattr(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use crate::xattr;
+use vfs::Follow;
+
+pub(crate) fn getxattr(cx: &mut Cx<'_>) -> Answer {
+    let at = cx.lookup(None, 0, Follow::Yes)?;
+    xattr::get(cx, at)
+}

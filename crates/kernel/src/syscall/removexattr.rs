@@ -1,0 +1,11 @@
+//! removexattr(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use crate::xattr;
+use vfs::Follow;
+
+pub(crate) fn removexattr(cx: &mut Cx<'_>) -> Answer {
+    let at = cx.lookup(None, 0, Follow::Yes)?;
+    xattr::remove(cx, at)
+}

@@ -1,0 +1,27 @@
+//! `rump_mapfd(fd, prot)`: a memory file with the contents of this regular file, to be mapped.
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use crate::effect::{NewFile, Pass};
+use crate::file::FileKind;
+use abi::Errno;
+
+/// `PROT_WRITE`.
+const WRITE: u32 = 2;
+
+/// mmap(2): the file must be open for reading, and for writing too where the memory is to be written.
+pub(crate) fn rump_mapfd(cx: &mut Cx<'_>) -> Answer {
+    let file = cx.file(0)?;
+    let writable = cx.uint(1) & WRITE != 0;
+    let at = file.ops.location().filter(|_| file.ops.kind() == FileKind::Regular).ok_or(Errno::ENODEV)?;
+    let refused = file.check_reads().is_err() || (writable && file.check_writes().is_err());
+    if refused {
+        return Err(Errno::EACCES.into());
+    }
+    let fs = &mut cx.kernel.fs;
+    let memory = fs.memory.as_mut().ok_or(Errno::ENODEV)?;
+    let id = fs.vfs.share(at, &mut **memory)?;
+    let (kfd, kind, pass) = (cx.uint(0), file.ops.kind(), Pass::Memory { id, writable });
+    cx.call.files.push(NewFile { file: file.id, kfd, kind, cloexec: true, put_at: 0, pass });
+    Ok(0)
+}
