@@ -1,6 +1,8 @@
 //! The layouts held against the C headers of this machine: a program that prints `sizeof` and `offsetof` is
 //! compiled with the system's compiler and its output compared with what Rust says.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use abi::layout;
 use std::fmt::Write as _;
 use std::io::Write as _;

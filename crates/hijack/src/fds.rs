@@ -1,7 +1,7 @@
 //! What the program's descriptors are. The host's table is the truth; this is a cache of it.
 //!
 //! One word per number, read and written without locks. What is not known is asked for when it is used
-//! ([`crate::probe`]). The interceptor's bitmap, which its trampolines test, is kept in step: a set bit means
+//! (see `owner`). The interceptor's bitmap, which its trampolines test, is kept in step: a set bit means
 //! "ask this table".
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};

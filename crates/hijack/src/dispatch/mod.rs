@@ -1,7 +1,7 @@
 //! One call: whose is it, and carrying it out.
 //!
-//! Most calls are routed as their row of [`abi::table`] says ([`route`]). Those with code of their own have a
-//! file each (or one for a family) and a line in [`handler`].
+//! Most calls are routed as their row of [`abi::table`] says (module `route`). Those with code of their own have a
+//! file each (or one for a family) and a line in `handler`.
 
 mod close;
 mod cwd;

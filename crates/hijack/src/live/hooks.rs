@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use intercept::{Call, Fork, Hooks, Interest};
 use sitelist::BuildId;
 
-/// The process's hijack, once [`super::start`] has made it.
+/// The process's hijack, once [`super::start()`] has made it.
 static HIJACK: AtomicPtr<Hijack<Live>> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Larger than the list of any file of a stock Debian: libc's is 27 KB.
