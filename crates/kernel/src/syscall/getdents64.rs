@@ -45,6 +45,8 @@ pub(super) fn list(cx: &mut Cx<'_>, encode: fn(u64, Ino, Kind, &[u8]) -> Vec<u8>
     if entries.is_empty() && left {
         return Err(Stop::Errno(Errno::EINVAL));
     }
+    let now = cx.kernel.now.real_ns;
+    cx.kernel.fs.vfs.touch(at, now)?;
     file.offset.set(last);
     let moved = entries.len() as u64;
     cx.call.mem.write(cx.arg(1), entries);

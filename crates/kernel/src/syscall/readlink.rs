@@ -14,6 +14,8 @@ pub(crate) fn readlink(cx: &mut Cx<'_>) -> Answer {
 pub(super) fn put_target(cx: &mut Cx<'_>, at: Location, buf: usize) -> Answer {
     let room = usize::try_from(cx.int(buf + 1)).ok().filter(|room| *room > 0).ok_or(Errno::EINVAL)?;
     let mut target = cx.kernel.fs.vfs.readlink(at)?;
+    let now = cx.kernel.now.real_ns;
+    cx.kernel.fs.vfs.touch(at, now)?;
     target.truncate(room);
     let len = target.len() as u64;
     cx.call.mem.write(cx.arg(buf), target);

@@ -19,6 +19,9 @@ pub struct Script<'a> {
 pub fn same(script: fn(&mut Script<'_>)) {
     let mut rump = Rump::new();
     let ours = run(&mut rump, b"/tmp", script);
+    let mut rump = Rump::new();
+    rump.travels = true;
+    assert_eq!(ours, run(&mut rump, b"/tmp", script), "fetched bytes (left), and bytes that came along");
     let mut host = Host::new();
     let dir = host.dir();
     let theirs = run(&mut host, &dir, script);

@@ -24,6 +24,8 @@ pub struct Rump {
     pub now: Now,
     pub pid: Pid,
     memory: Vec<u8>,
+    /// Whether all bytes travel with each call, so that none are fetched.
+    pub travels: bool,
     last_call: u64,
     replies: BTreeMap<CallId, Reply>,
     born: Vec<(Pid, NewFile)>,
@@ -46,6 +48,7 @@ impl Rump {
             now,
             pid,
             memory: vec![0; 1 << 22],
+            travels: false,
             last_call: 0,
             replies: BTreeMap::new(),
             born: Vec::new(),
@@ -62,7 +65,11 @@ impl Rump {
     pub fn start_with(&mut self, pid: Pid, nr: u32, args: [u64; 6], passed: Vec<u64>) -> CallId {
         self.last_call += 1;
         let id = CallId(self.last_call);
-        let mut call = Call::new(id, pid, nr, args, UserMem::new());
+        let mut mem = UserMem::new();
+        if self.travels {
+            mem.add(BASE, self.memory.clone());
+        }
+        let mut call = Call::new(id, pid, nr, args, mem);
         call.passed = passed;
         self.kernel.submit(call);
         self.pump();
