@@ -1,7 +1,7 @@
 //! Memory files: the bytes of files that programs map (memfd_create(2)).
 
 use abi::Errno;
-use rustix::fs::{MemfdFlags, Mode, OFlags};
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
@@ -76,6 +76,14 @@ impl SharedBytes for MemoryFile {
             }
         }
         Ok(done)
+    }
+
+    fn punch(&mut self, start: u64, end: u64) -> Result<(), Errno> {
+        if start >= end {
+            return Ok(());
+        }
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        rustix::fs::fallocate(&*self.file, hole, start, end - start).map_err(errno)
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {

@@ -1,6 +1,6 @@
 //! What a file system does. It checks no permission and walks no path.
 
-use crate::node::{Attr, Ino, NewNode, SetAttr, Time};
+use crate::node::{Attr, Ino, NewName, NewNode, SetAttr, Time};
 use abi::Errno;
 use abi::layout::Statfs;
 
@@ -44,16 +44,16 @@ pub trait FileSystem {
     /// `ENOENT`: it was removed.
     fn name_of(&self, dir: Ino) -> Result<Vec<u8>>;
 
-    /// Makes an inode and, unless `name` is none (O_TMPFILE), enters it.
+    /// Makes an inode and enters it.
     ///
     /// # Errors
     /// `EEXIST`, `ENOSPC`, `ENOENT`: the directory was removed.
-    fn create(&mut self, dir: Ino, name: Option<&[u8]>, node: &NewNode, now: Time) -> Result<Ino>;
+    fn create(&mut self, dir: Ino, name: NewName<'_>, node: &NewNode, now: Time) -> Result<Ino>;
 
     /// Enters an inode under one more name.
     ///
     /// # Errors
-    /// `EEXIST`, `EMLINK`, `ENOENT`.
+    /// `EEXIST`, `EMLINK`; `ENOENT`: the directory was removed, or the inode has no name and may not have one.
     fn link(&mut self, dir: Ino, name: &[u8], ino: Ino, now: Time) -> Result<()>;
 
     /// Removes a name of something that is no directory.
@@ -189,6 +189,12 @@ pub trait SharedBytes {
     /// # Errors
     /// `EIO`.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize>;
+
+    /// Makes the bytes from `start` up to `end` zero, giving their memory back where it can.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn punch(&mut self, start: u64, end: u64) -> Result<()>;
 
     /// Writes; the size grows as needed.
     ///

@@ -18,7 +18,7 @@ mod walk;
 
 pub use fs::{FileSystem, SharedBytes, SharedMemory};
 pub use mount::{Location, Vfs};
-pub use node::{Attr, Ino, Kind, NewNode, SetAttr, SetTime, Time};
+pub use node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, SetTime, Time};
 pub use op::attr::statx_of;
 pub use op::io::EachEntry;
 pub use op::open::{Opened, Opening};

@@ -105,6 +105,18 @@ pub struct NewNode {
     pub target: Vec<u8>,
 }
 
+/// Where a new inode is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewName<'a> {
+    /// Under this name.
+    Named(&'a [u8]),
+    /// Nowhere (`O_TMPFILE`). Whether it may be given a name later: `O_EXCL` says no.
+    Unnamed {
+        /// It may.
+        linkable: bool,
+    },
+}
+
 /// A time to be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetTime {

@@ -4,7 +4,7 @@ use crate::mount::{Location, Vfs};
 use crate::node::Kind;
 use crate::permission::{EXECUTE, Who};
 use abi::Errno;
-use abi::raw::general::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS};
+use abi::raw::general::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV};
 use std::collections::VecDeque;
 
 const NAME_MAX: usize = 255;
@@ -30,6 +30,34 @@ pub enum Follow {
     No,
 }
 
+/// What is asked of a path's last component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// What it leads to.
+    Followed,
+    /// What it is; a symbolic link is followed if a slash stands behind it.
+    Itself,
+    /// What it leads to or, for `Follow::No`, what it is, made if it is missing (`O_CREAT`): no directory, so no slash behind it.
+    OrNew(Follow),
+    /// What the name is, to make, remove or move it: never followed, and what a slash behind it means is the caller's.
+    Name,
+}
+
+impl Last {
+    const fn is_followed(self) -> bool {
+        matches!(self, Self::Followed | Self::OrNew(Follow::Yes))
+    }
+}
+
+impl From<Follow> for Last {
+    fn from(follow: Follow) -> Self {
+        match follow {
+            Follow::Yes => Self::Followed,
+            Follow::No => Self::Itself,
+        }
+    }
+}
+
 /// Where a path leads.
 #[derive(Debug)]
 pub(crate) struct Walked {
@@ -37,19 +65,19 @@ pub(crate) struct Walked {
     pub(crate) dir: Location,
     /// The last component; none: the path ends in `/`, `.` or `..`, so `node` is a directory without a name here.
     pub(crate) name: Option<Vec<u8>>,
-    /// What it stands for, if it exists.
-    pub(crate) node: Option<Location>,
+    /// What it stands for; or `ENOENT`, or why it cannot exist (`ENAMETOOLONG`).
+    pub(crate) node: Result<Location, Errno>,
     /// The path ended in a slash: only a directory will do.
     pub(crate) slash: bool,
 }
 
 impl Walked {
-    /// What the path stands for.
-    ///
-    /// # Errors
-    /// `ENOENT`.
-    pub(crate) fn found(&self) -> Result<Location, Errno> {
-        self.node.ok_or(Errno::ENOENT)
+    /// What stands there already; none: the name is free.
+    pub(crate) fn occupant(&self) -> Result<Option<Location>, Errno> {
+        match self.node {
+            Err(Errno::ENOENT) => Ok(None),
+            node => node.map(Some),
+        }
     }
 }
 
@@ -75,7 +103,12 @@ impl Vfs {
         path: &[u8],
         follow: Follow,
     ) -> Result<Location, Errno> {
-        self.walk(who, start, path, follow, 0)?.found()
+        self.walk(who, start, path, follow.into(), 0)?.node
+    }
+
+    /// Walks to a name that is to be made, removed or moved.
+    pub(crate) fn walk_to_name(&self, who: &Who<'_>, start: Start, path: &[u8]) -> Result<Walked, Errno> {
+        self.walk(who, start, path, Last::Name, 0)
     }
 
     pub(crate) fn walk(
@@ -83,7 +116,7 @@ impl Vfs {
         who: &Who<'_>,
         start: Start,
         path: &[u8],
-        follow: Follow,
+        last: Last,
         resolve: u64,
     ) -> Result<Walked, Errno> {
         if path.is_empty() {
@@ -94,7 +127,7 @@ impl Vfs {
         let mut walker =
             Walker { vfs: self, who, root, at: start.dir, todo: VecDeque::new(), symlinks: 0, resolve };
         walker.push(path)?;
-        walker.run(path.ends_with(b"/"), follow)
+        walker.run(path.ends_with(b"/"), last)
     }
 }
 
@@ -105,21 +138,22 @@ impl Walker<'_> {
             return Err(Errno::ENAMETOOLONG);
         }
         if path.starts_with(b"/") {
-            if self.resolve & u64::from(RESOLVE_BENEATH) != 0 {
+            if self.has(RESOLVE_BENEATH) {
                 return Err(Errno::EXDEV);
             }
-            self.at = self.root;
+            self.enter(self.root)?;
         }
         for name in path.split(|byte| *byte == b'/').rev().filter(|name| !name.is_empty()) {
-            if name.len() > NAME_MAX {
-                return Err(Errno::ENAMETOOLONG);
-            }
             self.todo.push_front(name.to_vec());
         }
         Ok(())
     }
 
-    fn run(&mut self, slash: bool, follow: Follow) -> Result<Walked, Errno> {
+    fn has(&self, flag: u32) -> bool {
+        self.resolve & u64::from(flag) != 0
+    }
+
+    fn run(&mut self, slash: bool, wanted: Last) -> Result<Walked, Errno> {
         let mut slash = slash;
         while let Some(name) = self.todo.pop_front() {
             let dir = self.search()?;
@@ -132,28 +166,50 @@ impl Walker<'_> {
                 _ => {}
             }
             let last = self.todo.is_empty();
-            let node = match self.vfs.fs(dir)?.lookup(dir.ino, &name) {
-                Ok(ino) => self.vfs.covered(Location { mount: dir.mount, ino }),
-                Err(Errno::ENOENT) if last => {
-                    return Ok(Walked { dir, name: Some(name), node: None, slash });
+            if last && slash && matches!(wanted, Last::OrNew(_)) {
+                return Err(Errno::EISDIR);
+            }
+            let node = match self.look_up(dir, &name) {
+                Ok(node) => node,
+                Err(errno @ (Errno::ENOENT | Errno::ENAMETOOLONG)) if last => {
+                    return Ok(Walked { dir, name: Some(name), node: Err(errno), slash });
                 }
                 Err(errno) => return Err(errno),
             };
-            let attr = self.vfs.attr(node)?;
-            if attr.kind == Kind::Symlink && (!last || slash || follow == Follow::Yes) {
+            if last && wanted == Last::Name {
+                return Ok(Walked { dir, name: Some(name), node: Ok(node), slash });
+            }
+            let kind = self.vfs.attr(node)?.kind;
+            if kind == Kind::Symlink && (!last || slash || wanted.is_followed()) {
                 slash |= self.enter_symlink(node, last)?;
                 continue;
             }
+            self.enter(node)?;
             if last {
-                if slash && attr.kind != Kind::Directory {
+                if slash && kind != Kind::Directory {
                     return Err(Errno::ENOTDIR);
                 }
-                return Ok(Walked { dir, name: Some(name), node: Some(node), slash });
+                return Ok(Walked { dir, name: Some(name), node: Ok(node), slash });
             }
-            self.at = node;
         }
         self.is_directory(self.at)?;
-        Ok(Walked { dir: self.at, name: None, node: Some(self.at), slash: true })
+        Ok(Walked { dir: self.at, name: None, node: Ok(self.at), slash: true })
+    }
+
+    fn look_up(&self, dir: Location, name: &[u8]) -> Result<Location, Errno> {
+        if name.len() > NAME_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let ino = self.vfs.fs(dir)?.lookup(dir.ino, name)?;
+        Ok(self.vfs.covered(Location { mount: dir.mount, ino }))
+    }
+
+    fn enter(&mut self, to: Location) -> Result<(), Errno> {
+        if to.mount != self.at.mount && self.has(RESOLVE_NO_XDEV) {
+            return Err(Errno::EXDEV);
+        }
+        self.at = to;
+        Ok(())
     }
 
     /// The directory in which the next name is looked up.
@@ -171,21 +227,17 @@ impl Walker<'_> {
     /// `..`: not above the root.
     fn up(&mut self) -> Result<(), Errno> {
         if self.at == self.root {
-            return match self.resolve & u64::from(RESOLVE_BENEATH) {
-                0 => Ok(()),
-                _ => Err(Errno::EXDEV),
-            };
+            return if self.has(RESOLVE_BENEATH) { Err(Errno::EXDEV) } else { Ok(()) };
         }
         let at = self.vfs.below_mount(self.at).unwrap_or(self.at);
         let ino = self.vfs.fs(at)?.parent(at.ino)?;
-        self.at = Location { mount: at.mount, ino };
-        Ok(())
+        self.enter(self.vfs.covered(Location { mount: at.mount, ino }))
     }
 
     /// Goes where a symbolic link leads. Answers whether the walk's end must be a directory by its target.
     fn enter_symlink(&mut self, link: Location, last: bool) -> Result<bool, Errno> {
         self.symlinks += 1;
-        if self.symlinks > SYMLINKS_MAX || self.resolve & u64::from(RESOLVE_NO_SYMLINKS) != 0 {
+        if self.symlinks > SYMLINKS_MAX || self.has(RESOLVE_NO_SYMLINKS) {
             return Err(Errno::ELOOP);
         }
         let target = self.vfs.fs(link)?.readlink(link.ino)?;

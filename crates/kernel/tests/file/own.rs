@@ -106,6 +106,12 @@ impl vfs::SharedBytes for Memory {
         Ok(len)
     }
 
+    fn punch(&mut self, start: u64, end: u64) -> Result<(), Errno> {
+        let range = usize::try_from(start).expect("small")..usize::try_from(end).expect("small");
+        self.0.borrow_mut()[range].fill(0);
+        Ok(())
+    }
+
     fn write_at(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
         let (at, mut bytes) = (usize::try_from(offset).expect("small"), self.0.borrow_mut());
         let len = bytes.len().max(at + data.len());

@@ -7,7 +7,7 @@ mod tty;
 mod zero;
 
 use crate::mount::{Location, Vfs};
-use crate::node::{Kind, NewNode, Time};
+use crate::node::{Kind, NewName, NewNode, Time};
 use crate::permission::Who;
 use abi::Errno;
 use random::Random;
@@ -103,6 +103,6 @@ pub(crate) fn populate(vfs: &mut Vfs, now: Time) -> Result<(), Errno> {
 
 fn enter(vfs: &mut Vfs, dev: Location, name: &str, rdev: u64, mode: u32, now: Time) -> Result<(), Errno> {
     let node = NewNode { kind: Kind::Char, mode, uid: 0, gid: 0, rdev, target: Vec::new() };
-    vfs.fs_mut(dev)?.create(dev.ino, Some(name.as_bytes()), &node, now)?;
+    vfs.fs_mut(dev)?.create(dev.ino, NewName::Named(name.as_bytes()), &node, now)?;
     Ok(())
 }

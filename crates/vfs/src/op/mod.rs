@@ -5,4 +5,5 @@ pub(crate) mod io;
 mod names;
 pub(crate) mod open;
 mod path;
+mod rename;
 mod xattr;

@@ -1,13 +1,13 @@
 //! open(2).
 
 use crate::mount::{Location, Vfs};
-use crate::node::{Kind, NewNode, Time};
+use crate::node::{Kind, NewName, NewNode, Time};
 use crate::permission::{READ, WRITE, Who};
-use crate::walk::{Follow, Start, Walked};
+use crate::walk::{Follow, Last, Start, Walked};
 use abi::Errno;
 use abi::raw::general::{
     O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TRUNC,
-    O_WRONLY,
+    O_WRONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT,
 };
 
 /// `O_TMPFILE` without its `O_DIRECTORY`.
@@ -23,6 +23,28 @@ pub struct Opening {
     pub mode: u32,
     /// `RESOLVE_*` flags (openat2(2)).
     pub resolve: u64,
+}
+
+impl Opening {
+    /// What is left of the flags when each that has no meaning here is gone.
+    ///
+    /// # Errors
+    /// `EINVAL`: flags that contradict each other (open(2), openat2(2)).
+    fn checked(self) -> Result<Self, Errno> {
+        if self.resolve & u64::from(RESOLVE_BENEATH | RESOLVE_IN_ROOT)
+            == u64::from(RESOLVE_BENEATH | RESOLVE_IN_ROOT)
+        {
+            return Err(Errno::EINVAL);
+        }
+        if self.flags & O_PATH != 0 {
+            return Ok(Self { flags: self.flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW), ..self });
+        }
+        // Since Linux 6.4 always; before, it could make a regular file.
+        let makes_directory = self.flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY;
+        let unnamed = self.flags & TMPFILE != 0;
+        let unnamed_wrong = self.flags & O_DIRECTORY == 0 || wanted(self.flags) & WRITE == 0;
+        if makes_directory || unnamed && unnamed_wrong { Err(Errno::EINVAL) } else { Ok(self) }
+    }
 }
 
 /// Something opened.
@@ -49,18 +71,17 @@ impl Vfs {
         how: Opening,
         now: Time,
     ) -> Result<Opened, Errno> {
+        let how = how.checked()?;
         let flags = how.flags;
         if flags & TMPFILE != 0 {
             return self.open_unnamed(who, start, path, how, now);
         }
-        let create = flags & (O_CREAT | O_PATH) == O_CREAT;
+        let create = flags & O_CREAT != 0;
         let exclusive = create && flags & O_EXCL != 0;
         let follow = if flags & O_NOFOLLOW != 0 || exclusive { Follow::No } else { Follow::Yes };
-        let walked = self.walk(who, start, path, follow, how.resolve)?;
-        if create && walked.slash && walked.name.is_some() {
-            return Err(Errno::EISDIR);
-        }
-        match walked.node {
+        let last = if create { Last::OrNew(follow) } else { follow.into() };
+        let walked = self.walk(who, start, path, last, how.resolve)?;
+        match walked.occupant()? {
             Some(_) if exclusive => Err(Errno::EEXIST),
             Some(at) => self.open_existing(who, at, how, now),
             None if create => self.open_new(who, &walked, how, now),
@@ -105,12 +126,8 @@ impl Vfs {
     }
 
     fn open_new(&mut self, who: &Who<'_>, walked: &Walked, how: Opening, now: Time) -> Result<Opened, Errno> {
-        if how.flags & O_DIRECTORY != 0 {
-            // Linux never makes one by open(2).
-            return Err(Errno::EINVAL);
-        }
         let name = walked.name.as_deref().ok_or(Errno::EISDIR)?;
-        let at = self.make(who, walked.dir, Some(name), Kind::Regular, how.mode, now)?;
+        let at = self.make(who, walked.dir, NewName::Named(name), Kind::Regular, how.mode, now)?;
         Ok(Opened { at, kind: Kind::Regular, rdev: 0 })
     }
 
@@ -122,14 +139,12 @@ impl Vfs {
         how: Opening,
         now: Time,
     ) -> Result<Opened, Errno> {
-        if how.flags & O_ACCMODE == O_RDONLY || how.flags & O_DIRECTORY == 0 || how.flags & O_CREAT != 0 {
-            return Err(Errno::EINVAL);
-        }
-        let dir = self.walk(who, start, path, Follow::Yes, how.resolve)?.found()?;
+        let dir = self.walk(who, start, path, Last::Followed, how.resolve)?.node?;
         if self.attr(dir)?.kind != Kind::Directory {
             return Err(Errno::ENOTDIR);
         }
-        let at = self.make(who, dir, None, Kind::Regular, how.mode, now)?;
+        let name = NewName::Unnamed { linkable: how.flags & O_EXCL == 0 };
+        let at = self.make(who, dir, name, Kind::Regular, how.mode, now)?;
         Ok(Opened { at, kind: Kind::Regular, rdev: 0 })
     }
 
@@ -138,7 +153,7 @@ impl Vfs {
         &mut self,
         who: &Who<'_>,
         dir: Location,
-        name: Option<&[u8]>,
+        name: NewName<'_>,
         kind: Kind,
         mode: u32,
         now: Time,
@@ -157,7 +172,7 @@ impl Vfs {
         &mut self,
         who: &Who<'_>,
         dir: Location,
-        name: Option<&[u8]>,
+        name: NewName<'_>,
         mut node: NewNode,
         now: Time,
     ) -> Result<Location, Errno> {

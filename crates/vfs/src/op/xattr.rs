@@ -8,6 +8,7 @@ use abi::raw::general::{XATTR_CREATE, XATTR_REPLACE};
 
 const NAME_MAX: usize = 255;
 const VALUE_MAX: usize = 64 << 10;
+const S_ISVTX: u32 = 0o1000;
 
 impl Vfs {
     /// The value of an attribute.
@@ -72,27 +73,38 @@ fn permitted(who: &Who<'_>, attr: &Attr, name: &[u8], wanted: u32) -> Result<(),
     if name.is_empty() || name.len() > NAME_MAX {
         return Err(Errno::ERANGE);
     }
-    if name.starts_with(b"user.") {
-        // Only what has contents of its own can have them; a sticky directory's are its owner's.
-        if !matches!(attr.kind, Kind::Regular | Kind::Directory) {
-            return Err(if wanted == WRITE { Errno::EPERM } else { Errno::ENODATA });
+    let writes = wanted == WRITE;
+    let rest = if let Some(rest) = name.strip_prefix(b"user.") {
+        user_space(who, attr, wanted)?;
+        rest
+    } else if let Some(rest) = name.strip_prefix(b"trusted.") {
+        match who.is_root() {
+            true => rest,
+            false => return Err(if writes { Errno::EPERM } else { Errno::ENODATA }),
         }
-        let sticky = attr.kind == Kind::Directory && attr.mode & 0o1000 != 0;
-        if wanted == WRITE && sticky && !who.owns(attr) {
+    } else if let Some(rest) = name.strip_prefix(b"security.") {
+        if writes && !who.is_root() {
             return Err(Errno::EPERM);
         }
-        return who.access(attr, wanted);
+        rest
+    } else {
+        // system.posix_acl_*: no access control lists yet; other name spaces do not exist, but permission comes first.
+        if !name.starts_with(b"system.") {
+            who.access(attr, wanted)?;
+        }
+        return Err(Errno::EOPNOTSUPP);
+    };
+    if rest.is_empty() { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// Only what has contents of its own can have attributes in `user.`; a sticky directory's are its owner's.
+fn user_space(who: &Who<'_>, attr: &Attr, wanted: u32) -> Result<(), Errno> {
+    if !matches!(attr.kind, Kind::Regular | Kind::Directory) {
+        return Err(if wanted == WRITE { Errno::EPERM } else { Errno::ENODATA });
     }
-    if name.starts_with(b"trusted.") {
-        return match (who.is_root(), wanted) {
-            (true, _) => Ok(()),
-            (false, WRITE) => Err(Errno::EPERM),
-            (false, _) => Err(Errno::ENODATA),
-        };
+    let sticky = attr.kind == Kind::Directory && attr.mode & S_ISVTX != 0;
+    if wanted == WRITE && sticky && !who.owns(attr) {
+        return Err(Errno::EPERM);
     }
-    if name.starts_with(b"security.") {
-        return if wanted == WRITE && !who.is_root() { Err(Errno::EPERM) } else { Ok(()) };
-    }
-    // system.posix_acl_*: no access control lists yet; other name spaces do not exist.
-    Err(Errno::EOPNOTSUPP)
+    who.access(attr, wanted)
 }

@@ -19,9 +19,9 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn new(parent: Ino, name: Vec<u8>) -> Self {
+    pub(super) fn new(parent: Ino) -> Self {
         let (by_name, by_cookie) = (HashMap::new(), BTreeMap::new());
-        Self { parent, name, by_name, by_cookie, next_cookie: FIRST_COOKIE }
+        Self { parent, name: Vec::new(), by_name, by_cookie, next_cookie: FIRST_COOKIE }
     }
 
     pub(super) fn get(&self, name: &[u8]) -> Option<Ino> {

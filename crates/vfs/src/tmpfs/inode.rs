@@ -2,6 +2,7 @@
 
 use super::bytes::Bytes;
 use super::directory::Directory;
+use super::page::PAGE;
 use crate::node::{Attr, Ino, Kind, NewNode, SetAttr, Time};
 use abi::Errno;
 use std::collections::BTreeMap;
@@ -29,16 +30,20 @@ pub(super) struct Inode {
     pub(super) ctime: Time,
     btime: Time,
     pub(super) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// It was made without a name and may be given one.
+    pub(super) linkable: bool,
+    /// Bytes that were counted for it. Shared memory may have grown since: others can change its size.
+    pub(super) charged: u64,
     /// Open files and working directories.
     pub(super) holders: u64,
 }
 
 impl Inode {
     /// A new inode with one name (a directory: two), in this directory.
-    pub(super) fn new(node: &NewNode, parent: Ino, name: Vec<u8>, now: Time) -> Self {
+    pub(super) fn new(node: &NewNode, parent: Ino, now: Time) -> Self {
         let body = match node.kind {
             Kind::Regular => Body::File(Bytes::default()),
-            Kind::Directory => Body::Directory(Directory::new(parent, name)),
+            Kind::Directory => Body::Directory(Directory::new(parent)),
             Kind::Symlink => Body::Symlink(node.target.clone()),
             kind => Body::Special(kind),
         };
@@ -54,6 +59,8 @@ impl Inode {
             ctime: now,
             btime: now,
             xattrs: BTreeMap::new(),
+            linkable: false,
+            charged: 0,
             holders: 0,
         }
     }
@@ -91,12 +98,22 @@ impl Inode {
         }
     }
 
-    /// Bytes of the file system's limit that it takes.
-    pub(super) fn taken(&self) -> u64 {
+    /// Bytes of the file system's limit that its contents take.
+    fn taken(&self) -> u64 {
         match &self.body {
             Body::File(bytes) => bytes.taken(),
+            // A short one lies in the inode, as on Linux's tmpfs (`SHORT_SYMLINK_LEN`).
+            Body::Symlink(target) if target.len() >= 128 => PAGE as u64,
             _ => 0,
         }
+    }
+
+    /// Counts anew what it takes, extended attributes too, in `used` of the whole file system.
+    pub(super) fn charge(&mut self, used: &mut u64) {
+        let xattrs: usize = self.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let now = self.taken() + xattrs as u64;
+        *used = used.saturating_sub(self.charged).saturating_add(now);
+        self.charged = now;
     }
 
     pub(super) fn set_attr(&mut self, change: &SetAttr, now: Time) {

@@ -2,11 +2,13 @@
 
 mod bytes;
 mod directory;
+mod heap;
 mod inode;
 mod names;
+mod page;
 
 use crate::fs::{FileSystem, SharedMemory};
-use crate::node::{Attr, Ino, Kind, NewNode, SetAttr, Time};
+use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
 use abi::Errno;
 use abi::layout::Statfs;
 use bytes::Bytes;
@@ -15,7 +17,7 @@ use std::collections::HashMap;
 
 const ROOT: Ino = 1;
 const TMPFS_MAGIC: i64 = 0x0102_1994;
-/// What an inode takes beside its data, roughly: the limit on inodes follows from the one on bytes.
+/// What an inode and its name take at most, longest name and all.
 const INODE_COST: u64 = 1024;
 /// `LINK_MAX` of tmpfs is none; this keeps a counter of 32 bits.
 const LINKS_MAX: u64 = 1 << 31;
@@ -26,19 +28,29 @@ const XATTRS_MAX: usize = 64 << 10;
 pub struct Tmpfs {
     inodes: HashMap<Ino, Inode>,
     last: Ino,
-    /// Bytes of data that may be taken.
+    inodes_max: u64,
+    /// Names beyond the first of each inode.
+    links: u64,
+    /// Bytes that may be taken.
     limit: u64,
     used: u64,
 }
 
 impl Tmpfs {
-    /// An empty one that may take `limit` bytes, owned by user 0.
+    /// An empty one, owned by user 0, that may take `limit` bytes for contents and as much for inodes (`size=` of tmpfs(5)).
     #[must_use]
     pub fn new(limit: u64, now: Time) -> Self {
         let node =
             NewNode { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, rdev: 0, target: Vec::new() };
-        let root = Inode::new(&node, ROOT, Vec::new(), now);
-        Self { inodes: HashMap::from([(ROOT, root)]), last: ROOT, limit, used: 0 }
+        let root = Inode::new(&node, ROOT, now);
+        let (inodes, inodes_max) = (HashMap::from([(ROOT, root)]), limit / INODE_COST);
+        Self { inodes, last: ROOT, inodes_max, links: 0, limit, used: 0 }
+    }
+
+    /// The same with room for so many inodes (`nr_inodes=` of tmpfs(5)).
+    #[must_use]
+    pub fn with_inodes(self, inodes_max: u64) -> Self {
+        Self { inodes_max, ..self }
     }
 
     fn get(&self, ino: Ino) -> Result<&Inode, Errno> {
@@ -49,8 +61,13 @@ impl Tmpfs {
         self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)
     }
 
-    fn inodes_max(&self) -> u64 {
-        self.limit / INODE_COST
+    fn free(&self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+
+    /// Inodes that there may still be. A name too many counts as one: it takes memory as well.
+    fn free_inodes(&self) -> u64 {
+        self.inodes_max.saturating_sub(self.inodes.len() as u64 + self.links)
     }
 
     /// Runs a change of a file's bytes and keeps count of what they take.
@@ -59,12 +76,10 @@ impl Tmpfs {
         ino: Ino,
         change: impl FnOnce(&mut Bytes, u64) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let free = self.limit.saturating_sub(self.used);
-        let bytes = self.get_mut(ino)?.bytes_mut()?;
-        let before = bytes.taken();
-        let outcome = change(bytes, free);
-        let after = bytes.taken();
-        self.used = self.used.saturating_sub(before) + after;
+        let free = self.free();
+        let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
+        let outcome = change(inode.bytes_mut()?, free);
+        inode.charge(&mut self.used);
         outcome
     }
 
@@ -72,7 +87,7 @@ impl Tmpfs {
     fn reap(&mut self, ino: Ino) {
         let gone = self.inodes.get(&ino).is_some_and(|inode| inode.nlink == 0 && inode.holders == 0);
         if gone && let Some(inode) = self.inodes.remove(&ino) {
-            self.used = self.used.saturating_sub(inode.taken());
+            self.used = self.used.saturating_sub(inode.charged);
         }
     }
 }
@@ -92,7 +107,7 @@ impl FileSystem for Tmpfs {
 
     fn set_attr(&mut self, ino: Ino, change: &SetAttr, now: Time) -> Result<(), Errno> {
         if let Some(size) = change.size {
-            self.change(ino, |bytes, _| bytes.set_len(size))?;
+            self.change(ino, |bytes, free| bytes.set_len(size, free))?;
         }
         self.get_mut(ino)?.set_attr(change, now);
         Ok(())
@@ -111,16 +126,20 @@ impl FileSystem for Tmpfs {
         if inode.nlink == 0 { Err(Errno::ENOENT) } else { Ok(inode.directory()?.name.clone()) }
     }
 
-    fn create(&mut self, dir: Ino, name: Option<&[u8]>, node: &NewNode, now: Time) -> Result<Ino, Errno> {
+    fn create(&mut self, dir: Ino, name: NewName<'_>, node: &NewNode, now: Time) -> Result<Ino, Errno> {
         self.create_inode(dir, name, node, now)
     }
 
     fn link(&mut self, dir: Ino, name: &[u8], ino: Ino, now: Time) -> Result<(), Errno> {
-        if self.get(ino)?.nlink >= LINKS_MAX {
-            return Err(Errno::EMLINK);
+        match self.get(ino)? {
+            inode if inode.nlink >= LINKS_MAX => return Err(Errno::EMLINK),
+            inode if inode.nlink == 0 && !inode.linkable => return Err(Errno::ENOENT),
+            inode if inode.nlink > 0 && self.free_inodes() == 0 => return Err(Errno::ENOSPC),
+            _ => {}
         }
         self.enter(dir, name, ino, now)?;
-        let inode = self.get_mut(ino)?;
+        let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
+        self.links += u64::from(inode.nlink > 0);
         inode.nlink += 1;
         inode.ctime = now;
         Ok(())
@@ -202,12 +221,14 @@ impl FileSystem for Tmpfs {
     }
 
     fn set_xattr(&mut self, ino: Ino, name: &[u8], value: Option<&[u8]>, now: Time) -> Result<(), Errno> {
-        let inode = self.get_mut(ino)?;
+        let free = self.free();
+        let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
         match value {
             Some(value) => {
                 let others = inode.xattrs.iter().filter(|(other, _)| other.as_slice() != name);
                 let taken: usize = others.map(|(name, value)| name.len() + value.len()).sum();
-                if taken + name.len() + value.len() > XATTRS_MAX {
+                let more = name.len() + value.len();
+                if taken + more > XATTRS_MAX || more as u64 > free {
                     return Err(Errno::ENOSPC);
                 }
                 inode.xattrs.insert(name.to_vec(), value.to_vec());
@@ -217,6 +238,7 @@ impl FileSystem for Tmpfs {
             }
         }
         inode.ctime = now;
+        inode.charge(&mut self.used);
         Ok(())
     }
 
@@ -232,8 +254,8 @@ impl FileSystem for Tmpfs {
     }
 
     fn statfs(&self) -> Statfs {
-        let page = bytes::PAGE as u64;
-        let free = self.limit.saturating_sub(self.used) / page;
+        let page = page::PAGE as u64;
+        let free = self.free() / page;
         Statfs {
             f_type: TMPFS_MAGIC,
             f_bsize: page.cast_signed(),
@@ -241,15 +263,15 @@ impl FileSystem for Tmpfs {
             f_blocks: self.limit / page,
             f_bfree: free,
             f_bavail: free,
-            f_files: self.inodes_max(),
-            f_ffree: self.inodes_max().saturating_sub(self.inodes.len() as u64),
+            f_files: self.inodes_max,
+            f_ffree: self.free_inodes(),
             f_namelen: 255,
             ..Statfs::default()
         }
     }
 
     fn share(&mut self, ino: Ino, memory: &mut dyn SharedMemory) -> Result<u64, Errno> {
-        self.change(ino, |bytes, _| bytes.share(memory))
+        self.change(ino, |bytes, free| bytes.share(memory, free))
     }
 
     fn touch(&mut self, ino: Ino, now: Time) {

@@ -1,33 +1,42 @@
 //! Changes of names.
 
-use super::inode::Inode;
+use super::inode::{Body, Inode};
 use super::{Ino, Tmpfs};
 use crate::fs::FileSystem;
-use crate::node::{Kind, NewNode, Time};
+use crate::node::{Kind, NewName, NewNode, Time};
 use abi::Errno;
 
 impl Tmpfs {
     pub(super) fn create_inode(
         &mut self,
         dir: Ino,
-        name: Option<&[u8]>,
+        name: NewName<'_>,
         node: &NewNode,
         now: Time,
     ) -> Result<Ino, Errno> {
-        if self.inodes.len() as u64 >= self.inodes_max() {
+        if self.free_inodes() == 0 {
             return Err(Errno::ENOSPC);
         }
         let ino = self.last + 1;
-        let own_name = name.unwrap_or_default().to_vec();
-        let mut inode = Inode::new(node, dir, own_name, now);
-        match name {
-            Some(name) => self.enter(dir, name, ino, now)?,
-            None => inode.nlink = 0,
+        let mut inode = Inode::new(node, dir, now);
+        let mut used = self.used;
+        inode.charge(&mut used);
+        if inode.charged > self.free() {
+            return Err(Errno::ENOSPC);
+        }
+        match (name, &mut inode.body) {
+            (NewName::Named(name), body) => {
+                if let Body::Directory(directory) = body {
+                    directory.name = name.to_vec();
+                }
+                self.enter(dir, name, ino, now)?;
+            }
+            (NewName::Unnamed { linkable }, _) => (inode.nlink, inode.linkable) = (0, linkable),
         }
         if node.kind == Kind::Directory {
             self.get_mut(dir)?.nlink += 1;
         }
-        self.last = ino;
+        (self.last, self.used) = (ino, used);
         self.inodes.insert(ino, inode);
         Ok(ino)
     }
@@ -63,6 +72,7 @@ impl Tmpfs {
             Ok(_) => 0,
             Err(_) => inode.nlink.saturating_sub(1),
         };
+        self.links = self.links.saturating_sub(u64::from(inode.nlink > 0));
         if let Ok(parent) = inode.directory().map(|directory| directory.parent)
             && let Some(parent) = self.inodes.get_mut(&parent)
         {

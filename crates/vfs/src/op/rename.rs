@@ -1,0 +1,138 @@
+//! renameat2(2).
+
+use crate::mount::{Location, Vfs};
+use crate::node::{Attr, Kind, Time};
+use crate::permission::{WRITE, Who};
+use crate::walk::{Start, Walked};
+use abi::Errno;
+use abi::raw::general::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+
+/// A name that is moved, or moved to.
+struct End {
+    dir: Location,
+    /// A slash stands behind the name.
+    slash: bool,
+    node: Location,
+    attr: Attr,
+}
+
+impl Vfs {
+    /// renameat2(2).
+    ///
+    /// # Errors
+    /// As renameat2(2); `EINVAL`: `RENAME_WHITEOUT` too.
+    pub fn rename(
+        &mut self,
+        who: &Who<'_>,
+        from: (Start, &[u8]),
+        to: (Start, &[u8]),
+        flags: u32,
+        now: Time,
+    ) -> Result<(), Errno> {
+        let exchange = flags & RENAME_EXCHANGE != 0;
+        if flags & !(RENAME_NOREPLACE | RENAME_EXCHANGE) != 0 || flags == RENAME_NOREPLACE | RENAME_EXCHANGE {
+            return Err(Errno::EINVAL);
+        }
+        let source = self.walk_to_name(who, from.0, from.1)?;
+        let target = self.walk_to_name(who, to.0, to.1)?;
+        if source.dir.mount != target.dir.mount {
+            return Err(Errno::EXDEV);
+        }
+        let no_replace = flags & RENAME_NOREPLACE != 0;
+        let occupied = if no_replace { Errno::EEXIST } else { Errno::EBUSY };
+        let old = source.name.as_deref().ok_or(Errno::EBUSY)?;
+        let new = target.name.as_deref().ok_or(occupied)?;
+        let source_end = self.end(&source, source.node?)?;
+        match target.occupant()? {
+            Some(_) if no_replace => return Err(Errno::EEXIST),
+            None if exchange => return Err(Errno::ENOENT),
+            None => self.move_to_free_name(who, &source_end, &target)?,
+            Some(node) => {
+                let target = self.end(&target, node)?;
+                if !self.move_over(who, &source_end, &target, exchange)? {
+                    return Ok(());
+                }
+            }
+        }
+        let fs = self.fs_mut(source.dir)?;
+        let (one, other) = ((source.dir.ino, old), (target.dir.ino, new));
+        if exchange { fs.exchange(one, other, now) } else { fs.rename(one, other, now) }
+    }
+
+    fn end(&self, walked: &Walked, node: Location) -> Result<End, Errno> {
+        Ok(End { dir: walked.dir, slash: walked.slash, node, attr: self.attr(node)? })
+    }
+
+    /// Checks a move to where nothing is.
+    fn move_to_free_name(&self, who: &Who<'_>, source: &End, target: &Walked) -> Result<(), Errno> {
+        if (source.slash || target.slash) && !source.is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        self.not_above(source.node, target.dir, Errno::EINVAL)?;
+        who.may_remove(&self.attr(source.dir)?, &source.attr)?;
+        who.may_change(&self.attr(target.dir)?)?;
+        source.movable(who, target.dir)?;
+        self.not_mounted(source)
+    }
+
+    /// Checks a move over, or an exchange with, what is there. Answers false if both are the same and nothing is to be done.
+    fn move_over(&self, who: &Who<'_>, source: &End, target: &End, exchange: bool) -> Result<bool, Errno> {
+        // Behind what is no directory there must be no slash.
+        let other = if exchange { target } else { source };
+        if source.slash && !source.is_directory() || target.slash && !other.is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        // A directory cannot go into itself, nor replace one above it.
+        self.not_above(source.node, target.dir, Errno::EINVAL)?;
+        self.not_above(target.node, source.dir, if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY })?;
+        if source.node == target.node {
+            return Ok(false);
+        }
+        who.may_remove(&self.attr(source.dir)?, &source.attr)?;
+        who.may_remove(&self.attr(target.dir)?, &target.attr)?;
+        match (source.is_directory(), target.is_directory()) {
+            _ if exchange => {}
+            (true, false) => return Err(Errno::ENOTDIR),
+            (false, true) => return Err(Errno::EISDIR),
+            _ => {}
+        }
+        source.movable(who, target.dir)?;
+        if exchange {
+            target.movable(who, source.dir)?;
+        }
+        self.not_mounted(source)?;
+        self.not_mounted(target)?;
+        Ok(true)
+    }
+
+    fn not_mounted(&self, end: &End) -> Result<(), Errno> {
+        if self.is_mount_point(end.node) { Err(Errno::EBUSY) } else { Ok(()) }
+    }
+
+    /// Fails with `errno` if `node` is `dir` or a directory above it.
+    fn not_above(&self, node: Location, dir: Location, errno: Errno) -> Result<(), Errno> {
+        let fs = self.fs(dir)?;
+        let mut at = dir.ino;
+        loop {
+            if node.mount == dir.mount && node.ino == at {
+                return Err(errno);
+            }
+            let parent = fs.parent(at)?;
+            if parent == at {
+                return Ok(());
+            }
+            at = parent;
+        }
+    }
+}
+
+impl End {
+    fn is_directory(&self) -> bool {
+        self.attr.kind == Kind::Directory
+    }
+
+    /// A directory that gets another parent is written to itself: its `..` changes.
+    fn movable(&self, who: &Who<'_>, to: Location) -> Result<(), Errno> {
+        if self.is_directory() && self.dir != to { who.access(&self.attr, WRITE) } else { Ok(()) }
+    }
+}
