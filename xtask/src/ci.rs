@@ -15,7 +15,13 @@ const CHECKS: &[Check] = &[
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
     }),
     ("documentation", || {
-        run(cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]))
+        run(cargo().env("RUSTDOCFLAGS", "-D warnings").args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--quiet",
+        ]))
     }),
     ("licences and sources", deny),
     ("tests", || test::test(&[])),

@@ -1,6 +1,6 @@
 //! The host's system calls for code without libc.
 //!
-//! All of them enter the kernel through one [gadget], a few bytes of code that can be moved: where Syscall
+//! All of them enter the kernel through one [gadget](gadget_unsafe), a few bytes of code that can be moved: where Syscall
 //! User Dispatch is on, only calls from one range of addresses pass, and the gadget is copied there. The wrappers
 //! here are thin: what a call means is in its manual page, errors are the host's.
 #![no_std]
