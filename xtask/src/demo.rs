@@ -116,7 +116,9 @@ impl Stage {
             .current_dir(self.dir.path())
             .env("RUMP_SERVER", self.url())
             .env("HOME", self.dir.path());
+        // The system's own programs: those of a version manager may lie where an ordinary user cannot go.
         command
+            .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
             .env_remove("RUMPHIJACK")
             .env_remove("LD_PRELOAD")
             .env_remove("http_proxy")

@@ -37,7 +37,15 @@ impl Ran {
 #[must_use]
 pub fn native(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.env("LC_ALL", "C").env_remove("LD_PRELOAD").env_remove("RUMPHIJACK").env_remove("RUMP_SERVER");
+    // The distribution's programs are the proof, not those of a version manager.
+    command
+        .env("LC_ALL", "C")
+        .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
+        // The distribution's programs are the proof, not those of a version manager.
+        .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
+        .env_remove("LD_PRELOAD")
+        .env_remove("RUMPHIJACK")
+        .env_remove("RUMP_SERVER");
     command
 }
 
