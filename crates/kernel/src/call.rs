@@ -4,6 +4,7 @@ use crate::file::ObjectId;
 use crate::mem::UserMem;
 use crate::process::Pid;
 use abi::Errno;
+use vfs::locks::{Key, Range};
 
 /// Names a call that was submitted and not yet answered. The server chooses it, unique in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +33,8 @@ pub struct Call {
     pub(crate) restartable: bool,
     /// What connect(2) answers if its time runs out, as its first run found it.
     pub(crate) timed_out: Option<Errno>,
+    /// The lock that fcntl(2) waits for.
+    pub(crate) wanted_lock: Option<(Key, Range)>,
 }
 
 impl Call {
@@ -50,6 +53,7 @@ impl Call {
             deadline: None,
             restartable: true,
             timed_out: None,
+            wanted_lock: None,
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn fcntl(cx: &mut Cx<'_>, file: &OpenFile, cmd: u32) -> Answer {
     }
     match kind {
         F_UNLCK => {
-            if cx.kernel.fs.locks.unlock(place.key(), &range) {
+            if cx.kernel.fs.locks.unlock(place.key(), &range)? {
                 cx.kernel.lock_freed(place.key());
             }
             return Ok(0);
@@ -116,9 +116,23 @@ fn set(cx: &mut Cx<'_>, key: Key, range: Range, waits: bool) -> Answer {
             cx.kernel.lock_freed(key);
             Ok(0)
         }
-        Err(Errno::EAGAIN) if waits => Err(wait(cx, key)),
+        Err(Errno::EAGAIN) if waits => {
+            deadlock(cx, key, &range)?;
+            cx.call.wanted_lock = Some((key, range));
+            Err(wait(cx, key))
+        }
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Refuses a wait that would never end. Only processes' locks are looked at, as on Linux: whose an open file is nobody can say.
+fn deadlock(cx: &Cx<'_>, key: Key, range: &Range) -> Result<(), Errno> {
+    let waits = |owner| match owner {
+        Owner::Process(pid) => cx.kernel.parked.wanted_locks(Pid(pid)),
+        Owner::File(_) => Vec::new(),
+    };
+    let of_process = matches!(range.owner, Owner::Process(_));
+    if of_process && cx.kernel.fs.locks.deadlocks(key, range, &waits) { Err(Errno::EDEADLK) } else { Ok(()) }
 }
 
 /// The call waits until a lock on the inode is given up.

@@ -4,6 +4,7 @@ use crate::call::{Call, CallId, Wait};
 use crate::file::ObjectId;
 use crate::process::Pid;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use vfs::locks::{Key, Range};
 
 /// Calls that wait, by what wakes them.
 #[derive(Debug, Default)]
@@ -88,6 +89,12 @@ impl Parked {
     pub(crate) fn drop_process(&mut self, pid: Pid) -> Vec<u64> {
         let own = self.by_process.get(&pid).cloned().unwrap_or_default();
         own.into_iter().filter_map(|id| self.take(id)).flat_map(|call| call.passed).collect()
+    }
+
+    /// The locks that a process's calls wait for.
+    pub(crate) fn wanted_locks(&self, pid: Pid) -> Vec<(Key, Range)> {
+        let own = self.by_process.get(&pid).into_iter().flatten();
+        own.filter_map(|id| self.calls.get(id)?.0.wanted_lock).collect()
     }
 
     /// Whether this call still waits.

@@ -1,7 +1,13 @@
 //! File locks: flock(2), and fcntl(2)'s of a process or an open file. Nothing waits here: what cannot be had is `EAGAIN`.
 
 use abi::Errno;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+/// What names an inode ([`crate::Location::key`]).
+pub type Key = (u32, u64);
+
+/// Separate ranges that one owner may lock of one inode: each lock looks at all of them.
+const OWN_MAX: usize = 4096;
 
 /// Whose lock it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,25 +51,45 @@ struct Inode {
 /// All locks, by the inode's key.
 #[derive(Debug, Default)]
 pub struct Locks {
-    inodes: HashMap<(u32, u64), Inode>,
+    inodes: HashMap<Key, Inode>,
 }
 
 impl Locks {
     /// The lock that stands against this one (F_GETLK).
     #[must_use]
-    pub fn against(&self, key: (u32, u64), wanted: &Range) -> Option<Range> {
+    pub fn against(&self, key: Key, wanted: &Range) -> Option<Range> {
         let ranges = &self.inodes.get(&key)?.ranges;
         ranges.iter().filter(|range| range.conflicts(wanted)).min_by_key(|range| range.start).copied()
+    }
+
+    /// Whether waiting for this lock would never end: whoever holds what stands against it waits, by way of others perhaps, for a
+    /// lock of the same owner (fcntl(2), `EDEADLK`). `waits` tells what an owner waits for at present.
+    #[must_use]
+    pub fn deadlocks(&self, key: Key, wanted: &Range, waits: &dyn Fn(Owner) -> Vec<(Key, Range)>) -> bool {
+        let (mut seen, mut todo) = (HashSet::new(), vec![(key, *wanted)]);
+        while let Some((key, range)) = todo.pop() {
+            let held = self.inodes.get(&key).map_or(&[][..], |inode| &inode.ranges);
+            for blocker in held.iter().filter(|held| held.conflicts(&range)).map(|held| held.owner) {
+                if blocker == wanted.owner {
+                    return true;
+                }
+                if seen.insert(blocker) {
+                    todo.extend(waits(blocker));
+                }
+            }
+        }
+        false
     }
 
     /// Locks a range; parts that the owner holds already change to this kind.
     ///
     /// # Errors
-    /// `EAGAIN`: another owner's lock stands against it.
-    pub fn lock(&mut self, key: (u32, u64), wanted: Range) -> Result<(), Errno> {
+    /// `EAGAIN`: another owner's lock stands against it; `ENOLCK`: the owner has too many there.
+    pub fn lock(&mut self, key: Key, wanted: Range) -> Result<(), Errno> {
         if self.against(key, &wanted).is_some() {
             return Err(Errno::EAGAIN);
         }
+        self.limit(key, wanted.owner)?;
         let inode = self.inodes.entry(key).or_default();
         cut(&mut inode.ranges, &wanted);
         inode.ranges.push(wanted);
@@ -72,24 +98,40 @@ impl Locks {
     }
 
     /// Unlocks a range of its owner's. Answers whether anything changed.
-    pub fn unlock(&mut self, key: (u32, u64), range: &Range) -> bool {
-        let Some(inode) = self.inodes.get_mut(&key) else { return false };
-        let changed = inode.ranges.iter().any(|held| held.owner == range.owner && held.overlaps(range));
-        cut(&mut inode.ranges, range);
+    ///
+    /// # Errors
+    /// `ENOLCK`: one range would become two, and the owner has too many there.
+    pub fn unlock(&mut self, key: Key, range: &Range) -> Result<bool, Errno> {
+        let Some(inode) = self.inodes.get(&key) else { return Ok(false) };
+        let own = |held: &&Range| held.owner == range.owner;
+        let splits = |held: &Range| held.start < range.start && held.last > range.last;
+        let changed = inode.ranges.iter().filter(own).any(|held| held.overlaps(range));
+        if inode.ranges.iter().filter(own).any(splits) {
+            self.limit(key, range.owner)?;
+        }
+        if let Some(inode) = self.inodes.get_mut(&key) {
+            cut(&mut inode.ranges, range);
+        }
         self.tidy(key);
-        changed
+        Ok(changed)
     }
 
-    /// Unlocks all ranges of an owner (a process that closes any descriptor of the file, fcntl(2)).
-    pub fn unlock_all(&mut self, key: (u32, u64), owner: Owner) -> bool {
-        self.unlock(key, &Range { start: 0, last: u64::MAX, exclusive: false, owner })
+    /// Unlocks all ranges of an owner (a process that closes any descriptor of the file, fcntl(2)). Answers whether there were any.
+    pub fn unlock_all(&mut self, key: Key, owner: Owner) -> bool {
+        self.unlock(key, &Range { start: 0, last: u64::MAX, exclusive: false, owner }).unwrap_or(false)
+    }
+
+    fn limit(&self, key: Key, owner: Owner) -> Result<(), Errno> {
+        let ranges = self.inodes.get(&key).map_or(&[][..], |inode| &inode.ranges);
+        let held = ranges.iter().filter(|held| held.owner == owner).count();
+        if held >= OWN_MAX { Err(Errno::ENOLCK) } else { Ok(()) }
     }
 
     /// flock(2) on an open file.
     ///
     /// # Errors
     /// `EAGAIN`: another open file holds it.
-    pub fn flock(&mut self, key: (u32, u64), file: u64, exclusive: bool) -> Result<(), Errno> {
+    pub fn flock(&mut self, key: Key, file: u64, exclusive: bool) -> Result<(), Errno> {
         let inode = self.inodes.entry(key).or_default();
         let held = |(other, its): &(u64, bool)| *other != file && (exclusive || *its);
         if inode.whole.iter().any(held) {
@@ -102,7 +144,7 @@ impl Locks {
     }
 
     /// Gives up flock(2)'s lock of an open file. Answers whether there was one.
-    pub fn unflock(&mut self, key: (u32, u64), file: u64) -> bool {
+    pub fn unflock(&mut self, key: Key, file: u64) -> bool {
         let Some(inode) = self.inodes.get_mut(&key) else { return false };
         let before = inode.whole.len();
         inode.whole.retain(|(other, _)| *other != file);
@@ -111,7 +153,7 @@ impl Locks {
         changed
     }
 
-    fn tidy(&mut self, key: (u32, u64)) {
+    fn tidy(&mut self, key: Key) {
         if self.inodes.get(&key).is_some_and(|inode| inode.ranges.is_empty() && inode.whole.is_empty()) {
             self.inodes.remove(&key);
         }
@@ -161,7 +203,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEY: (u32, u64) = (0, 7);
+    const KEY: Key = (0, 7);
 
     fn range(start: u64, last: u64, exclusive: bool, owner: u32) -> Range {
         Range { start, last, exclusive, owner: Owner::Process(owner) }
@@ -171,12 +213,45 @@ mod tests {
     fn split_and_convert() {
         let mut locks = Locks::default();
         locks.lock(KEY, range(0, 99, true, 1)).unwrap();
-        assert!(locks.unlock(KEY, &range(40, 59, false, 1)));
+        assert_eq!(locks.unlock(KEY, &range(40, 59, false, 1)), Ok(true));
         assert_eq!(locks.lock(KEY, range(40, 59, true, 2)), Ok(()));
         assert_eq!(locks.against(KEY, &range(0, 50, false, 2)).map(|found| found.last), Some(39));
         assert_eq!(locks.lock(KEY, range(0, 39, false, 1)), Ok(()), "one's own is converted");
         assert_eq!(locks.lock(KEY, range(0, 10, false, 3)), Ok(()));
         assert_eq!(locks.lock(KEY, range(0, u64::MAX, true, 3)), Err(Errno::EAGAIN));
+    }
+
+    #[test]
+    fn deadlock() {
+        let mut locks = Locks::default();
+        let other = (0, 8);
+        locks.lock(KEY, range(0, 9, true, 1)).unwrap();
+        locks.lock(other, range(0, 9, true, 2)).unwrap();
+        locks.lock(other, range(10, 19, false, 3)).unwrap();
+        // 2 waits for 1's, and 3 for 2's.
+        let waits = |owner| match owner {
+            Owner::Process(2) => vec![(KEY, range(5, 5, true, 2))],
+            Owner::Process(3) => vec![(other, range(0, 0, true, 3)), (other, range(0, 0, true, 3))],
+            _ => Vec::new(),
+        };
+        assert!(locks.deadlocks(other, &range(0, 9, true, 1), &waits));
+        assert!(locks.deadlocks(other, &range(15, 15, true, 1), &waits), "by way of 3 and 2");
+        assert!(!locks.deadlocks(other, &range(15, 15, false, 1), &waits), "3 has only a shared one");
+        assert!(!locks.deadlocks(KEY, &range(0, 9, true, 4), &waits), "1 waits for nothing");
+    }
+
+    #[test]
+    fn limit() {
+        let mut locks = Locks::default();
+        let byte = |at| range(2 * at, 2 * at, true, 1);
+        for at in 0..OWN_MAX as u64 {
+            locks.lock(KEY, byte(at)).unwrap();
+        }
+        assert_eq!(locks.lock(KEY, byte(OWN_MAX as u64)), Err(Errno::ENOLCK));
+        assert_eq!(locks.lock(KEY, range(1 << 20, 1 << 21, true, 2)), Ok(()), "others may");
+        assert_eq!(locks.unlock(KEY, &range(0, 0, false, 2)), Ok(false));
+        assert_eq!(locks.unlock(KEY, &byte(0)), Ok(true));
+        assert_eq!(locks.lock(KEY, byte(0)), Ok(()));
     }
 
     #[test]
@@ -203,7 +278,7 @@ mod tests {
                 let free = model[bytes.clone()].iter().flatten()
                     .all(|(other, its)| *other == owner || !(exclusive || *its));
                 if unlock {
-                    locks.unlock(KEY, &wanted);
+                    prop_assert!(locks.unlock(KEY, &wanted).is_ok());
                 } else {
                     prop_assert_eq!(locks.lock(KEY, wanted).is_ok(), free);
                 }

@@ -53,6 +53,31 @@ fn two_hundred_calls_wait_for_one_lock() {
 }
 
 #[test]
+fn waiting_for_each_other_is_refused() {
+    let mut rump = Rump::new();
+    let first = rump.pid;
+    let (one, other) = (
+        open(&mut rump, first, b"/tmp/1\0", O_CREAT | O_RDWR),
+        open(&mut rump, first, b"/tmp/2\0", O_CREAT | O_RDWR),
+    );
+    let child = rump.kernel.fork(first).expect("a child");
+    let lock = flock_at(&mut rump, F_WRLCK);
+    let args = |fd| [fd, u64::from(F_SETLKW), lock, 0, 0, 0];
+    assert_eq!(rump.sys_of(first, nr::FCNTL, args(one)), Ok(0));
+    assert_eq!(rump.sys_of(child, nr::FCNTL, args(other)), Ok(0));
+    let waits = rump.start(first, nr::FCNTL, args(other));
+    assert_eq!(rump.answer(waits), None);
+    assert_eq!(rump.sys_of(child, nr::FCNTL, args(one)), Err(Errno::EDEADLK));
+    // Who no longer waits stands in nobody's way.
+    rump.cancel(waits);
+    let waits = rump.start(child, nr::FCNTL, args(one));
+    assert_eq!(rump.answer(waits), None);
+    rump.kernel.detach(first);
+    rump.pump();
+    assert_eq!(rump.answer(waits), Some(Ok(0)));
+}
+
+#[test]
 fn any_close_gives_up_the_locks_of_a_process() {
     let mut rump = Rump::new();
     let first = rump.pid;

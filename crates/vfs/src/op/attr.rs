@@ -53,6 +53,10 @@ impl Vfs {
             }
         }
         let mode = who.mode_after_chown(&attr);
+        if mode.is_some() && !who.owns(&attr) {
+            // Nobody is to be changed, but set-user-ID would go all the same.
+            return Err(Errno::EPERM);
+        }
         self.fs_mut(at)?.set_attr(at.ino, &SetAttr { uid, gid, mode, ..SetAttr::default() }, now)
     }
 

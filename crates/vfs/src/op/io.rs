@@ -6,6 +6,7 @@ use crate::mount::{Location, Vfs};
 use crate::node::{Attr, Ino, Kind, SetAttr, Time};
 use crate::permission::Who;
 use abi::Errno;
+use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
 
 /// Called for each directory entry: cookie, inode, type, name. False ends it.
 pub type EachEntry<'a> = &'a mut dyn FnMut(u64, Ino, Kind, &[u8]) -> bool;
@@ -103,6 +104,9 @@ impl Vfs {
     ) -> Result<(), Errno> {
         if len == 0 {
             return Err(Errno::EINVAL);
+        }
+        if mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) == FALLOC_FL_PUNCH_HOLE {
+            return Err(Errno::EOPNOTSUPP);
         }
         let attr = self.attr(at)?;
         match attr.kind {
