@@ -79,9 +79,11 @@ fn letter(byte: u8) -> u8 {
     b'a' + byte % 16 + byte / 16 % 8
 }
 
+/// Makes the directory and the one above it. Not more: a home that is not there is not ours to make (it may be meant to lie
+/// in the rump kernel's tree, where the host must not get one).
 fn make_directories(directory: &[u8]) {
-    let ends = directory.iter().enumerate().filter(|&(at, &byte)| at > 0 && byte == b'/').map(|(at, _)| at);
-    for end in ends.chain([directory.len()]) {
+    let above = directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+    for end in [above, directory.len()] {
         let path = [directory.get(..end).unwrap_or_default(), b"\0"].concat();
         // SAFETY: the path ends in NUL. One that is there already is fine.
         unsafe { host::syscall(nr::MKDIR, [path.as_ptr() as usize, 0o700, 0, 0, 0, 0]) };
