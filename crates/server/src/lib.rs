@@ -20,6 +20,7 @@ mod sessions;
 mod signals_unsafe;
 mod sitelists;
 pub mod spec;
+mod spin;
 pub mod url;
 
 /// The first line that a client reads. Minor version 5: CALL, CANCEL and OPTIONS are understood.

@@ -7,6 +7,7 @@ use crate::prefork::Preforks;
 use crate::session::{Ended, Session, SessionId};
 use crate::sessions::Sessions;
 use crate::sitelists::SiteLists;
+use crate::spin::Spin;
 use crate::{clock, credentials};
 use kernel::{CallId, Kernel, Now, Pid};
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -35,6 +36,7 @@ const EVENTS: usize = 256;
 pub struct Server {
     pub(crate) kernel: Kernel,
     pub(crate) memory: Memory,
+    spin: Spin,
     pub(crate) now: Now,
     pub(crate) sessions: Sessions,
     pub(crate) by_pid: HashMap<Pid, SessionId>,
@@ -96,6 +98,7 @@ impl Server {
         Ok(Self {
             kernel,
             memory,
+            spin: Spin::default(),
             now: clock::now(),
             sessions: Sessions::default(),
             by_pid: HashMap::new(),
@@ -125,13 +128,22 @@ impl Server {
     pub fn run(&mut self) -> Result<(), Errno> {
         while !self.halted {
             let mut space = [MaybeUninit::<epoll::Event>::uninit(); EVENTS];
-            let timeout = self.timeout();
+            let looks = self.spin.looks(self.now.mono_ns);
+            let timeout = if looks { Some(clock::until(0, 0)) } else { self.timeout() };
             let events = match epoll::wait(&self.epoll, &mut space[..], timeout.as_ref()) {
                 Ok((events, _)) => events,
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(errno),
             };
             self.now = clock::now();
+            if events.is_empty() && looks && !self.is_due() {
+                // On one core the client needs it to ask.
+                rustix::thread::sched_yield();
+                continue;
+            }
+            if !events.is_empty() {
+                self.spin.worked(self.now.mono_ns);
+            }
             for event in events.iter() {
                 self.take_event(event.data.u64(), event.flags);
             }
@@ -159,6 +171,11 @@ impl Server {
         while self.apply_effects() {
             self.flush();
         }
+    }
+
+    /// Whether there is something to do without any event.
+    fn is_due(&self) -> bool {
+        !self.ready.is_empty() || self.kernel.next_deadline().is_some_and(|due| due <= self.now.mono_ns)
     }
 
     fn timeout(&self) -> Option<rustix::event::Timespec> {

