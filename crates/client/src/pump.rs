@@ -10,6 +10,10 @@ use alloc::vec::Vec;
 use host::{Fd, Wait};
 use wire::{Frame, class, kind};
 
+/// An answer that comes within this time is worth looking for.
+const QUICK_NS: u64 = 100_000;
+/// How often to look: some 40 µs.
+const LOOKS: u32 = 80;
 /// Bytes read at a time.
 const BUFFER: usize = 64 << 10;
 
@@ -101,13 +105,30 @@ impl Session {
 
     /// Reads for all until the own answer has come or a signal comes, then hands over.
     fn lead(&self, mut reader: Held<'_, Reader>, slot: &Slot, wait: Wait) -> Result<(), Errno> {
+        self.look(&mut reader, slot);
         let mut outcome = Ok(());
-        while outcome.is_ok() && !slot.is_answered() {
-            outcome = self.read_once(&mut reader, wait);
+        if !slot.is_answered() {
+            let start = host::monotonic_ns();
+            while outcome.is_ok() && !slot.is_answered() {
+                outcome = self.read_once(&mut reader, wait);
+            }
+            reader.quick = host::monotonic_ns().saturating_sub(start) < QUICK_NS;
         }
         drop(reader);
         self.hand_over();
         outcome
+    }
+
+    /// Looks for the answer for a while before sleeping, if the last one came quickly: to be woken on another core takes longer
+    /// than many an answer. On one core the server needs it to answer.
+    fn look(&self, reader: &mut Reader, slot: &Slot) {
+        let mut looks = if reader.quick { LOOKS } else { 0 };
+        while looks > 0 && !slot.is_answered() {
+            looks -= 1;
+            if self.read_once(reader, Wait::No) == Err(Errno::EAGAIN) {
+                host::sched_yield();
+            }
+        }
     }
 
     /// Another thread that waits becomes the leader.
@@ -130,7 +151,7 @@ impl Session {
         reader.buffer.resize(BUFFER, 0);
         match host::receive(socket, &mut reader.buffer, wait) {
             Ok(mut received) if received.len > 0 => {
-                let Reader { decoder, fds, buffer } = reader;
+                let Reader { decoder, fds, buffer, .. } = reader;
                 decoder.push(&buffer[..received.len]);
                 fds.extend(received.fds.iter_mut().take(received.fd_count).filter_map(Option::take));
                 if self.frames(reader).is_none() {
@@ -138,7 +159,7 @@ impl Session {
                 }
                 Ok(())
             }
-            Err(Errno::EINTR) => Err(Errno::EINTR),
+            Err(errno @ (Errno::EINTR | Errno::EAGAIN)) => Err(errno),
             _ => {
                 self.end(reader);
                 Ok(())

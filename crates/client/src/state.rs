@@ -84,6 +84,8 @@ pub(crate) struct Reader {
     /// Descriptors that belong to frames not yet complete.
     pub(crate) fds: VecDeque<Fd>,
     pub(crate) buffer: Vec<u8>,
+    /// The last answer that was slept for came quickly.
+    pub(crate) quick: bool,
 }
 
 impl State {
@@ -106,7 +108,7 @@ impl State {
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        Self { decoder: Decoder::default(), fds: VecDeque::new(), buffer: Vec::new() }
+        Self { decoder: Decoder::default(), fds: VecDeque::new(), buffer: Vec::new(), quick: false }
     }
 }
 

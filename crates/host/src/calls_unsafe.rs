@@ -168,6 +168,11 @@ pub fn sleep_ns(ns: u64) -> Result<(), Errno> {
     Errno::from_rax(rax).map(drop)
 }
 
+/// sched_yield(2): lets others of this core run.
+pub fn sched_yield() {
+    let _ = plain(nr::SCHED_YIELD, [0; 6]);
+}
+
 /// tgkill(2).
 ///
 /// # Errors
