@@ -2,11 +2,10 @@
 
 use crate::op::Op;
 use crate::ours::sorted_names;
-use crate::{Came, USERS};
+use crate::{Came, Tree, USERS};
 use abi::raw::general as raw;
 use rustix::fs::{self, AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Uid, XattrFlags};
 use rustix::io::{Errno, Result};
-use std::fmt::Write;
 use std::os::fd::OwnedFd;
 use tempfile::TempDir;
 
@@ -230,26 +229,30 @@ impl Host {
         }
     }
 
-    /// The whole tree, a line for each path.
-    pub(crate) fn tree(&self) -> String {
-        let mut lines = String::new();
-        self.branch(".", &mut lines);
-        lines
+    /// The whole tree: for each path what stat(2) says, and times of modification and change.
+    pub(crate) fn tree(&self) -> Tree {
+        let mut tree = Tree::new();
+        self.branch(".", &mut tree);
+        tree
     }
 
-    fn branch(&self, path: &str, lines: &mut String) {
-        let stat = fs::statat(&self.at, path, AtFlags::SYMLINK_NOFOLLOW).unwrap();
-        writeln!(lines, "{path} {}", stat_text(&stat)).unwrap();
+    fn branch(&self, path: &str, tree: &mut Tree) {
+        let Ok(stat) = fs::statat(&self.at, path, AtFlags::SYMLINK_NOFOLLOW) else { return };
+        let time = |sec: i64, nsec| i128::from(sec) * 1_000_000_000 + i128::from(nsec);
+        let atime = match fs::FileType::from_raw_mode(stat.st_mode) {
+            fs::FileType::RegularFile => time(stat.st_atime, stat.st_atime_nsec),
+            _ => 0,
+        };
+        let times = [atime, time(stat.st_mtime, stat.st_mtime_nsec), time(stat.st_ctime, stat.st_ctime_nsec)];
+        tree.insert(path.to_owned(), (stat_text(&stat), times));
         if !fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
             return;
         }
-        if !self.is_root {
-            let _opened = fs::chmodat(&self.at, path, as_mode(0o700), AtFlags::empty());
-        }
-        for name in list(self.open(path, OFlags::RDONLY | OFlags::DIRECTORY).unwrap()).unwrap() {
+        let Ok(opened) = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY) else { return };
+        for name in list(opened).unwrap() {
             let name = name.split(' ').next().unwrap();
             if name != "." && name != ".." {
-                self.branch(&format!("{path}/{name}"), lines);
+                self.branch(&format!("{path}/{name}"), tree);
             }
         }
     }
@@ -257,7 +260,9 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // So that whoever runs the test can remove it all.
+        // So that whoever runs the test can remove it all, what nobody may read included.
+        let _readable =
+            std::process::Command::new("chmod").args(["-R", "u+rwx"]).arg(self.directory.path()).status();
         let _cleaned = std::fs::remove_dir_all(self.directory.path());
     }
 }

@@ -1,18 +1,18 @@
 //! The operations here.
 
 use crate::op::Op;
-use crate::{Came, USERS};
+use crate::{Came, Tree, USERS};
 use abi::Errno;
 use abi::raw::general as raw;
-use std::fmt::Write;
 use vfs::tmpfs::Tmpfs;
-use vfs::{Follow, Kind, Location, Opening, SetTime, Start, Vfs, Who};
+use vfs::{Follow, Kind, Location, Opening, SetTime, Start, Time, Vfs, Who};
 
 const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[] };
 
 pub(crate) struct Ours {
     vfs: Vfs,
     start: Start,
+    now: Time,
 }
 
 /// Whom the host takes us for.
@@ -35,19 +35,20 @@ impl Ours {
         vfs.chown(&ROOT, dir, Some(who(0).uid), Some(who(0).gid), 1).unwrap();
         vfs.chmod(&ROOT, dir, 0o777, 1).unwrap();
         vfs.hold(dir, true);
-        Self { vfs, start: Start { root: dir, dir } }
+        Self { vfs, start: Start { root: dir, dir }, now: 10 }
     }
 
     /// Whether one of its paths leads out of the directory.
     pub(crate) fn leaves(&mut self, op: &Op) -> bool {
         let how = Opening { flags: raw::O_PATH, mode: 0, resolve: u64::from(raw::RESOLVE_BENEATH) };
         let leads_out = |path: &&str| {
-            self.vfs.open(&ROOT, self.start, path.as_bytes(), how, 2).err() == Some(Errno::EXDEV)
+            self.vfs.open(&ROOT, self.start, path.as_bytes(), how, self.now).err() == Some(Errno::EXDEV)
         };
         op.paths().iter().any(leads_out)
     }
 
     pub(crate) fn run(&mut self, user: usize, op: &Op) -> Came {
+        self.now += 1;
         self.operate(&who(user), op).map_err(|errno| errno.number())
     }
 
@@ -57,7 +58,7 @@ impl Ours {
 
     fn open(&mut self, who: &Who<'_>, path: &str, flags: u32, mode: u32) -> Result<Location, Errno> {
         let how = Opening { flags: flags | raw::O_NONBLOCK, mode, resolve: 0 };
-        let opened = self.vfs.open(who, self.start, path.as_bytes(), how, 2)?;
+        let opened = self.vfs.open(who, self.start, path.as_bytes(), how, self.now)?;
         Ok(opened.at)
     }
 
@@ -92,38 +93,39 @@ impl Ours {
     fn names(&mut self, who: &Who<'_>, op: &Op) -> Result<String, Errno> {
         let start = self.start;
         match op {
-            Op::Mkdir(path, mode) => self.vfs.mkdir(who, start, path.as_bytes(), *mode, 2)?,
+            Op::Mkdir(path, mode) => self.vfs.mkdir(who, start, path.as_bytes(), *mode, self.now)?,
             Op::Mknod(path, mode) => {
-                self.vfs.mknod(who, start, path.as_bytes(), *mode, 0, 2)?;
+                self.vfs.mknod(who, start, path.as_bytes(), *mode, 0, self.now)?;
             }
             Op::Symlink(target, path) => {
-                self.vfs.symlink(who, target.as_bytes(), start, path.as_bytes(), 2)?;
+                self.vfs.symlink(who, target.as_bytes(), start, path.as_bytes(), self.now)?;
             }
-            Op::Unlink(path) => self.vfs.unlink(who, start, path.as_bytes(), 0, 2)?,
-            Op::Rmdir(path) => self.vfs.unlink(who, start, path.as_bytes(), raw::AT_REMOVEDIR, 2)?,
+            Op::Unlink(path) => self.vfs.unlink(who, start, path.as_bytes(), 0, self.now)?,
+            Op::Rmdir(path) => self.vfs.unlink(who, start, path.as_bytes(), raw::AT_REMOVEDIR, self.now)?,
             Op::Link(from, to, follow) => {
                 let node = self.find(who, from, if *follow { Follow::Yes } else { Follow::No })?;
-                self.vfs.link(who, node, start, to.as_bytes(), 2)?;
+                self.vfs.link(who, node, start, to.as_bytes(), self.now)?;
             }
             Op::LinkUnnamed(dir, to, exclusive) => {
                 let exclusive = if *exclusive { raw::O_EXCL } else { 0 };
                 let node = self.open(who, dir, raw::O_TMPFILE | raw::O_RDWR | exclusive, 0o600)?;
                 self.vfs.hold(node, true);
-                let outcome = self.vfs.link(who, node, start, to.as_bytes(), 2);
+                let outcome = self.vfs.link(who, node, start, to.as_bytes(), self.now);
                 self.vfs.hold(node, false);
                 outcome?;
             }
             Op::LinkUnlinked(path) => {
                 let node = self.open(who, path, raw::O_CREAT | raw::O_EXCL | raw::O_RDWR, 0o600)?;
                 self.vfs.hold(node, true);
-                let unlinked = self.vfs.unlink(who, start, path.as_bytes(), 0, 2);
-                let outcome = unlinked.and_then(|()| self.vfs.link(who, node, start, path.as_bytes(), 2));
+                let unlinked = self.vfs.unlink(who, start, path.as_bytes(), 0, self.now);
+                let outcome =
+                    unlinked.and_then(|()| self.vfs.link(who, node, start, path.as_bytes(), self.now));
                 self.vfs.hold(node, false);
                 outcome?;
             }
             Op::Rename(from, to, flags) => {
                 let (from, to) = ((start, from.as_bytes()), (start, to.as_bytes()));
-                self.vfs.rename(who, from, to, *flags, 2)?;
+                self.vfs.rename(who, from, to, *flags, self.now)?;
             }
             Op::Readlink(path) => {
                 let target = self.vfs.readlink(self.find(who, path, Follow::No)?)?;
@@ -139,16 +141,16 @@ impl Ours {
         match op {
             Op::Chmod(path, mode) => {
                 let at = self.find(who, path, Follow::Yes)?;
-                self.vfs.chmod(who, at, *mode, 2)?;
+                self.vfs.chmod(who, at, *mode, self.now)?;
             }
             Op::Chown(path, uid, gid, follow) => {
                 let at = self.find(who, path, followed(*follow))?;
-                self.vfs.chown(who, at, *uid, *gid, 2)?;
+                self.vfs.chown(who, at, *uid, *gid, self.now)?;
             }
             Op::Utimens(path, now) => {
                 let at = self.find(who, path, Follow::Yes)?;
-                let time = if *now { SetTime::Now } else { SetTime::To(1) };
-                self.vfs.utimens(who, at, time, time, 2)?;
+                let time = if *now { SetTime::Now } else { SetTime::To(5) };
+                self.vfs.utimens(who, at, time, time, self.now)?;
             }
             Op::Access(path, mode) => {
                 let at = self.find(who, path, Follow::Yes)?;
@@ -157,7 +159,7 @@ impl Ours {
             Op::Stat(path, follow) => return self.stat(self.find(who, path, followed(*follow))?),
             Op::SetXattr(path, name, len, flags) => {
                 let at = self.find(who, path, Follow::Yes)?;
-                self.vfs.set_xattr(who, at, name.as_bytes(), &vec![7; *len], *flags, 2)?;
+                self.vfs.set_xattr(who, at, name.as_bytes(), &vec![7; *len], *flags, self.now)?;
             }
             Op::GetXattr(path, name) => {
                 let at = self.find(who, path, Follow::Yes)?;
@@ -165,7 +167,7 @@ impl Ours {
             }
             Op::RemoveXattr(path, name) => {
                 let at = self.find(who, path, Follow::Yes)?;
-                self.vfs.remove_xattr(who, at, name.as_bytes(), 2)?;
+                self.vfs.remove_xattr(who, at, name.as_bytes(), self.now)?;
             }
             Op::ListXattr(path) => {
                 let at = self.find(who, path, Follow::Yes)?;
@@ -186,7 +188,7 @@ impl Ours {
         match op {
             Op::Open(path, flags, mode, resolve) => {
                 let how = Opening { flags: *flags, mode: *mode, resolve: *resolve };
-                let opened = self.vfs.open(who, self.start, path.as_bytes(), how, 2)?;
+                let opened = self.vfs.open(who, self.start, path.as_bytes(), how, self.now)?;
                 let writing = flags & raw::O_ACCMODE == raw::O_WRONLY && flags & raw::O_PATH == 0;
                 if opened.kind == Kind::Fifo && writing {
                     // Nobody reads: the kernel crate says so.
@@ -199,22 +201,22 @@ impl Ours {
             }
             Op::Write(path, offset, bytes) => {
                 let at = self.file(who, path, raw::O_WRONLY)?;
-                Ok(self.vfs.write(who, at, *offset, bytes, 2)?.to_string())
+                Ok(self.vfs.write(who, at, *offset, bytes, self.now)?.to_string())
             }
             Op::Read(path) => {
                 let at = self.file(who, path, raw::O_RDONLY)?;
                 let mut bytes = vec![0; 30_000];
-                let len = self.vfs.read(at, 0, &mut bytes, Some(2))?;
+                let len = self.vfs.read(at, 0, &mut bytes, Some(self.now))?;
                 Ok(format!("{:?}", &bytes[..len]))
             }
             Op::Truncate(path, size) => {
                 let at = self.file(who, path, raw::O_WRONLY)?;
-                self.vfs.set_size(who, at, *size, 2)?;
+                self.vfs.set_size(who, at, *size, self.now)?;
                 Ok(String::new())
             }
             Op::Allocate(path, mode, offset, len) => {
                 let at = self.open(who, path, raw::O_RDWR, 0)?;
-                self.vfs.allocate(who, at, *mode, (*offset, *len), 2)?;
+                self.vfs.allocate(who, at, *mode, (*offset, *len), self.now)?;
                 Ok(String::new())
             }
             Op::Seek(path, offset, data) => {
@@ -243,23 +245,27 @@ impl Ours {
         names
     }
 
-    /// The whole tree, a line for each path.
-    pub(crate) fn tree(&self) -> String {
-        let mut lines = String::new();
-        self.branch(".", &mut lines);
-        lines
+    /// The whole tree: for each path what stat(2) says, and times of modification and change.
+    pub(crate) fn tree(&self) -> Tree {
+        let mut tree = Tree::new();
+        self.branch(".", &mut tree);
+        tree
     }
 
-    fn branch(&self, path: &str, lines: &mut String) {
-        let at = self.find(&ROOT, path, Follow::No).unwrap();
-        writeln!(lines, "{path} {}", self.stat(at).unwrap()).unwrap();
-        if self.vfs.attr(at).unwrap().kind != Kind::Directory {
+    fn branch(&self, path: &str, tree: &mut Tree) {
+        let who = who(0);
+        let Ok(at) = self.find(&who, path, Follow::No) else { return };
+        let attr = self.vfs.attr(at).unwrap();
+        let atime = if attr.kind == Kind::Regular { attr.atime } else { 0 };
+        let times = [atime, attr.mtime, attr.ctime].map(i128::from);
+        tree.insert(path.to_owned(), (self.stat(at).unwrap(), times));
+        if attr.kind != Kind::Directory || self.vfs.access(&who, at, raw::R_OK).is_err() {
             return;
         }
         for name in self.list(at) {
             let name = name.split(' ').next().unwrap();
             if name != "." && name != ".." {
-                self.branch(&format!("{path}/{name}"), lines);
+                self.branch(&format!("{path}/{name}"), tree);
             }
         }
     }
