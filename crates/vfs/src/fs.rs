@@ -2,8 +2,8 @@
 //!
 //! Every operation answers at once. A file system over a disk image cannot: for it, blocks come as completions. The place for
 //! that is this trait's error: an errno of its own for 'these blocks are missing', which [`crate::Vfs`] hands through unchanged
-//! because each of its operations reads and checks all before the first change, and on which the kernel parks the call and runs it
-//! again, as it does for bytes of a caller's memory.
+//! because each of its operations checks all before the first change, or (a write that takes set-user-ID away) changes what a second
+//! run may change again. On it the kernel would park the call and run it again, as it does for bytes of a caller's memory.
 
 use crate::node::{Attr, Ino, NewName, NewNode, SetAttr, Time};
 use abi::Errno;
