@@ -9,8 +9,8 @@ use vfs::locks::{Locks, Owner};
 use vfs::tmpfs::Tmpfs;
 use vfs::{Location, SharedMemory, Time, Vfs};
 
-/// What the root file system holds at most, in bytes.
-const ROOT_MAX: u64 = 1 << 30;
+/// What the root file system holds at most, in bytes, unless the server says otherwise.
+pub(crate) const ROOT_MAX: u64 = 1 << 30;
 
 /// What names an inode in [`Locks`].
 pub(crate) type Key = (u32, u64);
@@ -26,12 +26,12 @@ pub(crate) struct Fs {
 }
 
 impl Fs {
-    /// A tree whose root is an empty tmpfs with devices.
+    /// A tree whose root is an empty tmpfs with devices; it holds at most `ram` bytes.
     ///
     /// # Errors
     /// `ENOSPC`.
-    pub(crate) fn new(seed: [u8; 32], now: Time) -> Result<Self, Errno> {
-        let vfs = Vfs::new(Tmpfs::new(ROOT_MAX, now), seed, now)?;
+    pub(crate) fn new(seed: [u8; 32], now: Time, ram: u64) -> Result<Self, Errno> {
+        let vfs = Vfs::new(Tmpfs::new(ram, now), seed, now)?;
         Ok(Self { vfs, locks: Locks::default(), waited: HashMap::new(), memory: None })
     }
 }

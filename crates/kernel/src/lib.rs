@@ -81,7 +81,15 @@ impl Kernel {
     /// # Errors
     /// `ENOSPC`: no room for the first directories and devices.
     pub fn new(now: Now, seed: [u8; 32]) -> Result<Self, Errno> {
-        let fs = fs::Fs::new(seed, now.real_ns)?;
+        Self::with_ram(now, seed, fs::ROOT_MAX)
+    }
+
+    /// As [`Kernel::new`], with a file tree that holds at most `ram` bytes.
+    ///
+    /// # Errors
+    /// `ENOSPC`: no room for the first directories and devices.
+    pub fn with_ram(now: Now, seed: [u8; 32], ram: u64) -> Result<Self, Errno> {
+        let fs = fs::Fs::new(seed, now.real_ns, ram)?;
         Ok(Self {
             fs,
             now,

@@ -71,9 +71,6 @@ impl Args {
                 link.name, link.kind
             ));
         }
-        if self.total_ram.is_some() {
-            return Err("not supported yet: a limit of memory (-r)".to_owned());
-        }
         if !self.url.is_local() && !self.insecure_tcp {
             return Err(format!(
                 "{}: refused beyond loopback, since rump_sp has no authentication; --insecure-tcp says that it is meant",

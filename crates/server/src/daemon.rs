@@ -56,8 +56,12 @@ fn serve(args: &Args) -> Result<(), String> {
     let signals = signals_unsafe::termination().map_err(host("signalfd"))?;
     let listener = Listener::bind(&args.url).map_err(|error| error.to_string())?;
     let owner = args.until_exit.map(owner).transpose().map_err(host("the process to serve"))?;
-    let kernel = Kernel::new(clock::now(), seed().map_err(host("getrandom"))?)
-        .map_err(|errno| format!("the root file system: {errno}"))?;
+    let seed = seed().map_err(host("getrandom"))?;
+    let kernel = match args.total_ram {
+        Some(ram) => Kernel::with_ram(clock::now(), seed, ram),
+        None => Kernel::new(clock::now(), seed),
+    };
+    let kernel = kernel.map_err(|errno| format!("the root file system: {errno}"))?;
     let mut server = Server::new(kernel, listener, signals, owner).map_err(host("epoll"))?;
     tracing::info!("serving {}", args.url);
     if args.background {
