@@ -12,9 +12,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 const PAGE: usize = 4096;
 const CHUNK: usize = 128 * 1024;
-/// Classes are powers of two from 16 bytes on; what is larger than the last is mapped for itself.
+/// Classes are powers of two from 16 bytes on; what is larger than the last is mapped for itself. The last is larger than a transfer
+/// of 64 KiB with its frame: mapping and unmapping one at each call costs a fault for each page.
 const SMALLEST: u32 = 4;
-const LARGEST: u32 = 15;
+const LARGEST: u32 = 18;
 const CLASSES: usize = (LARGEST - SMALLEST + 1) as usize;
 
 /// The allocator of the preloaded library.
@@ -77,6 +78,9 @@ impl Pool {
             return first;
         }
         let size = 1 << bits;
+        if size > CHUNK / 4 {
+            return map(size);
+        }
         // Blocks are aligned to their size, as chunks are carved from their end and are multiples of all sizes.
         let padding = self.left % size;
         if self.left < size + padding {
