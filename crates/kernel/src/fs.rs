@@ -2,12 +2,14 @@
 
 use crate::Kernel;
 use crate::file::{FileId, ObjectId};
-use crate::process::Pid;
+use crate::proc::Proc;
+use crate::process::{Pid, ProcessTable};
 use abi::Errno;
 use std::collections::HashMap;
 use vfs::locks::{Locks, Owner};
+use vfs::pseudo::Pseudo;
 use vfs::tmpfs::Tmpfs;
-use vfs::{Location, SharedMemory, Time, Vfs};
+use vfs::{Follow, Location, SharedMemory, Start, Time, Vfs, Who};
 
 /// What the root file system holds at most, in bytes, unless the server says otherwise.
 pub(crate) const ROOT_MAX: u64 = 1 << 30;
@@ -26,12 +28,19 @@ pub(crate) struct Fs {
 }
 
 impl Fs {
-    /// A tree whose root is an empty tmpfs with devices; it holds at most `ram` bytes.
+    /// A tree whose root is an empty tmpfs with devices and /proc; it holds at most `ram` bytes.
     ///
     /// # Errors
     /// `ENOSPC`.
-    pub(crate) fn new(seed: [u8; 32], now: Time, ram: u64) -> Result<Self, Errno> {
-        let vfs = Vfs::new(Tmpfs::new(ram, now), seed, now)?;
+    pub(crate) fn new(seed: [u8; 32], now: Time, ram: u64, processes: &ProcessTable) -> Result<Self, Errno> {
+        let mut vfs = Vfs::new(Tmpfs::new(ram, now), seed, now)?;
+        let (root, start) =
+            (Who { uid: 0, gid: 0, groups: &[] }, Start { root: vfs.root(), dir: vfs.root() });
+        vfs.mkdir(&root, start, b"proc", 0o555, now)?;
+        let on = vfs.lookup(&root, start, b"proc", Follow::Yes)?;
+        vfs.mount(Box::new(Pseudo::new(Proc::new(processes.view.clone()), now)), on, "proc")?;
+        // mount(8), df(1) and others look there.
+        vfs.symlink(&root, b"../proc/self/mounts", start, b"etc/mtab", now)?;
         Ok(Self { vfs, locks: Locks::default(), waited: HashMap::new(), memory: None })
     }
 }

@@ -22,6 +22,7 @@ mod mem;
 mod net;
 mod park;
 mod path;
+mod proc;
 mod process;
 mod socket;
 mod syscall;
@@ -43,6 +44,11 @@ use park::Parked;
 use process::ProcessTable;
 use std::collections::VecDeque;
 
+/// `kernel.osrelease`: the Linux whose calls this one serves, in uname(2)'s form.
+const OSRELEASE: &str = "6.1.0-rump";
+/// `kernel.version`.
+const VERSION: &str = concat!("#1 rumphijack ", env!("CARGO_PKG_VERSION"));
+
 /// The time as the server tells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Now {
@@ -55,6 +61,8 @@ pub struct Now {
 /// One rump kernel.
 pub struct Kernel {
     now: Now,
+    /// When it was made.
+    booted: Now,
     processes: ProcessTable,
     files: FileTable,
     fs: fs::Fs,
@@ -89,11 +97,13 @@ impl Kernel {
     /// # Errors
     /// `ENOSPC`: no room for the first directories and devices.
     pub fn with_ram(now: Now, seed: [u8; 32], ram: u64) -> Result<Self, Errno> {
-        let fs = fs::Fs::new(seed, now.real_ns, ram)?;
+        let processes = ProcessTable::default();
+        let fs = fs::Fs::new(seed, now.real_ns, ram, &processes)?;
         Ok(Self {
             fs,
             now,
-            processes: ProcessTable::default(),
+            booted: now,
+            processes,
             files: FileTable::default(),
             parked: Parked::default(),
             effects: VecDeque::new(),
@@ -247,7 +257,7 @@ impl Kernel {
 
     /// Runs a call until it is answered or parked.
     fn run(&mut self, mut call: Call) {
-        self.current = call.pid;
+        self.set_current(call.pid);
         let outcome = match syscall::handler(call.nr) {
             Some(handler) => handler(&mut Cx { kernel: self, call: &mut call }),
             None => Err(Stop::Errno(Errno::ENOSYS)),

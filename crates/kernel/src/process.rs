@@ -3,8 +3,10 @@
 use crate::fdtable::FdTable;
 use crate::file::FileId;
 use crate::fs::Key;
+use crate::proc::view::View;
 use abi::Errno;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use vfs::Location;
 
 /// A process's number in the rump kernel.
@@ -67,11 +69,14 @@ impl Process {
 pub(crate) struct ProcessTable {
     processes: BTreeMap<Pid, Process>,
     last: Pid,
+    born: u64,
+    /// What /proc shows of them.
+    pub(crate) view: Rc<View>,
 }
 
 impl Default for ProcessTable {
     fn default() -> Self {
-        Self { processes: BTreeMap::new(), last: INIT }
+        Self { processes: BTreeMap::new(), last: INIT, born: 0, view: Rc::default() }
     }
 }
 
@@ -98,7 +103,7 @@ impl ProcessTable {
             calls: 0,
         };
         process.set_name(name);
-        self.processes.insert(pid, process);
+        self.enter(process);
         pid
     }
 
@@ -110,8 +115,19 @@ impl ProcessTable {
         // Locks are not inherited (fcntl(2)).
         child.locked.clear();
         let pid = child.pid;
-        self.processes.insert(pid, child);
+        self.enter(child);
         Ok(pid)
+    }
+
+    fn enter(&mut self, process: Process) {
+        self.born += 1;
+        self.view.tasks.borrow_mut().insert(process.pid, (process.who.uid, process.who.gid));
+        self.processes.insert(process.pid, process);
+    }
+
+    /// How many processes there have been.
+    pub(crate) const fn born(&self) -> u64 {
+        self.born
     }
 
     fn next_pid(&mut self) -> Pid {
@@ -134,6 +150,7 @@ impl ProcessTable {
 
     pub(crate) fn remove(&mut self, pid: Pid) -> Option<Process> {
         let gone = self.processes.remove(&pid)?;
+        self.view.tasks.borrow_mut().remove(&pid);
         for child in self.processes.values_mut().filter(|process| process.ppid == pid) {
             child.ppid = INIT;
         }

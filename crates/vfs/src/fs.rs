@@ -157,6 +157,11 @@ pub trait FileSystem {
         Err(Errno::ENODEV)
     }
 
+    /// What the kernel knows this file by, if it makes the bytes up when the file is opened (proc(5)); none: they are here.
+    fn made_up(&self, _ino: Ino) -> Option<Ino> {
+        None
+    }
+
     /// The inode was read: its access time may change.
     fn touch(&mut self, _ino: Ino, _now: Time) {}
 }

@@ -13,14 +13,17 @@ pub mod dev;
 mod fs;
 pub mod locks;
 mod mount;
+mod mount_table;
 mod node;
 mod op;
 mod permission;
+pub mod pseudo;
 pub mod tmpfs;
 mod walk;
 
 pub use fs::{FileSystem, SharedBytes, SharedMemory};
 pub use mount::{Location, Vfs};
+pub use mount_table::MountInfo;
 pub use node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, SetTime, Time};
 pub use op::attr::statx_of;
 pub use op::io::EachEntry;

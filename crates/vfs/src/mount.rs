@@ -26,16 +26,16 @@ impl Location {
     }
 }
 
-struct Mount {
-    fs: Box<dyn FileSystem>,
+pub(crate) struct Mount {
+    pub(crate) fs: Box<dyn FileSystem>,
     /// The directory it covers; the root file system's is its own root.
-    covers: Location,
-    source: String,
+    pub(crate) covers: Location,
+    pub(crate) source: String,
 }
 
 /// The file tree of a kernel.
 pub struct Vfs {
-    mounts: BTreeMap<u32, Mount>,
+    pub(crate) mounts: BTreeMap<u32, Mount>,
     /// The mount on top of a directory.
     on_top: HashMap<Location, u32>,
     last_mount: u32,

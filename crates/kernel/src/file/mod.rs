@@ -8,6 +8,7 @@ use crate::cx::Cx;
 pub(crate) mod device;
 pub(crate) mod directory;
 pub(crate) mod fifo;
+pub(crate) mod made;
 pub(crate) mod path;
 pub(crate) mod pipe;
 pub(crate) mod regular;

@@ -50,7 +50,10 @@ fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
             cx.kernel.fs.vfs.hold(at, true);
             return cx.install(Box::new(PathOnly { at }), kept, cloexec, 0);
         }
-        Kind::Regular => Box::new(Regular { at }),
+        Kind::Regular => match cx.kernel.fs.vfs.made_up(at) {
+            Some(ino) => cx.kernel.open_made(at, ino)?,
+            None => Box::new(Regular { at }),
+        },
         Kind::Directory => Box::new(Directory { at }),
         Kind::Char => {
             cx.kernel.fs.vfs.open_device(rdev)?;

@@ -16,5 +16,6 @@ mod attribute;
 mod basic;
 mod hostile;
 mod own;
+mod proc;
 mod transfer;
 mod wait;

@@ -1,6 +1,7 @@
 //! Attributes: owner, mode, times, size.
 
 use crate::mount::{Location, Vfs};
+use crate::mount_table::mount_id;
 use crate::node::{Kind, SetAttr, SetTime, Time};
 use crate::permission::{WRITE, Who};
 use abi::Errno;
@@ -162,7 +163,7 @@ impl Vfs {
         Ok(Statx {
             stx_btime: statx_time(attr.btime),
             stx_mask: STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID,
-            stx_mnt_id: u64::from(at.mount) + 1,
+            stx_mnt_id: mount_id(at),
             ..statx_of(&stat)
         })
     }

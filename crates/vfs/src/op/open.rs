@@ -1,7 +1,7 @@
 //! open(2).
 
 use crate::mount::{Location, Vfs};
-use crate::node::{Kind, NewName, NewNode, Time};
+use crate::node::{Ino, Kind, NewName, NewNode, Time};
 use crate::permission::{READ, WRITE, Who};
 use crate::walk::{Follow, Last, Start, Walked};
 use abi::Errno;
@@ -87,6 +87,12 @@ impl Vfs {
             None if create => self.open_new(who, &walked, how, now),
             None => Err(Errno::ENOENT),
         }
+    }
+
+    /// What the kernel knows this file by, if it makes the bytes up when the file is opened (proc(5)).
+    #[must_use]
+    pub fn made_up(&self, at: Location) -> Option<Ino> {
+        self.fs(at).ok()?.made_up(at.ino)
     }
 
     fn open_existing(

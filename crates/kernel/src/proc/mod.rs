@@ -1,0 +1,43 @@
+//! proc(5) of the rump kernel.
+//!
+//! A file is one row of [`table`] and a function that makes its text; [`tree`] makes the file system out of the rows, and
+//! [`view`] is what of the processes the file system sees. Text is made when a file is opened, as Linux's seq_file makes it
+//! when it is read from the start.
+
+mod table;
+pub(crate) mod text;
+mod tree;
+pub(crate) mod view;
+
+use crate::Kernel;
+use crate::file::File;
+use crate::file::made::Made;
+use crate::process::Pid;
+use abi::Errno;
+use table::Content;
+pub(crate) use tree::Proc;
+use vfs::{Ino, Location};
+
+impl Kernel {
+    /// Opens a file whose bytes are made up: `ino` is what [`vfs::Vfs::made_up`] answered.
+    ///
+    /// # Errors
+    /// `ENOENT`: its process has ended.
+    pub(crate) fn open_made(&self, at: Location, ino: Ino) -> Result<Box<dyn File>, Errno> {
+        let (pid, content) = tree::content(ino).ok_or(Errno::ENOENT)?;
+        Ok(match content {
+            Content::Text(make) => Box::new(Made { at, bytes: make(self).into_bytes() }),
+            Content::OfTask(make) => {
+                let process = self.processes.get(pid).map_err(|_| Errno::ENOENT)?;
+                Box::new(Made { at, bytes: make(self, process) })
+            }
+            Content::Directory | Content::Link(_) | Content::Current => return Err(Errno::ENOENT),
+        })
+    }
+
+    /// The process whose call runs.
+    pub(crate) fn set_current(&mut self, pid: Pid) {
+        self.current = pid;
+        self.processes.view.current.set(pid);
+    }
+}

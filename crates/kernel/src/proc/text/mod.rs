@@ -1,0 +1,5 @@
+//! The text of files in /proc.
+
+pub(crate) mod mounts;
+pub(super) mod system;
+pub(super) mod task;

@@ -1,0 +1,63 @@
+//! The mounts that a process sees: proc_pid_mounts(5) and proc_pid_mountinfo(5).
+
+use crate::Kernel;
+use crate::process::Process;
+use std::fmt::Write;
+use vfs::MountInfo;
+
+/// /proc/PID/mounts.
+pub(crate) fn mounts(k: &Kernel, process: &Process) -> Vec<u8> {
+    lines(k, process, |text, mount| {
+        let (source, point) = (escaped(mount.source.as_bytes()), escaped(&mount.point));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{source} {point} {} rw 0 0", mount.kind);
+    })
+}
+
+/// /proc/PID/mountinfo.
+pub(crate) fn mountinfo(k: &Kernel, process: &Process) -> Vec<u8> {
+    lines(k, process, |text, mount| {
+        let (source, point) = (escaped(mount.source.as_bytes()), escaped(&mount.point));
+        let (major, minor) =
+            ((mount.dev >> 8) & 0xfff, (mount.dev & 0xff) | ((mount.dev >> 12) & 0xfff_ff00));
+        let _ = writeln!(
+            text,
+            "{} {} {major}:{minor} / {point} rw - {} {source} rw",
+            mount.id, mount.parent, mount.kind
+        );
+    })
+}
+
+fn lines(k: &Kernel, process: &Process, line: impl Fn(&mut String, &MountInfo)) -> Vec<u8> {
+    let mut text = String::new();
+    for mount in k.fs.vfs.mount_table(process.root) {
+        line(&mut text, &mount);
+    }
+    text.into_bytes()
+}
+
+/// Blanks, tabs, newlines and backslashes as octal numbers (getmntent(3)); bytes that are no text likewise.
+pub(crate) fn escaped(name: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in name {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\\' | b'#' | 0x7f.. | 0..0x20 => {
+                let _ = write!(text, "\\{byte:03o}");
+            }
+            _ => text.push(char::from(*byte)),
+        }
+    }
+    if text.is_empty() { "none".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_break_a_line_is_escaped() {
+        assert_eq!(escaped(b"/a b\t\n\\c"), "/a\\040b\\011\\012\\134c");
+        assert_eq!(escaped(b""), "none");
+        assert_eq!(escaped(&[0xff]), "\\377");
+    }
+}

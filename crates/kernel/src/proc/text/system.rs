@@ -1,0 +1,56 @@
+//! Files about the kernel as a whole.
+
+use crate::{Kernel, OSRELEASE, VERSION};
+use std::fmt::Write;
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// proc_version(5).
+pub(crate) fn version(_: &Kernel) -> String {
+    format!("Linux version {OSRELEASE} (rumphijack) {VERSION}\n")
+}
+
+/// proc_uptime(5). Nobody counts the time in which the rump kernel has nothing to do: the second figure is 0.
+pub(crate) fn uptime(k: &Kernel) -> String {
+    let up = k.now.mono_ns.saturating_sub(k.booted.mono_ns);
+    format!("{}.{:02} 0.00\n", up / SECOND_NS, up % SECOND_NS / (SECOND_NS / 100))
+}
+
+/// proc_meminfo(5): memory is what the root file system may hold.
+pub(crate) fn meminfo(k: &Kernel) -> String {
+    let root = k.fs.vfs.root();
+    let statfs = k.fs.vfs.statfs(root).unwrap_or_default();
+    let kib = |blocks: u64| blocks.saturating_mul(statfs.f_bsize.unsigned_abs()) / 1024;
+    let (total, free) = (kib(statfs.f_blocks), kib(statfs.f_bfree));
+    let rows = [
+        ("MemTotal", total),
+        ("MemFree", free),
+        ("MemAvailable", free),
+        ("Buffers", 0),
+        ("Cached", total.saturating_sub(free)),
+        ("Shmem", total.saturating_sub(free)),
+        ("SwapTotal", 0),
+        ("SwapFree", 0),
+    ];
+    let mut text = String::new();
+    for (name, value) in rows {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{:<15} {value:>8} kB", format!("{name}:"));
+    }
+    text
+}
+
+/// proc_filesystems(5).
+pub(crate) fn filesystems(_: &Kernel) -> String {
+    "nodev\ttmpfs\nnodev\tproc\n".into()
+}
+
+/// proc_stat(5), as far as a rump kernel has such things: when it started, and how many processes there have been.
+pub(crate) fn stat(k: &Kernel) -> String {
+    let running = u64::from(k.current.0 != 0);
+    format!(
+        "btime {}\nprocesses {}\nprocs_running {running}\nprocs_blocked 0\n",
+        k.booted.real_ns / SECOND_NS,
+        k.processes.born()
+    )
+}

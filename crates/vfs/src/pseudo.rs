@@ -1,0 +1,226 @@
+//! File systems whose files the kernel makes up (proc(5)): directories, links, and files that have no bytes here.
+//!
+//! What a file holds is made when it is opened, by the kernel, which asks [`Vfs::made_up`](crate::Vfs::made_up) whether it is to.
+//! Nothing here can be made, moved or removed.
+
+use crate::fs::FileSystem;
+use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
+use abi::Errno;
+use abi::layout::Statfs;
+
+type Result<T> = std::result::Result<T, Errno>;
+
+/// What is known of a made-up inode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// What it is: a directory, a regular file or a symbolic link.
+    pub kind: Kind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// The directory above; the root's is the root.
+    pub parent: Ino,
+    /// Its name there.
+    pub name: Vec<u8>,
+    /// Where a symbolic link leads.
+    pub target: Vec<u8>,
+}
+
+/// The inodes of such a file system. They may come and go at any time.
+pub trait Nodes {
+    /// The type in /proc/mounts.
+    fn name(&self) -> &'static str;
+
+    /// `f_type` of statfs(2).
+    fn magic(&self) -> i64;
+
+    /// The root directory.
+    fn root(&self) -> Ino;
+
+    /// An inode; none: there is no such one, or no more.
+    fn node(&self, ino: Ino) -> Option<Node>;
+
+    /// What a name in a directory stands for.
+    fn child(&self, dir: Ino, name: &[u8]) -> Option<Ino>;
+
+    /// The entries of a directory, in the order of their inodes.
+    fn children(&self, dir: Ino) -> Vec<(Ino, Vec<u8>)>;
+}
+
+/// A file system of such inodes.
+pub struct Pseudo<N> {
+    nodes: N,
+    born: Time,
+    holders: u64,
+}
+
+impl<N: Nodes> Pseudo<N> {
+    /// As `nodes` say; all times are `now`.
+    pub const fn new(nodes: N, now: Time) -> Self {
+        Self { nodes, born: now, holders: 0 }
+    }
+
+    fn node(&self, ino: Ino) -> Result<Node> {
+        self.nodes.node(ino).ok_or(Errno::ESTALE)
+    }
+
+    fn directory(&self, ino: Ino) -> Result<Node> {
+        match self.nodes.node(ino) {
+            // A process that has ended, whose directory somebody is in (proc(5)).
+            None => Err(Errno::ENOENT),
+            Some(node) if node.kind == Kind::Directory => Ok(node),
+            Some(_) => Err(Errno::ENOTDIR),
+        }
+    }
+}
+
+impl<N: Nodes> FileSystem for Pseudo<N> {
+    fn name(&self) -> &'static str {
+        self.nodes.name()
+    }
+
+    fn root(&self) -> Ino {
+        self.nodes.root()
+    }
+
+    fn attr(&self, ino: Ino) -> Result<Attr> {
+        let node = self.node(ino)?;
+        let nlink = if node.kind == Kind::Directory { 2 } else { 1 };
+        Ok(Attr {
+            ino,
+            kind: node.kind,
+            mode: node.mode,
+            nlink,
+            uid: node.uid,
+            gid: node.gid,
+            rdev: 0,
+            // Nobody knows how long a file is before it is made; proc(5)'s are all empty to stat(2).
+            size: 0,
+            blocks: 0,
+            atime: self.born,
+            mtime: self.born,
+            ctime: self.born,
+            btime: self.born,
+        })
+    }
+
+    /// O_TRUNC of a file that is written (`echo 1 > /proc/sys/…`) changes nothing and succeeds.
+    fn set_attr(&mut self, _ino: Ino, change: &SetAttr, _now: Time) -> Result<()> {
+        let truncated = SetAttr { size: Some(0), ..SetAttr::default() };
+        if *change == truncated { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Ino> {
+        self.directory(dir)?;
+        self.nodes.child(dir, name).ok_or(Errno::ENOENT)
+    }
+
+    fn parent(&self, dir: Ino) -> Result<Ino> {
+        Ok(self.directory(dir)?.parent)
+    }
+
+    fn name_of(&self, dir: Ino) -> Result<Vec<u8>> {
+        Ok(self.directory(dir)?.name)
+    }
+
+    fn create(&mut self, dir: Ino, name: NewName<'_>, _node: &NewNode, _now: Time) -> Result<Ino> {
+        match name {
+            // proc(5) has no operation to make files: open(2) answers as if the directory were missing.
+            NewName::Named(name) => self.lookup(dir, name).and(Err(Errno::EEXIST)),
+            NewName::Unnamed { .. } => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    fn link(&mut self, _dir: Ino, _name: &[u8], _ino: Ino, _now: Time) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    fn unlink(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    fn rmdir(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    fn rename(&mut self, _from: (Ino, &[u8]), _to: (Ino, &[u8]), _now: Time) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    fn exchange(&mut self, _one: (Ino, &[u8]), _other: (Ino, &[u8]), _now: Time) -> Result<()> {
+        Err(Errno::EINVAL)
+    }
+
+    fn readlink(&self, ino: Ino) -> Result<Vec<u8>> {
+        match self.node(ino)? {
+            node if node.kind == Kind::Symlink => Ok(node.target),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn read(&self, _ino: Ino, _offset: u64, _into: &mut [u8]) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
+    fn write(&mut self, _ino: Ino, _offset: u64, _bytes: &[u8], _now: Time) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
+    fn allocate(&mut self, _ino: Ino, _mode: u32, _offset: u64, _len: u64, _now: Time) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    fn seek(&self, _ino: Ino, _offset: u64, _data: bool) -> Result<u64> {
+        Err(Errno::EINVAL)
+    }
+
+    fn read_dir(&self, dir: Ino, after: u64, each: &mut dyn FnMut(u64, Ino, &[u8]) -> bool) -> Result<()> {
+        self.directory(dir)?;
+        // `.` and `..` have cookies 1 and 2.
+        let entries =
+            self.nodes.children(dir).into_iter().map(|(ino, name)| (ino.saturating_add(2), ino, name));
+        for (cookie, ino, name) in entries.filter(|(cookie, ..)| *cookie > after) {
+            if !each(cookie, ino, &name) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn xattr(&self, _ino: Ino, _name: &[u8]) -> Result<Vec<u8>> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    fn xattrs(&self, _ino: Ino) -> Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
+    }
+
+    fn set_xattr(&mut self, _ino: Ino, _name: &[u8], _value: Option<&[u8]>, _now: Time) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    fn hold(&mut self, _ino: Ino, held: bool) {
+        self.holders = if held { self.holders.saturating_add(1) } else { self.holders.saturating_sub(1) };
+    }
+
+    fn is_busy(&self) -> bool {
+        self.holders > 0
+    }
+
+    fn statfs(&self) -> Statfs {
+        Statfs {
+            f_type: self.nodes.magic(),
+            f_bsize: 4096,
+            f_frsize: 4096,
+            f_namelen: 255,
+            ..Statfs::default()
+        }
+    }
+
+    fn made_up(&self, ino: Ino) -> Option<Ino> {
+        self.nodes.node(ino).is_some_and(|node| node.kind == Kind::Regular).then_some(ino)
+    }
+}
