@@ -5,10 +5,11 @@ use crate::slot::Answer;
 use crate::state::Session;
 use abi::Errno;
 use abi::table::{Arg, Row};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use host::Fd;
-use wire::call::{self, Segment};
-use wire::{Frame, Header, Message, kind};
+use host::{Fd, Part};
+use wire::call;
+use wire::{Frame, Message, kind};
 
 /// What the rump kernel answered.
 #[derive(Debug)]
@@ -93,42 +94,24 @@ impl Session {
         gathered: Gathered,
         passed: &[u32],
     ) -> Result<Reply, Errno> {
-        let Gathered { segments, data, memory } = gathered;
+        let Gathered { segments, bytes, memory } = gathered;
         let count = u32::try_from(passed.len()).map_err(|_| Errno::ETOOMANYREFS)?;
         let head = call::emit_request(args, count, &segments);
-        let (answer, memory) = self.transact(kind::CALL, row.nr, &[&head, &data], passed, memory)?;
-        let Answer::Frame(frame, fds) = answer else { return Err(Errno::ENOTCONN) };
-        match frame.refusal() {
-            Some(errno) => Err(errno),
-            None => self.reply(&frame, fds, &memory),
+        let payload = bytes.parts(&head);
+        match self.transact(&Request { kind: kind::CALL, word: row.nr, payload: &payload, passed }, memory)? {
+            Answer::Reply(reply) => reply,
+            Answer::Frame(frame) => Err(frame.refusal().unwrap_or_else(|| self.broken())),
+            Answer::Lost => Err(Errno::ENOTCONN),
         }
-    }
-
-    fn reply(&self, frame: &Frame, fds: Vec<Fd>, memory: &Memory) -> Result<Reply, Errno> {
-        let reply = call::Reply::parse(&frame.payload).filter(|reply| allowed(memory, &reply.segments));
-        let Some(reply) = reply else { return Err(self.broken()) };
-        let mut fds = fds.into_iter();
-        let mut files = Vec::with_capacity(reply.files.len());
-        for file in &reply.files {
-            let host = if file.passed { fds.next() } else { None };
-            if host.is_none() && file.passed {
-                // The server sent it; this process had no number left for it.
-                return Err(Errno::EMFILE);
-            }
-            let (put_at, descriptor) = (file.put_at, file.descriptor);
-            files.push(NewFile { host, descriptor, kind: file.kind, cloexec: file.cloexec, put_at });
-        }
-        for segment in &reply.segments {
-            host::copy_out(segment.address, segment.bytes)?;
-        }
-        let result = result(reply.result);
-        Ok(Reply { result, files, drain: reply.drain, fill: reply.fill })
     }
 
     fn call_plain(&self, row: &Row, args: [u64; 6], gathered: Gathered) -> Result<Reply, Errno> {
         let slots = Message::Syscall(args.iter().copied().take(row.args.len()).collect()).payload();
-        let (answer, _) = self.transact(kind::SYSCALL, row.nr, &[&slots], &[], gathered.memory)?;
-        let Answer::Frame(frame, _) = answer else { return Err(Errno::ENOTCONN) };
+        let payload = [Part::Ours(&slots)];
+        let request = Request { kind: kind::SYSCALL, word: row.nr, payload: &payload, passed: &[] };
+        let Answer::Frame(frame) = self.transact(&request, gathered.memory)? else {
+            return Err(Errno::ENOTCONN);
+        };
         match Message::parse(&frame) {
             Some(Message::SyscallAnswer { error: 0, values }) => Ok(Reply::of(Ok(values[0].cast_unsigned()))),
             Some(Message::SyscallAnswer { error, .. }) => Ok(Reply::of(Err(Errno::from_number(error)))),
@@ -141,9 +124,10 @@ impl Session {
     /// # Errors
     /// `ENOTCONN`.
     pub(crate) fn request(&self, kind: u16, word: u32, payload: &[u8]) -> Result<Frame, Errno> {
-        match self.transact(kind, word, &[payload], &[], Memory::default())?.0 {
-            Answer::Frame(frame, _) => Ok(frame),
-            Answer::Lost => Err(Errno::ENOTCONN),
+        let request = Request { kind, word, payload: &[Part::Ours(payload)], passed: &[] };
+        match self.transact(&request, Memory::default())? {
+            Answer::Frame(frame) => Ok(frame),
+            Answer::Reply(_) | Answer::Lost => Err(Errno::ENOTCONN),
         }
     }
 
@@ -152,43 +136,56 @@ impl Session {
         self.lose(&mut self.state.lock());
         Errno::ENOTCONN
     }
+}
 
-    /// Sends a frame in pieces, as much as fits at a time.
+/// What is asked of the server.
+pub(crate) struct Request<'a> {
+    pub(crate) kind: u16,
+    pub(crate) word: u32,
+    pub(crate) payload: &'a [Part<'a>],
+    /// Descriptors that travel along.
+    pub(crate) passed: &'a [u32],
+}
+
+impl Reply {
+    /// The reply in the payload of a CALL's answer, once its bytes are in the program's memory; `fds` are the descriptors
+    /// that have arrived. None if the server broke the protocol.
     ///
     /// # Errors
-    /// The connection's.
-    pub(crate) fn send(&self, socket: u32, parts: &[&[u8]], fds: &[u32]) -> Result<(), Errno> {
-        let whole: usize = parts.iter().map(|part| part.len()).sum();
-        let (mut sent, mut fds) = (0, fds);
-        while sent < whole {
-            let mut left = [&[][..]; 4];
-            let mut skip = sent;
-            for (slot, part) in left.iter_mut().zip(parts) {
-                let passed_over = skip.min(part.len());
-                *slot = &part[passed_over..];
-                skip -= passed_over;
-            }
-            match host::send(socket, &left[..parts.len().min(4)], fds, host::Wait::Yes) {
-                Ok(0) => return Err(Errno::EPIPE),
-                Ok(now) => {
-                    sent += now;
-                    fds = &[];
-                }
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno),
-            }
+    /// `EFAULT`: a result could not be written. `EMFILE`: this process has no number for a new file.
+    pub(crate) fn take(
+        payload: &[u8],
+        fds: &mut VecDeque<Fd>,
+        memory: &Memory,
+    ) -> Option<Result<Self, Errno>> {
+        let reply = call::Reply::parse(payload)?;
+        if !reply.segments.iter().all(|segment| memory.may_write(segment.address, segment.bytes.len() as u64))
+        {
+            return None;
         }
-        Ok(())
-    }
-
-    /// The header of a request and the bytes that go in front of it.
-    pub(crate) fn header(reqno: u64, kind: u16, word: u32, parts: &[&[u8]]) -> [u8; wire::HEADER] {
-        Header::request(reqno, kind, word).emit(parts.iter().map(|part| part.len()).sum())
+        let files = new_files(&reply, fds);
+        let written =
+            reply.segments.iter().try_for_each(|segment| host::copy_out(segment.address, segment.bytes));
+        let (drain, fill, result) = (reply.drain, reply.fill, result(reply.result));
+        Some(written.and(files).map(|files| Self { result, files, drain, fill }))
     }
 }
 
-fn allowed(memory: &Memory, segments: &[Segment<'_>]) -> bool {
-    segments.iter().all(|segment| memory.may_write(segment.address, segment.bytes.len() as u64))
+fn new_files(reply: &call::Reply<'_>, fds: &mut VecDeque<Fd>) -> Result<Vec<NewFile>, Errno> {
+    let take = |file: &call::File| {
+        let host = if file.passed { fds.pop_front() } else { None };
+        NewFile {
+            host,
+            descriptor: file.descriptor,
+            kind: file.kind,
+            cloexec: file.cloexec,
+            put_at: file.put_at,
+        }
+    };
+    let files: Vec<NewFile> = reply.files.iter().map(take).collect();
+    let arrived = files.iter().zip(&reply.files).all(|(file, sent)| file.host.is_some() || !sent.passed);
+    // The server sent it; this process had no number left for it.
+    if arrived { Ok(files) } else { Err(Errno::EMFILE) }
 }
 
 fn result(raw: i64) -> Result<u64, Errno> {

@@ -53,7 +53,7 @@ impl Session {
         while !line[..len].ends_with(b"\n") {
             // A byte at a time: what follows the newline belongs to the frames. It happens once in a session.
             let Some(room) = line.get_mut(len..=len) else { break };
-            match host::receive(socket, room, Wait::Yes) {
+            match host::receive(socket, room, Wait::Yes, drop) {
                 Ok(received) if received.len > 0 => len += received.len,
                 Err(Errno::EINTR) => {}
                 _ => {

@@ -25,8 +25,7 @@ impl Session {
         let (family, address) = self.options.url.sockaddr();
         let socket = host::socket_connect(family, &address)?;
         let payload = Message::Fork { auth, cancel: true }.payload();
-        let header = Header::request(1, kind::HANDSHAKE, handshake::FORK).emit(payload.len());
-        self.send(socket.number(), &[&header, &payload], &[])
+        self.send_frame(socket.number(), Header::request(1, kind::HANDSHAKE, handshake::FORK), &payload)
     }
 
     /// In the child of a fork: forgets the parent's connection. The session will introduce itself with `auth`, or as a new

@@ -3,12 +3,18 @@
 use abi::layout::{Iovec, Mmsghdr, Msghdr};
 use abi::table::{self, Arg, Dir, Len, Row};
 use alloc::vec::Vec;
-use host::{copy_in, copy_in_string};
+use host::{Part, can_read, copy_in, copy_in_string};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// Bytes of long buffers beyond this are fetched by the server as it needs them.
 const TRAVEL_MAX: usize = 1 << 20;
 const PATH_MAX: usize = 4096;
+/// Pieces from this length on are not copied: to ask whether their pages can be read costs less.
+const LONG: usize = 8192;
+/// So many are not; calls with more long pieces are rare.
+const LONG_MAX: usize = 2;
+/// The head, what is copied in front of each long piece, that piece, and what is copied behind the last.
+const PARTS: usize = 2 * LONG_MAX + 2;
 /// `UIO_MAXIOV`; longer arrays are refused by the kernel.
 const IOV_MAX: u64 = 1024;
 /// `struct ifconf` names a further buffer (netdevice(7)).
@@ -39,10 +45,65 @@ fn holds((start, room): (u64, u64), address: u64, len: u64) -> bool {
 /// A call's memory.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
-    /// Address and length of each piece in `data`.
+    /// Address and length of each piece in `bytes`.
     pub(crate) segments: Vec<(u64, u64)>,
-    pub(crate) data: Vec<u8>,
+    pub(crate) bytes: Bytes,
     pub(crate) memory: Memory,
+}
+
+/// The bytes that travel: short pieces are copied, long ones stay where they are until the host takes them.
+#[derive(Debug, Default)]
+pub(crate) struct Bytes {
+    copied: Vec<u8>,
+    /// A place in `copied`, and the piece that belongs there.
+    long: [(usize, u64, usize); LONG_MAX],
+    longs: usize,
+    len: usize,
+}
+
+impl Bytes {
+    /// `head` and the bytes behind it, some parts of which may be empty.
+    pub(crate) fn parts<'a>(&'a self, head: &'a [u8]) -> [Part<'a>; PARTS] {
+        let mut parts = [Part::Ours(&[]); PARTS];
+        parts[0] = Part::Ours(head);
+        let mut from = 0;
+        for (pair, &(at, address, len)) in parts[1..].chunks_exact_mut(2).zip(&self.long[..self.longs]) {
+            pair[0] = Part::Ours(&self.copied[from..at]);
+            pair[1] = Part::Program { address, len };
+            from = at;
+        }
+        parts[PARTS - 1] = Part::Ours(&self.copied[from..]);
+        parts
+    }
+
+    /// Notes a long piece where it is; whether there is room for that.
+    fn refer(&mut self, address: u64, len: usize) -> bool {
+        let Some(slot) = self.long.get_mut(self.longs).filter(|_| len >= LONG) else { return false };
+        *slot = (self.copied.len(), address, len);
+        self.longs += 1;
+        self.len += len;
+        true
+    }
+
+    /// Copies a piece; whether all of it can be read.
+    fn copy(&mut self, address: u64, len: usize) -> bool {
+        let start = self.copied.len();
+        self.copied.resize(start + len, 0);
+        let readable = copy_in(address, &mut self.copied[start..]).is_ok();
+        self.copied.truncate(if readable { start + len } else { start });
+        self.len += if readable { len } else { 0 };
+        readable
+    }
+
+    /// Copies a string with its NUL, or what fits of it; how many bytes that are.
+    fn string(&mut self, address: u64) -> usize {
+        let start = self.copied.len();
+        self.copied.resize(start + PATH_MAX, 0);
+        let len = copy_in_string(address, &mut self.copied[start..]).unwrap_or(0);
+        self.copied.truncate(start + len);
+        self.len += len;
+        len
+    }
 }
 
 /// Gathers what a call names. What cannot be read does not travel: if the kernel wants it, it asks, and learns then
@@ -122,22 +183,23 @@ impl Gathered {
 
     fn input(&mut self, address: u64, len: u64) {
         self.memory.inputs.push((address, len));
-        let room = TRAVEL_MAX.saturating_sub(self.data.len());
+        let room = TRAVEL_MAX.saturating_sub(self.bytes.len);
         let now = usize::try_from(len).unwrap_or(usize::MAX).min(room);
-        let start = self.data.len();
-        self.data.resize(start + now, 0);
-        match copy_in(address, &mut self.data[start..]) {
-            Ok(()) if now > 0 => self.segments.push((address, now as u64)),
-            _ => self.data.truncate(start),
+        let travels = match now {
+            0 => false,
+            LONG.. if can_read(address, now) => {
+                self.bytes.refer(address, now) || self.bytes.copy(address, now)
+            }
+            _ => self.bytes.copy(address, now),
+        };
+        if travels {
+            self.segments.push((address, now as u64));
         }
     }
 
     fn string(&mut self, address: u64) {
         self.memory.inputs.push((address, PATH_MAX as u64));
-        let start = self.data.len();
-        self.data.resize(start + PATH_MAX, 0);
-        let len = copy_in_string(address, &mut self.data[start..]).unwrap_or(0);
-        self.data.truncate(start + len);
+        let len = self.bytes.string(address);
         if len > 0 {
             self.segments.push((address, len as u64));
         }
@@ -203,18 +265,21 @@ mod tests {
         let data = *b"hello";
         let at = data.as_ptr() as u64;
         let write = of(nr::WRITE, [3, at, 5, 0, 0, 0]);
-        assert_eq!((write.segments, write.data.as_slice()), (alloc::vec![(at, 5)], b"hello".as_slice()));
+        assert_eq!(
+            (write.segments, write.bytes.copied.as_slice()),
+            (alloc::vec![(at, 5)], b"hello".as_slice())
+        );
         assert!(write.memory.may_read(at + 1, 4) && !write.memory.may_read(at, 6));
         assert!(!write.memory.may_write(at, 1));
         let read = of(nr::READ, [3, at, 5, 0, 0, 0]);
-        assert!(read.data.is_empty() && read.memory.may_write(at, 5) && !read.memory.may_write(at, 6));
+        assert!(read.bytes.len == 0 && read.memory.may_write(at, 5) && !read.memory.may_write(at, 6));
         assert!(!read.memory.may_write(u64::MAX, 2));
     }
 
     #[test]
     fn what_cannot_be_read_does_not_travel() {
         let bad = of(nr::OPENAT, [0, 16, 0, 0, 0, 0]);
-        assert!(bad.segments.is_empty() && bad.data.is_empty());
+        assert!(bad.segments.is_empty() && bad.bytes.len == 0);
         assert!(of(nr::WRITEV, [3, 16, 2, 0, 0, 0]).segments.is_empty());
     }
 
@@ -231,7 +296,7 @@ mod tests {
         };
         let at = &raw const message as u64;
         let sent = of(nr::SENDMSG, [3, at, 0, 0, 0, 0]);
-        assert_eq!(sent.data.len(), 56 + 16 + 16 + 4);
+        assert_eq!(sent.bytes.copied.len(), 56 + 16 + 16 + 4);
         let received = of(nr::RECVMSG, [3, at, 0, 0, 0, 0]);
         assert!(received.memory.may_write(iovec.iov_base, 4) && received.memory.may_write(at, 56));
         assert!(received.memory.may_write(message.msg_name, 16));
@@ -241,7 +306,7 @@ mod tests {
     fn long_buffers_travel_in_part() {
         let data = alloc::vec![7_u8; 3 << 20];
         let gathered = of(nr::WRITE, [3, data.as_ptr() as u64, data.len() as u64, 0, 0, 0]);
-        assert_eq!(gathered.data.len(), TRAVEL_MAX);
+        assert_eq!(gathered.bytes.len, TRAVEL_MAX);
         assert!(gathered.memory.may_read(data.as_ptr() as u64 + (2 << 20), 1 << 20));
     }
 }

@@ -19,6 +19,7 @@ mod gather;
 mod lock_unsafe;
 mod pump;
 mod retry;
+mod send;
 mod serve;
 mod slot;
 mod state;

@@ -1,51 +1,37 @@
 //! Waiting for an answer: reading for all, or being woken.
 
+use crate::call::{Reply, Request};
 use crate::gather::Memory;
 use crate::lock_unsafe::Held;
 use crate::slot::{Answer, Slot};
 use crate::state::{Phase, Reader, Session};
 use abi::Errno;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
-use host::{Fd, Wait};
-use wire::{Frame, class, kind};
+use host::{Fd, PARTS_MAX, Part, Wait};
+use wire::{Frame, Header, class, kind};
 
 /// An answer that comes within this time is worth looking for.
 const QUICK_NS: u64 = 100_000;
 /// How often to look: some 40 µs.
 const LOOKS: u32 = 80;
-/// Bytes read at a time.
-const BUFFER: usize = 64 << 10;
+/// Bytes read at a time, unless more are known to come.
+const BUFFER: usize = 16 << 10;
+/// The most that is read at a time.
+const BUFFER_MAX: usize = 1 << 20;
 
 impl Session {
-    /// Sends a request and waits for its answer. Gives the memory back for the answer to be checked against.
+    /// Sends a request and waits for its answer.
     ///
     /// # Errors
     /// `ENOTCONN`, `EINTR` before anything was sent; `EPIPE`: the server was gone before it had all of it.
-    pub(crate) fn transact(
-        &self,
-        kind: u16,
-        word: u32,
-        parts: &[&[u8]],
-        passed: &[u32],
-        memory: Memory,
-    ) -> Result<(Answer, Arc<Memory>), Errno> {
-        let memory = Arc::new(memory);
-        let slot = Arc::new(Slot::new(memory.clone()));
-        let reqno = self.submit(kind, word, parts, passed, &slot)?;
-        let answer = self.wait(reqno, kind, &slot);
-        self.state.lock().waiting.retain(|(waiting, _)| *waiting != reqno);
-        Ok((answer, memory))
+    pub(crate) fn transact(&self, request: &Request<'_>, memory: Memory) -> Result<Answer, Errno> {
+        let slot = Arc::new(Slot::new(memory));
+        let reqno = self.submit(request, &slot)?;
+        Ok(self.wait(reqno, request.kind, &slot))
     }
 
-    fn submit(
-        &self,
-        kind: u16,
-        word: u32,
-        parts: &[&[u8]],
-        passed: &[u32],
-        slot: &Arc<Slot>,
-    ) -> Result<u64, Errno> {
+    fn submit(&self, request: &Request<'_>, slot: &Arc<Slot>) -> Result<u64, Errno> {
         let _sending = self.sender.lock();
         let (socket, reqno, first) = {
             let mut state = self.state.lock();
@@ -54,12 +40,13 @@ impl Session {
             state.waiting.push((reqno, slot.clone()));
             (socket, reqno, core::mem::take(&mut state.first))
         };
-        let header = Self::header(reqno, kind, word, parts);
-        let mut all: Vec<&[u8]> = Vec::with_capacity(2 + parts.len());
-        let front = [first.as_slice(), &header].concat();
-        all.push(&front);
-        all.extend_from_slice(parts);
-        if self.send(socket, &all, passed).is_err() {
+        let len = request.payload.iter().map(Part::len).sum();
+        let header = Header::request(reqno, request.kind, request.word).emit(len);
+        let mut parts = [Part::Ours(&[]); PARTS_MAX];
+        parts[0] = Part::Ours(&first);
+        parts[1] = Part::Ours(&header);
+        parts[2..2 + request.payload.len()].copy_from_slice(request.payload);
+        if self.send(socket, &parts, request.passed).is_err() {
             self.lose(&mut self.state.lock());
             return Err(Errno::EPIPE);
         }
@@ -96,9 +83,8 @@ impl Session {
             let Some(socket) = state.socket() else { return };
             (socket, state.next_reqno())
         };
-        let target = reqno.to_le_bytes();
-        let header = Self::header(own, kind::CANCEL, 0, &[&target]);
-        if self.send(socket, &[&header, &target], &[]).is_err() {
+        let header = Header::request(own, kind::CANCEL, 0);
+        if self.send_frame(socket, header, &reqno.to_le_bytes()).is_err() {
             self.lose(&mut self.state.lock());
         }
     }
@@ -125,9 +111,8 @@ impl Session {
         let mut looks = if reader.quick { LOOKS } else { 0 };
         while looks > 0 && !slot.is_answered() {
             looks -= 1;
-            if self.read_once(reader, Wait::No) == Err(Errno::EAGAIN) {
-                host::sched_yield();
-            }
+            host::sched_yield();
+            let _ = self.read_once(reader, Wait::No);
         }
     }
 
@@ -148,12 +133,11 @@ impl Session {
             self.end(reader);
             return Ok(());
         };
-        reader.buffer.resize(BUFFER, 0);
-        match host::receive(socket, &mut reader.buffer, wait) {
-            Ok(mut received) if received.len > 0 => {
-                let Reader { decoder, fds, buffer, .. } = reader;
-                decoder.push(&buffer[..received.len]);
-                fds.extend(received.fds.iter_mut().take(received.fd_count).filter_map(Option::take));
+        let Reader { decoder, fds, .. } = &mut *reader;
+        let space = decoder.space(decoder.missing().clamp(BUFFER, BUFFER_MAX));
+        match host::receive(socket, space, wait, |fd| fds.push_back(fd)) {
+            Ok(received) if received.len > 0 => {
+                decoder.filled(received.len);
                 if self.frames(reader).is_none() {
                     self.end(reader);
                 }
@@ -182,37 +166,40 @@ impl Session {
 
     /// Handles all whole frames; none if the server broke the protocol.
     fn frames(&self, reader: &mut Reader) -> Option<()> {
-        while let Some(frame) = reader.decoder.next_frame().ok()? {
+        let Reader { decoder, fds, .. } = reader;
+        while let Some(frame) = decoder.next_view().ok()? {
             match frame.header.class {
                 class::REQ => self.serve(&frame)?,
-                class::RESP | class::ERROR => {
-                    let fds = claimed(&frame, reader)?;
-                    self.deliver(frame, fds);
-                }
+                class::RESP | class::ERROR => self.deliver(frame, fds)?,
                 _ => return None,
             }
         }
         Some(())
     }
 
-    /// An answer that nobody waits for is dropped, as the original drops it.
-    fn deliver(&self, frame: Frame, fds: Vec<Fd>) {
-        let mut state = self.state.lock();
-        let Some(at) = state.waiting.iter().position(|(reqno, _)| *reqno == frame.header.reqno) else {
-            return;
+    /// Gives an answer to who waits for it; none if it breaks the protocol. One that nobody waits for is dropped, as the
+    /// original drops it.
+    fn deliver(&self, frame: Frame<&[u8]>, fds: &mut VecDeque<Fd>) -> Option<()> {
+        let is_reply = frame.header.class == class::RESP && frame.header.kind == kind::CALL;
+        let waiting = {
+            let mut state = self.state.lock();
+            let at = state.waiting.iter().position(|(reqno, _)| *reqno == frame.header.reqno);
+            at.map(|at| state.waiting.swap_remove(at))
         };
-        let (_, slot) = state.waiting.swap_remove(at);
-        drop(state);
-        slot.put(Answer::Frame(frame, fds));
+        let Some((_, slot)) = waiting else {
+            // Its descriptors are closed.
+            return if is_reply {
+                Reply::take(frame.payload, fds, &Memory::default()).map(drop)
+            } else {
+                Some(())
+            };
+        };
+        let answer = match is_reply {
+            true => Reply::take(frame.payload, fds, &slot.memory).map(Answer::Reply),
+            false => Some(Answer::Frame(frame.to_owned())),
+        };
+        let understood = answer.is_some();
+        slot.put(answer.unwrap_or(Answer::Lost));
+        understood.then_some(())
     }
-}
-
-/// The descriptors that belong to a frame, in the order in which they came; none if the server sent fewer.
-fn claimed(frame: &Frame, reader: &mut Reader) -> Option<Vec<Fd>> {
-    if frame.header.class != class::RESP || frame.header.kind != kind::CALL {
-        return Some(Vec::new());
-    }
-    let reply = wire::call::Reply::parse(&frame.payload)?;
-    let count = reply.files.iter().filter(|file| file.passed).count();
-    Some(reader.fds.drain(..count.min(reader.fds.len())).collect())
 }

@@ -11,7 +11,7 @@ const COPY_MAX: u64 = wire::LENGTH_MAX / 2;
 
 impl Session {
     /// Serves one request of the server; none if it broke the protocol.
-    pub(crate) fn serve(&self, frame: &Frame) -> Option<()> {
+    pub(crate) fn serve(&self, frame: &Frame<&[u8]>) -> Option<()> {
         let reqno = frame.header.reqno;
         match Message::parse(frame)? {
             Message::Copyin { string, len, address } => {
@@ -63,7 +63,7 @@ impl Session {
         let _sending = self.sender.lock();
         let Some(socket) = self.state.lock().socket() else { return };
         // A connection that cannot be sent to is found lost by the next read.
-        let _ = self.send(socket, &[&header.emit(payload.len()), &payload], &[]);
+        let _ = self.send_frame(socket, header, &payload);
     }
 }
 

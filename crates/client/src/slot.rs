@@ -1,19 +1,23 @@
 //! Where a thread waits for its answer.
 
+use crate::call::Reply;
 use crate::gather::Memory;
 use crate::lock_unsafe::Lock;
-use core::sync::atomic::{AtomicU32, Ordering};
-use host::{Fd, Wait, futex_wait, futex_wake};
+use abi::Errno;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use host::{Wait, futex_wait, futex_wake};
 use wire::Frame;
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+/// Set in a bell while its thread sleeps: a thread that looks for its own answer need not be woken.
+const ASLEEP: u32 = 1;
 
 /// What came for a request.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// A frame, with the descriptors that came with it.
-    Frame(Frame, Vec<Fd>),
+    /// To a CALL; what it writes is in the program's memory.
+    Reply(Result<Reply, Errno>),
+    /// To anything else.
+    Frame(Frame),
     /// The connection was lost.
     Lost,
 }
@@ -21,43 +25,55 @@ pub(crate) enum Answer {
 /// One unanswered request.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// Counts up whenever there is a reason to look again.
+    /// Counts up by two whenever there is a reason to look again; the lowest bit is [`ASLEEP`].
     bell: AtomicU32,
     answer: Lock<Option<Answer>>,
+    /// Whether there is an answer, without the lock.
+    answered: AtomicBool,
     /// What the server may read and write meanwhile.
-    pub(crate) memory: Arc<Memory>,
+    pub(crate) memory: Memory,
 }
 
 impl Slot {
-    pub(crate) fn new(memory: Arc<Memory>) -> Self {
-        Self { bell: AtomicU32::new(0), answer: Lock::new(None), memory }
+    pub(crate) fn new(memory: Memory) -> Self {
+        Self { bell: AtomicU32::new(0), answer: Lock::new(None), answered: AtomicBool::new(false), memory }
     }
 
     pub(crate) fn bell(&self) -> u32 {
-        self.bell.load(Ordering::Acquire)
+        self.bell.load(Ordering::Acquire) & !ASLEEP
     }
 
-    /// Wakes the thread that waits here.
+    /// Wakes the thread that waits here, if it sleeps.
     pub(crate) fn ring(&self) {
-        self.bell.fetch_add(1, Ordering::Release);
-        futex_wake(&self.bell, 1);
+        let before = self
+            .bell
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |bell| Some((bell | ASLEEP).wrapping_add(1)));
+        if before.is_ok_and(|bell| bell & ASLEEP != 0) {
+            futex_wake(&self.bell, 1);
+        }
     }
 
     /// Waits until the bell has rung since it showed `seen`, or for a signal (`interruptible`).
-    pub(crate) fn listen(&self, seen: u32, wait: Wait) -> Result<(), abi::Errno> {
-        futex_wait(&self.bell, seen, None, wait)
+    pub(crate) fn listen(&self, seen: u32, wait: Wait) -> Result<(), Errno> {
+        let asleep = seen | ASLEEP;
+        match self.bell.compare_exchange(seen, asleep, Ordering::AcqRel, Ordering::Relaxed) {
+            // Still marked: a signal ended the last wait.
+            Err(now) if now != asleep => Ok(()),
+            _ => futex_wait(&self.bell, asleep, None, wait),
+        }
     }
 
     pub(crate) fn put(&self, answer: Answer) {
         *self.answer.lock() = Some(answer);
+        self.answered.store(true, Ordering::Release);
         self.ring();
     }
 
     pub(crate) fn take(&self) -> Option<Answer> {
-        self.answer.lock().take()
+        if self.is_answered() { self.answer.lock().take() } else { None }
     }
 
     pub(crate) fn is_answered(&self) -> bool {
-        self.answer.lock().is_some()
+        self.answered.load(Ordering::Acquire)
     }
 }

@@ -83,7 +83,6 @@ pub(crate) struct Reader {
     pub(crate) decoder: Decoder,
     /// Descriptors that belong to frames not yet complete.
     pub(crate) fds: VecDeque<Fd>,
-    pub(crate) buffer: Vec<u8>,
     /// The last answer that was slept for came quickly.
     pub(crate) quick: bool,
 }
@@ -108,7 +107,7 @@ impl State {
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        Self { decoder: Decoder::default(), fds: VecDeque::new(), buffer: Vec::new(), quick: false }
+        Self { decoder: Decoder::default(), fds: VecDeque::new(), quick: false }
     }
 }
 
@@ -147,9 +146,9 @@ impl Session {
             let reqno = state.next_reqno();
             let mut payload = session.options.name.clone();
             payload.push(0);
-            let header = Header::request(reqno, kind::HANDSHAKE, handshake::EXEC).emit(payload.len());
             // Only a session with extensions is handed over.
-            session.send(fd.number(), &[&header, &payload], &[])?;
+            let header = Header::request(reqno, kind::HANDSHAKE, handshake::EXEC);
+            session.send_frame(fd.number(), header, &payload)?;
             host::fcntl(fd.number(), abi::raw::general::F_SETFD, abi::raw::general::FD_CLOEXEC as usize)?;
             state.phase = Phase::Up { socket: fd.into_number(), extended: true };
         }

@@ -19,8 +19,8 @@ pub use calls_unsafe::{
 };
 pub use fd::Fd;
 pub use gadget_unsafe::{interruptible, syscall};
-pub use memory_unsafe::{copy_in, copy_in_string, copy_out};
-pub use message_unsafe::{FDS_MAX, Received, receive, send};
+pub use memory_unsafe::{can_read, copy_in, copy_in_string, copy_out};
+pub use message_unsafe::{FDS_MAX, PARTS_MAX, Part, Received, receive, send};
 
 /// How long a call may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The program's memory, by addresses that may be bad: `EFAULT` instead of a crash.
 //!
-//! Few bytes are read as they are once the kernel has said that their page can be read: that costs 0.1 us, where
+//! Few bytes are read and written as they are once the kernel has said that their page can be: that costs 0.1 us, where
 //! process_vm_readv(2) on oneself, which copies many with the kernel's care, costs 0.9 us (Linux 6.18). A sandbox
 //! may forbid the latter; then the bytes are copied as they are, and a bad address crashes the program as it would in
 //! its own code.
@@ -37,6 +37,13 @@ pub fn copy_in(address: u64, into: &mut [u8]) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Whether all of these bytes can be read.
+#[must_use]
+pub fn can_read(address: u64, len: usize) -> bool {
+    let Some(last) = address.checked_add((len as u64).saturating_sub(1)) else { return false };
+    (address / PAGE..=last / PAGE).all(|page| is_readable(page * PAGE))
+}
+
 /// Whether the page of this address can be read: rt_sigprocmask(2) reads a set of eight bytes before it refuses the
 /// impossible thing that it is to do with it.
 fn is_readable(address: u64) -> bool {
@@ -68,6 +75,37 @@ fn copy_in_long(address: u64, into: &mut [u8]) -> Result<(), Errno> {
 /// # Errors
 /// `EFAULT`: not all of them can be written; a part may have been.
 pub fn copy_out(address: u64, bytes: &[u8]) -> Result<(), Errno> {
+    if bytes.len() > PAGES_ASKED * PAGE as usize {
+        return copy_out_long(address, bytes);
+    }
+    let mut done = 0;
+    while done < bytes.len() {
+        let at = address.checked_add(done as u64).ok_or(Errno::EFAULT)?;
+        let piece = usize::try_from(PAGE - at % PAGE).unwrap_or(1).min(bytes.len() - done);
+        if !is_writable(at, piece) {
+            return Err(Errno::EFAULT);
+        }
+        // SAFETY: the piece lies in one page, to which the kernel has just written.
+        unsafe { core::ptr::copy(bytes[done..done + piece].as_ptr(), at as *mut u8, piece) };
+        done += piece;
+    }
+    Ok(())
+}
+
+/// Whether `len` bytes of one page can be written: asked by having the kernel write some there, the thread's signal mask
+/// or, where that is too long, a part of its pending signals.
+fn is_writable(address: u64, len: usize) -> bool {
+    const SET_SIZE: usize = 8;
+    let (nr, args) = if len >= SET_SIZE {
+        (nr::RT_SIGPROCMASK, [0, 0, address as usize, SET_SIZE, 0, 0])
+    } else {
+        (nr::RT_SIGPENDING, [address as usize, len, 0, 0, 0, 0])
+    };
+    // SAFETY: either call writes to the range alone, or fails.
+    unsafe { syscall(nr, args) == 0 }
+}
+
+fn copy_out_long(address: u64, bytes: &[u8]) -> Result<(), Errno> {
     let local = Iovec { iov_base: bytes.as_ptr() as u64, iov_len: bytes.len() as u64 };
     let remote = Iovec { iov_base: address, iov_len: local.iov_len };
     match transfer(nr::PROCESS_VM_WRITEV, local, remote) {

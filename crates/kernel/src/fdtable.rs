@@ -2,7 +2,7 @@
 
 use crate::file::FileId;
 use abi::Errno;
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// More than this in one process is `EMFILE` (Linux's own default hard limit, 1 Mi, is `nr_open`).
 const FDS_MAX: usize = 1 << 20;

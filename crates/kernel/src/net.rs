@@ -2,7 +2,7 @@
 
 use crate::file::ObjectId;
 use crate::{Kernel, Now};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use tcpip::{Config, LinkConfig, LinkId, SocketId, Stack};
 
 /// The stack and whom to wake when one of its sockets changes.
@@ -17,7 +17,7 @@ impl Net {
         half.copy_from_slice(&seed[..8]);
         let mut stack = Stack::new(Config { seed: u64::from_le_bytes(half) });
         stack.advance(now.mono_ns);
-        Self { stack, objects: HashMap::new() }
+        Self { stack, objects: HashMap::default() }
     }
 
     /// The object that changes with this socket.

@@ -3,7 +3,8 @@
 use crate::call::{Call, CallId, Wait};
 use crate::file::ObjectId;
 use crate::process::Pid;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use foldhash::HashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use vfs::locks::{Key, Range};
 
 /// Calls that wait, by what wakes them.

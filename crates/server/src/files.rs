@@ -3,11 +3,11 @@
 //! Each file is a pair of connected AF_UNIX stream sockets: A goes to the program, B stays here. B tells of the last
 //! close of A, and drives what the host's poll(2) and epoll(7) say about A (ARCHITECTURE.md, Descriptors).
 
+use foldhash::HashMap;
 use kernel::{FileId, FileKind};
 use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt};
-use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -70,8 +70,8 @@ impl Files {
     pub fn new() -> Result<Self, Errno> {
         Ok(Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            files: HashMap::new(),
-            by_cookie: HashMap::new(),
+            files: HashMap::default(),
+            by_cookie: HashMap::default(),
         })
     }
 

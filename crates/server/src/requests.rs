@@ -15,7 +15,7 @@ const SEGMENTS_MAX: usize = 4096;
 
 impl Server {
     /// Serves one frame of one client.
-    pub(crate) fn serve(&mut self, id: SessionId, frame: Frame) {
+    pub(crate) fn serve(&mut self, id: SessionId, frame: Frame<&[u8]>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         if session.pid.is_none() {
             return self.first_frame(id, frame);
@@ -35,7 +35,7 @@ impl Server {
         }
     }
 
-    fn first_frame(&mut self, id: SessionId, frame: Frame) {
+    fn first_frame(&mut self, id: SessionId, frame: Frame<&[u8]>) {
         if (frame.header.class, frame.header.kind) != (class::REQ, kind::HANDSHAKE) {
             return self.refuse_and_end(id, frame.header.reqno, error::AUTH);
         }
@@ -46,15 +46,15 @@ impl Server {
         }
     }
 
-    fn guest(&mut self, id: SessionId, frame: &Frame) {
+    fn guest(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let pid = self.kernel.attach(session.who.clone(), name(&frame.payload), Descriptors::Strong);
+        let pid = self.kernel.attach(session.who.clone(), name(frame.payload), Descriptors::Strong);
         session.pid = Some(pid);
         self.by_pid.insert(pid, id);
         self.accept_handshake(id, frame.header.reqno);
     }
 
-    fn fork(&mut self, id: SessionId, frame: &Frame) {
+    fn fork(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
         let Some(Message::Fork { auth, cancel }) = Message::parse(frame) else {
             return self.refuse_and_end(id, frame.header.reqno, error::MALFORMED);
         };
@@ -74,7 +74,7 @@ impl Server {
     }
 
     /// The program was replaced: what its threads still waited for is forgotten (execve(2) ends them).
-    fn exec(&mut self, id: SessionId, frame: &Frame) {
+    fn exec(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(pid) = session.pid else { return };
         session.calls.clear();
@@ -88,7 +88,7 @@ impl Server {
             self.kernel.cancel(call);
         }
         // ESRCH cannot be: the session's process lives as long as the session.
-        let _ = self.kernel.exec(pid, name(&frame.payload));
+        let _ = self.kernel.exec(pid, name(frame.payload));
         self.accept_handshake(id, frame.header.reqno);
     }
 
@@ -105,10 +105,10 @@ impl Server {
         }
     }
 
-    fn options(&mut self, id: SessionId, frame: &Frame) {
+    fn options(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
         let unix = self.serves_unix();
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Ok(bits) = <[u8; 4]>::try_from(frame.payload.as_slice()) else {
+        let Ok(bits) = <[u8; 4]>::try_from(frame.payload) else {
             return session.refuse(frame.header.reqno, error::MALFORMED);
         };
         let wanted = u32::from_le_bytes(bits);
@@ -121,7 +121,7 @@ impl Server {
         }
     }
 
-    fn prefork(&mut self, id: SessionId, frame: &Frame) {
+    fn prefork(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(parent) = session.pid else { return };
         session.fresh = false;
@@ -138,7 +138,7 @@ impl Server {
     }
 
     /// A call of plain rump_sp: its arguments as slots of 8 bytes, its memory to be asked for.
-    fn syscall(&mut self, id: SessionId, frame: &Frame) {
+    fn syscall(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
         let mut args = [0; 6];
         let slots = frame.payload.chunks_exact(8);
         let count = slots.len();
@@ -156,8 +156,8 @@ impl Server {
     }
 
     /// A call with the bytes that it names.
-    fn call(&mut self, id: SessionId, frame: &Frame) {
-        let Some(request) = Request::parse(&frame.payload, SEGMENTS_MAX) else {
+    fn call(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
+        let Some(request) = Request::parse(frame.payload, SEGMENTS_MAX) else {
             if let Some(session) = self.sessions.get_mut(id) {
                 session.refuse(frame.header.reqno, error::MALFORMED);
             }
@@ -170,7 +170,14 @@ impl Server {
         self.submit(id, frame, request.args, mem, request.passed as usize);
     }
 
-    fn submit(&mut self, id: SessionId, frame: &Frame, mut args: [u64; 6], mem: UserMem, passed: usize) {
+    fn submit(
+        &mut self,
+        id: SessionId,
+        frame: &Frame<&[u8]>,
+        mut args: [u64; 6],
+        mem: UserMem,
+        passed: usize,
+    ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(pid) = session.pid else { return };
         if passed > session.received.len() {
@@ -204,7 +211,7 @@ impl Server {
 
     /// `rump_sites(path, build_id, size, buf, len)`, which is no business of the kernel's. Answers the list's
     /// whole length, so that a caller with too small a buffer knows how much to bring.
-    fn sites(&mut self, call: CallId, frame: &Frame, args: [u64; 6]) {
+    fn sites(&mut self, call: CallId, frame: &Frame<&[u8]>, args: [u64; 6]) {
         let asker = Asker { call, buf: args[3], len: args[4] };
         match wanted_sites(frame, args) {
             Some(wanted) => {
@@ -230,9 +237,9 @@ impl Server {
         self.answer(asker.call, Ok(encoded.len() as u64), &out);
     }
 
-    fn cancel(&mut self, id: SessionId, frame: &Frame) {
+    fn cancel(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Some(reqno) = u64_at(&frame.payload, 0) else {
+        let Some(reqno) = u64_at(frame.payload, 0) else {
             return session.refuse(frame.header.reqno, error::MALFORMED);
         };
         // One that is not known any more was answered: the answer is on its way.
@@ -242,7 +249,7 @@ impl Server {
     }
 
     /// The answer to a COPYIN or COPYINSTR of ours. One that we did not ask for is ignored.
-    fn supplied(&mut self, id: SessionId, frame: Frame) {
+    fn supplied(&mut self, id: SessionId, frame: Frame<&[u8]>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some((call, want)) = session.copyins.remove(&frame.header.reqno) else { return };
         let len = frame.payload.len() as u64;
@@ -251,7 +258,7 @@ impl Server {
             false => len == want.len,
         };
         let bytes = match frame.header.class {
-            class::RESP if whole && len > 0 => Ok(frame.payload),
+            class::RESP if whole && len > 0 => Ok(frame.payload.to_vec()),
             _ => Err(Errno::EFAULT),
         };
         self.kernel.supply(call, want.addr, bytes);
@@ -264,8 +271,8 @@ fn name(payload: &[u8]) -> &[u8] {
 }
 
 /// What rump_sites asks for. Its memory has to travel with the request: only our library asks.
-fn wanted_sites(frame: &Frame, args: [u64; 6]) -> Option<Wanted> {
-    let request = Request::parse(&frame.payload, SEGMENTS_MAX).filter(|_| frame.header.kind == kind::CALL)?;
+fn wanted_sites(frame: &Frame<&[u8]>, args: [u64; 6]) -> Option<Wanted> {
+    let request = Request::parse(frame.payload, SEGMENTS_MAX).filter(|_| frame.header.kind == kind::CALL)?;
     let at = |address| request.segments.iter().find(|segment| segment.address == address);
     let path = name(at(args[0])?.bytes).to_vec();
     let build_id = *at(args[1])?.bytes.first_chunk()?;

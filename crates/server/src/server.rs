@@ -4,15 +4,16 @@ use crate::files::Files;
 use crate::listen::Listener;
 use crate::memory::Memory;
 use crate::prefork::Preforks;
-use crate::session::{Ended, Session, SessionId};
+use crate::session::{Ended, READ_SPACE, Session, SessionId};
 use crate::sessions::Sessions;
 use crate::sitelists::SiteLists;
 use crate::spin::Spin;
 use crate::{clock, credentials};
+use foldhash::HashMap;
 use kernel::{CallId, Kernel, Now, Pid};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -29,7 +30,6 @@ const TURN: usize = 16;
 const ACCEPTS: usize = 64;
 /// How long a connection may take to introduce itself.
 const HANDSHAKE_NS: u64 = 10_000_000_000;
-const READ_SPACE: usize = 256 << 10;
 const EVENTS: usize = 256;
 
 /// A server that listens.
@@ -58,6 +58,9 @@ pub struct Server {
     last_session: SessionId,
     /// Sessions that have not introduced themselves, and until when they may.
     nameless: VecDeque<(u64, SessionId)>,
+    /// Sessions of which epoll has told.
+    to_read: Vec<(SessionId, EventFlags)>,
+    last_asker: Option<SessionId>,
     /// Sessions with requests read and not served.
     ready: VecDeque<SessionId>,
     space: Vec<u8>,
@@ -101,12 +104,12 @@ impl Server {
             spin: Spin::default(),
             now: clock::now(),
             sessions: Sessions::default(),
-            by_pid: HashMap::new(),
-            calls: HashMap::new(),
+            by_pid: HashMap::default(),
+            calls: HashMap::default(),
             last_call: 0,
             files,
             preforks: Preforks::default(),
-            passed: HashMap::new(),
+            passed: HashMap::default(),
             last_passed: 0,
             site_lists,
             halted: false,
@@ -116,6 +119,8 @@ impl Server {
             spare: spare(),
             last_session: FIRST_SESSION,
             nameless: VecDeque::new(),
+            to_read: Vec::new(),
+            last_asker: None,
             ready: VecDeque::new(),
             space: vec![0; READ_SPACE],
         })
@@ -127,25 +132,18 @@ impl Server {
     /// As epoll_wait(2).
     pub fn run(&mut self) -> Result<(), Errno> {
         while !self.halted {
-            let mut space = [MaybeUninit::<epoll::Event>::uninit(); EVENTS];
             let looks = self.spin.looks(self.now.mono_ns);
-            let timeout = if looks { Some(clock::until(0, 0)) } else { self.timeout() };
-            let events = match epoll::wait(&self.epoll, &mut space[..], timeout.as_ref()) {
-                Ok((events, _)) => events,
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(errno),
-            };
-            self.now = clock::now();
-            if events.is_empty() && looks && !self.is_due() {
+            if looks {
                 // On one core the client needs it to ask.
                 rustix::thread::sched_yield();
-                continue;
             }
-            if !events.is_empty() {
+            let asked = self.read_sessions(looks);
+            let waits = !looks && !asked && self.ready.is_empty();
+            let told = self.wait(waits)?;
+            if asked || told {
                 self.spin.worked(self.now.mono_ns);
-            }
-            for event in events.iter() {
-                self.take_event(event.data.u64(), event.flags);
+            } else if looks && !self.is_due() {
+                continue;
             }
             self.turn();
         }
@@ -153,12 +151,60 @@ impl Server {
         Ok(())
     }
 
-    /// One turn: what was closed, what is due, what was asked, what is to be sent, in this order. A descriptor that was
-    /// closed before a request was sent is taken note of before that request is served, since requests are read first.
-    fn turn(&mut self) {
+    /// Reads the sessions that epoll has told of. Whoever asked last asks next as often as not: while requests keep
+    /// coming, its socket is looked at without asking epoll first. Answers whether a request has come.
+    fn read_sessions(&mut self, requests_keep_coming: bool) -> bool {
+        if let Some(id) = self.last_asker.filter(|_| requests_keep_coming && self.to_read.is_empty()) {
+            self.to_read.push((id, EventFlags::IN));
+        }
+        let mut to_read = std::mem::take(&mut self.to_read);
+        for (id, flags) in to_read.drain(..) {
+            self.read(id, flags);
+        }
+        self.to_read = to_read;
+        !self.ready.is_empty()
+    }
+
+    /// Takes note of what has happened on the host, waiting for it if nothing else is to be done. Sessions are read by the
+    /// next turn: so every descriptor that was closed before a request was sent is known of when that request, which was read
+    /// before this, is served. Answers whether anything has happened.
+    fn wait(&mut self, waits: bool) -> Result<bool, Errno> {
+        let mut space = [MaybeUninit::<epoll::Event>::uninit(); EVENTS];
+        let timeout = if waits { self.timeout() } else { Some(clock::until(0, 0)) };
+        let events = match epoll::wait(&self.epoll, &mut space[..], timeout.as_ref()) {
+            Ok((events, _)) => events,
+            Err(Errno::INTR) => &mut [],
+            Err(errno) => return Err(errno),
+        };
+        self.now = clock::now();
+        for event in events.iter() {
+            self.take_event(event.data.u64(), event.flags);
+        }
+        if events.len() == EVENTS {
+            // There may be more, closed descriptors among them.
+            self.take_closed();
+        }
+        Ok(!events.is_empty())
+    }
+
+    fn take_event(&mut self, id: SessionId, flags: EventFlags) {
+        match id {
+            LISTENER => self.accept(),
+            THE_END => self.halted = true,
+            FILES => self.take_closed(),
+            SITES => self.answer_sites(),
+            id => self.to_read.push((id, flags)),
+        }
+    }
+
+    fn take_closed(&mut self) {
         for file in self.files.take_closed() {
             self.kernel.file_gone(file);
         }
+    }
+
+    /// One turn: what is due, what was asked, what is to be sent, in this order.
+    fn turn(&mut self) {
         self.kernel.advance(self.now);
         self.expire();
         self.apply_effects();
@@ -179,9 +225,6 @@ impl Server {
     }
 
     fn timeout(&self) -> Option<rustix::event::Timespec> {
-        if !self.ready.is_empty() {
-            return Some(clock::until(0, 0));
-        }
         let nameless = self.nameless.front().map(|(deadline, _)| *deadline);
         let deadline = [self.kernel.next_deadline(), self.preforks.next_deadline(), nameless]
             .into_iter()
@@ -190,33 +233,25 @@ impl Server {
         Some(clock::until(clock::now().mono_ns, deadline))
     }
 
-    fn take_event(&mut self, id: SessionId, flags: EventFlags) {
-        match id {
-            LISTENER => self.accept(),
-            THE_END => self.halted = true,
-            // Looked at in every turn.
-            FILES => {}
-            SITES => self.answer_sites(),
-            id => self.read(id, flags),
-        }
-    }
-
     fn read(&mut self, id: SessionId, flags: EventFlags) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(session) = self.sessions.look_at(id) else { return };
         let gone = flags.intersects(EventFlags::ERR | EventFlags::HUP);
         // What was read is served before more is read, so that a client's requests do not pile up here.
         if !gone && (session.is_ready() || !session.takes_requests()) {
             return;
         }
         match session.read(&mut self.space) {
-            Ok(()) => self.ready_if_asking(id),
+            Ok(()) => {
+                self.last_asker = Some(id);
+                self.ready_if_asking(id);
+            }
             Err(ended) => self.end(id, ended),
         }
     }
 
     /// Queues the session if a whole request of its is there.
     fn ready_if_asking(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(session) = self.sessions.look_at(id) else { return };
         if session.is_ready() && !std::mem::replace(&mut session.queued, true) {
             self.ready.push_back(id);
         }
@@ -224,26 +259,31 @@ impl Server {
 
     /// Serves some requests of one session; the rest waits behind those of others.
     fn serve_turn(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.queued = false;
-        }
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.queued = false;
+        // Out of the session meanwhile: a frame is served where it was read to.
+        let mut decoder = std::mem::take(&mut session.decoder);
         for _ in 0..TURN {
-            let Some(session) = self.sessions.get_mut(id) else { return };
-            if !session.takes_requests() {
-                return;
+            match self.sessions.get_mut(id) {
+                Some(session) if session.takes_requests() => {}
+                Some(_) => break,
+                None => return,
             }
-            match session.next_frame() {
+            match decoder.next_view() {
                 Ok(Some(frame)) => {
                     self.serve(id, frame);
                     self.apply_effects();
                 }
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(bad) => {
                     tracing::info!("client {id}: a frame of {} bytes; closed", bad.0);
-                    self.close(id);
-                    return;
+                    return self.close(id);
                 }
             }
+        }
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.decoder = decoder;
+            session.slim(&mut self.space);
         }
         self.ready_if_asking(id);
     }
@@ -324,8 +364,7 @@ impl Server {
 
     /// Sends what is to be sent, and asks epoll for what is wanted next.
     fn flush(&mut self) {
-        for id in self.sessions.take_touched() {
-            let Some(session) = self.sessions.get_mut(id) else { continue };
+        while let Some((id, session)) = self.sessions.take_touched() {
             let sent = session.out.flush(&session.stream);
             let done = session.ending && session.out.queued() == 0;
             if sent.is_err() || done || session.is_hoarding() {
@@ -339,8 +378,6 @@ impl Server {
             }
             self.ready_if_asking(id);
         }
-        // What flushing touched has been looked after.
-        self.sessions.take_touched();
     }
 }
 

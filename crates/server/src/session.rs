@@ -1,15 +1,16 @@
 //! One client's connection.
 
 use crate::outbox::Outbox;
+use foldhash::HashMap;
 use kernel::{CallId, Copyin, Credentials, Pid};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use wire::{BadLength, Decoder, Frame, Header, Message, class};
+use wire::{Decoder, Header, Message, class};
 
 /// Above this many unsent bytes a client's requests wait.
 const OUTBOX_HIGH: usize = 1 << 20;
@@ -19,6 +20,11 @@ const OUTBOX_MAX: usize = 128 << 20;
 const CALLS_MAX: usize = 8192;
 /// More received descriptors that no frame claims end the session.
 const UNCLAIMED_MAX: usize = 1024;
+
+/// Bytes read at a time.
+pub(crate) const READ_SPACE: usize = 256 << 10;
+/// What is read is copied up to this length, so that a session holds little memory between its requests.
+const SHORT: usize = 8 << 10;
 
 /// Names a session for the life of the server.
 pub(crate) type SessionId = u64;
@@ -49,9 +55,8 @@ pub(crate) struct Session {
     pub(crate) queued: bool,
     /// Whether it is to be looked after at the end of the turn.
     pub(crate) touched: bool,
-    decoder: Decoder,
-    /// The next frame, cut off ahead of time.
-    next: Option<Result<Frame, BadLength>>,
+    /// What was read and not served.
+    pub(crate) decoder: Decoder,
     last_reqno: u64,
 }
 
@@ -76,29 +81,33 @@ impl Session {
             files: false,
             fresh: true,
             out: Outbox::default(),
-            calls: HashMap::new(),
+            calls: HashMap::default(),
             calls_waiting: 0,
-            copyins: HashMap::new(),
+            copyins: HashMap::default(),
             received: VecDeque::new(),
             ending: false,
             interest: EventFlags::IN,
             queued: false,
             touched: false,
             decoder: Decoder::default(),
-            next: None,
             last_reqno: 0,
         }
     }
 
-    /// Reads once, as much as fits into `space`.
+    /// Reads once: into `space`, or behind the part of a frame that is there already.
     ///
     /// # Errors
     /// The session is over.
-    pub(crate) fn read(&mut self, space: &mut [u8]) -> Result<(), Ended> {
+    pub(crate) fn read(&mut self, space: &mut Vec<u8>) -> Result<(), Ended> {
         let mut control = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(crate::outbox::FDS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut control);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let got = match rustix::net::recvmsg(&self.stream, &mut [IoSliceMut::new(space)], &mut control, flags)
+        let begun = !self.decoder.is_empty();
+        let room = match begun {
+            true => self.decoder.space(self.decoder.missing().clamp(SHORT, READ_SPACE)),
+            false => space.as_mut_slice(),
+        };
+        let got = match rustix::net::recvmsg(&self.stream, &mut [IoSliceMut::new(room)], &mut control, flags)
         {
             Ok(got) => got,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
@@ -110,35 +119,29 @@ impl Session {
             }
         }
         match got.bytes {
-            0 => Err(Ended::Eof),
-            _ if self.received.len() > UNCLAIMED_MAX => Err(Ended::Descriptors),
-            len => {
-                self.decoder.push(&space[..len]);
-                self.cut();
-                Ok(())
-            }
+            0 => return Err(Ended::Eof),
+            _ if self.received.len() > UNCLAIMED_MAX => return Err(Ended::Descriptors),
+            len if begun => self.decoder.filled(len),
+            len if len <= SHORT => self.decoder.push(&space[..len]),
+            // Too long to be copied: the session keeps the space until it is served.
+            len => self.decoder = Decoder::of(std::mem::replace(space, vec![0; READ_SPACE]), len),
         }
+        Ok(())
     }
 
-    /// The next whole frame, if it has arrived.
-    ///
-    /// # Errors
-    /// The stream is no longer understood.
-    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, BadLength> {
-        let next = self.next.take().transpose();
-        self.cut();
-        next
-    }
-
-    fn cut(&mut self) {
-        if self.next.is_none() {
-            self.next = self.decoder.next_frame().transpose();
+    /// Lets go of the memory of a long request that was served.
+    pub(crate) fn slim(&mut self, space: &mut Vec<u8>) {
+        if self.decoder.is_empty() && self.decoder.room() > SHORT * 2 {
+            let bytes = std::mem::take(&mut self.decoder).into_bytes();
+            if bytes.len() == READ_SPACE {
+                *space = bytes;
+            }
         }
     }
 
     /// Whether a request is there and may be served now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.takes_requests() && self.next.is_some()
+        self.takes_requests() && self.decoder.has_frame()
     }
 
     /// Whether more requests are welcome: not from a client that does not read its answers.

@@ -1,7 +1,7 @@
 //! All sessions, and which of them were touched since they were last looked after.
 
 use crate::session::{Session, SessionId};
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// All sessions.
 #[derive(Default)]
@@ -34,15 +34,21 @@ impl Sessions {
         Some(session)
     }
 
-    /// Those touched since the last time. Those that are gone meanwhile may be among them.
-    pub(crate) fn take_touched(&mut self) -> Vec<SessionId> {
-        let touched = std::mem::take(&mut self.touched);
-        for id in &touched {
-            if let Some(session) = self.sessions.get_mut(id) {
+    /// The session, of which nothing will change that has to be looked after.
+    pub(crate) fn look_at(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.sessions.get_mut(&id)
+    }
+
+    /// One that was touched since it was last looked after, if it still lives.
+    pub(crate) fn take_touched(&mut self) -> Option<(SessionId, &mut Session)> {
+        loop {
+            let id = self.touched.pop()?;
+            if self.sessions.contains_key(&id) {
+                let session = self.sessions.get_mut(&id)?;
                 session.touched = false;
+                return Some((id, session));
             }
         }
-        touched
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -153,16 +153,16 @@ impl Header {
     }
 }
 
-/// A whole frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+/// A whole frame, with its payload or a view of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<B = Vec<u8>> {
     /// Its header.
     pub header: Header,
     /// What follows.
-    pub payload: Vec<u8>,
+    pub payload: B,
 }
 
-impl Frame {
+impl<B: AsRef<[u8]>> Frame<B> {
     /// The error that a program sees, if this is a refusal.
     #[must_use]
     pub fn refusal(&self) -> Option<Errno> {
@@ -172,8 +172,17 @@ impl Frame {
     /// All its bytes.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
-        let mut bytes = self.header.emit(self.payload.len()).to_vec();
-        bytes.extend_from_slice(&self.payload);
+        let payload = self.payload.as_ref();
+        let mut bytes = self.header.emit(payload.len()).to_vec();
+        bytes.extend_from_slice(payload);
         bytes
+    }
+}
+
+impl Frame<&[u8]> {
+    /// The frame with a payload of its own.
+    #[must_use]
+    pub fn to_owned(self) -> Frame {
+        Frame { header: self.header, payload: self.payload.to_vec() }
     }
 }

@@ -66,8 +66,8 @@ pub enum Message {
 impl Message {
     /// Reads a frame. None: it is not a message of rump_sp 0.4, or a malformed one. Padding is not looked at.
     #[must_use]
-    pub fn parse(frame: &Frame) -> Option<Self> {
-        let payload = frame.payload.as_slice();
+    pub fn parse<B: AsRef<[u8]>>(frame: &Frame<B>) -> Option<Self> {
+        let payload = frame.payload.as_ref();
         let Header { class, kind, word, .. } = frame.header;
         Some(match (class, kind) {
             (class::ERROR, _) => Self::Error,

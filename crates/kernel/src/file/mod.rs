@@ -20,8 +20,8 @@ use abi::Errno;
 use abi::layout::Stat;
 use abi::raw::general::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use abi::table::{self, Route};
+use foldhash::HashMap;
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Names an open file (an open file description, open(2)) for the life of the kernel.
