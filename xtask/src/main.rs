@@ -10,6 +10,7 @@ mod house;
 mod packages;
 mod run;
 mod syscalls;
+mod sysctls;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -50,7 +51,7 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
-    /// Write the generated documents (docs/SYSCALLS.md), or with --check say whether they are stale.
+    /// Write the generated documents (docs/SYSCALLS.md, docs/SYSCTL.md), or with --check say whether they are stale.
     Docs {
         /// Change nothing; fail if a document is stale.
         #[arg(long)]

@@ -162,7 +162,7 @@ impl Cx<'_> {
     /// written to `put_at` of the caller's memory where that is not 0.
     ///
     /// # Errors
-    /// `EMFILE`; the file is closed then.
+    /// `EMFILE`, `ENFILE`; the file is closed then.
     pub(crate) fn install(
         &mut self,
         file: Box<dyn File>,
@@ -177,7 +177,7 @@ impl Cx<'_> {
     /// As [`Cx::install`], for a file whose readiness changes with `object`.
     ///
     /// # Errors
-    /// `EMFILE`; the file is closed then.
+    /// `EMFILE`, `ENFILE`; the file is closed then.
     pub(crate) fn install_on(
         &mut self,
         file: Box<dyn File>,
@@ -186,6 +186,10 @@ impl Cx<'_> {
         put_at: u64,
         object: ObjectId,
     ) -> Result<u64, Stop> {
+        if self.kernel.files.len() >= self.kernel.tunables.file_max && self.process()?.who.uid != 0 {
+            file.close(self.kernel);
+            return Err(Errno::ENFILE.into());
+        }
         let id = self.kernel.files.open_on(file, flags, object);
         let inserted = self.process().and_then(|process| Ok(process.fds.insert(id, cloexec, 0)?));
         let kfd = match inserted {

@@ -5,7 +5,7 @@ use abi::Errno;
 use foldhash::HashMap;
 
 /// More than this in one process is `EMFILE` (Linux's own default hard limit, 1 Mi, is `nr_open`).
-const FDS_MAX: usize = 1 << 20;
+pub(crate) const FDS_MAX: usize = 1 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {

@@ -26,6 +26,7 @@ mod proc;
 mod process;
 mod socket;
 mod syscall;
+mod sysctl;
 mod times;
 mod trace;
 mod xattr;
@@ -35,6 +36,7 @@ pub use effect::{Effect, NewFile, Pass, Reply};
 pub use file::{FileId, FileKind};
 pub use mem::UserMem;
 pub use process::{Credentials, Descriptors, Pid};
+pub use sysctl::{SysctlDoc, sysctl_docs};
 
 use abi::Errno;
 use call::Stop;
@@ -78,6 +80,7 @@ pub struct Kernel {
     /// hold one another in their queues are no deep recursion.
     dropped: Vec<FileId>,
     trace: trace::Trace,
+    tunables: sysctl::Tunables,
     /// Set by rump_halt: the server ends once the call is answered.
     halting: bool,
 }
@@ -114,6 +117,7 @@ impl Kernel {
             fifos: file::pipe::Fifos::default(),
             dropped: Vec::new(),
             trace: trace::Trace::default(),
+            tunables: sysctl::Tunables::default(),
             halting: false,
         })
     }

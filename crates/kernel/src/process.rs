@@ -16,6 +16,9 @@ pub struct Pid(pub u32);
 /// The kernel itself, parent of every client that connects.
 const INIT: Pid = Pid(1);
 
+/// `kernel.pid_max` of 64-bit Linux.
+const PID_MAX: u32 = 1 << 22;
+
 /// Longest process name that Linux keeps (`TASK_COMM_LEN` less its NUL).
 const NAME_MAX: usize = 15;
 
@@ -70,13 +73,15 @@ pub(crate) struct ProcessTable {
     processes: BTreeMap<Pid, Process>,
     last: Pid,
     born: u64,
+    /// `kernel.pid_max`: numbers lie below it.
+    pub(crate) pid_max: u32,
     /// What /proc shows of them.
     pub(crate) view: Rc<View>,
 }
 
 impl Default for ProcessTable {
     fn default() -> Self {
-        Self { processes: BTreeMap::new(), last: INIT, born: 0, view: Rc::default() }
+        Self { processes: BTreeMap::new(), last: INIT, born: 0, pid_max: PID_MAX, view: Rc::default() }
     }
 }
 
@@ -132,8 +137,9 @@ impl ProcessTable {
 
     fn next_pid(&mut self) -> Pid {
         loop {
-            // pid_max of 64-bit Linux is 4 Mi; numbers are reused after that, as there.
-            self.last = Pid(if self.last.0 >= (1 << 22) - 1 { INIT.0 + 1 } else { self.last.0 + 1 });
+            // Numbers are reused after that, as on Linux.
+            let next = self.last.0.saturating_add(1);
+            self.last = Pid(if next >= self.pid_max { INIT.0 + 1 } else { next });
             if !self.processes.contains_key(&self.last) {
                 return self.last;
             }

@@ -34,12 +34,12 @@ impl Stack {
 
     /// Binds to a port, 0 being any ephemeral one. `ip`: `None` is the unspecified address.
     pub(crate) fn bind_to(&mut self, id: SocketId, ip: Option<IpAddr>, port: u16) -> Result<(), Errno> {
-        let random = self.random.next();
+        let (random, range) = (self.random.next(), self.settings.ip_local_port_range);
         let socket = self.sockets.find_mut(id)?;
         let claim = socket.claim(ip);
         let ports = ports_of(&mut self.tcp_ports, &mut self.udp_ports, socket);
         let port = match port {
-            0 => ports.free_ephemeral(random, &claim, id).ok_or(Errno::EADDRINUSE)?,
+            0 => ports.free_ephemeral(range, random, &claim, id).ok_or(Errno::EADDRINUSE)?,
             port if ports.is_free(port, &claim, id) => port,
             _ => return Err(Errno::EADDRINUSE),
         };

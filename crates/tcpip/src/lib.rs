@@ -21,6 +21,7 @@ mod ports;
 mod random;
 mod report;
 mod route;
+mod settings;
 mod slab;
 mod socket;
 mod stack;
@@ -31,5 +32,6 @@ mod udp;
 
 pub use option::{Opt, Options};
 pub use report::{Counters, LinkInfo, SocketInfo, TcpInfo};
+pub use settings::Settings;
 pub use stack::Stack;
 pub use types::{Config, Domain, LinkConfig, LinkId, Protocol, Readiness, Received, SocketId};

@@ -2,14 +2,11 @@
 
 use abi::Errno;
 
-use crate::types::Protocol;
+use crate::{
+    Settings,
+    types::{Domain, Protocol},
+};
 
-/// `net.ipv4.tcp_rmem`, the default: what `SO_RCVBUF` shows on a new TCP socket.
-pub(crate) const TCP_RCVBUF: u32 = 131_072;
-/// `net.ipv4.tcp_wmem`, the default.
-pub(crate) const TCP_SNDBUF: u32 = 16_384;
-/// `net.core.rmem_default`, `net.core.wmem_default`; also the most that setsockopt(2) takes (`rmem_max`).
-const CORE_BUF: u32 = 212_992;
 /// `SOCK_MIN_RCVBUF`.
 const MIN_RCVBUF: u32 = 2304;
 /// `SOCK_MIN_SNDBUF`.
@@ -72,6 +69,10 @@ pub struct Options {
     pub sndbuf: u32,
     /// `SO_RCVBUF`.
     pub rcvbuf: u32,
+    /// The program has set `SO_SNDBUF`: it does not grow by itself (tcp(7)).
+    pub(crate) sndbuf_set: bool,
+    /// Likewise `SO_RCVBUF`.
+    pub(crate) rcvbuf_set: bool,
     /// `IPV6_V6ONLY`.
     pub v6only: bool,
     /// `IP_TTL`, `IPV6_UNICAST_HOPS`.
@@ -94,7 +95,7 @@ pub struct Options {
 
 impl Options {
     /// What a new socket has.
-    pub(crate) fn new(protocol: Protocol) -> Self {
+    pub(crate) fn new(protocol: Protocol, domain: Domain, settings: &Settings) -> Self {
         let tcp = protocol == Protocol::Tcp;
         Self {
             reuse_addr: false,
@@ -102,16 +103,18 @@ impl Options {
             broadcast: false,
             keep_alive: false,
             linger: None,
-            sndbuf: if tcp { TCP_SNDBUF } else { CORE_BUF },
-            rcvbuf: if tcp { TCP_RCVBUF } else { CORE_BUF },
-            v6only: false,
-            ttl: 64,
+            sndbuf: if tcp { settings.tcp_wmem[1] } else { settings.wmem_default },
+            rcvbuf: if tcp { settings.tcp_rmem[1] } else { settings.rmem_default },
+            sndbuf_set: false,
+            rcvbuf_set: false,
+            v6only: settings.bindv6only && domain == Domain::Inet6,
+            ttl: if domain == Domain::Inet { settings.ip_default_ttl } else { settings.hop_limit },
             tos: 0,
             nodelay: false,
             maxseg: 0,
-            keep_idle: 7200,
-            keep_intvl: 75,
-            keep_cnt: 9,
+            keep_idle: settings.tcp_keepalive_time,
+            keep_intvl: settings.tcp_keepalive_intvl,
+            keep_cnt: settings.tcp_keepalive_probes,
             user_timeout_ms: 0,
         }
     }
@@ -120,15 +123,21 @@ impl Options {
     ///
     /// # Errors
     /// `EINVAL`: out of range.
-    pub(crate) fn set(&mut self, opt: Opt) -> Result<(), Errno> {
+    pub(crate) fn set(&mut self, opt: Opt, settings: &Settings) -> Result<(), Errno> {
         match opt {
             Opt::ReuseAddr(on) => self.reuse_addr = on,
             Opt::ReusePort(on) => self.reuse_port = on,
             Opt::Broadcast(on) => self.broadcast = on,
             Opt::KeepAlive(on) => self.keep_alive = on,
             Opt::Linger(linger) => self.linger = linger,
-            Opt::SndBuf(size) => self.sndbuf = (size.min(CORE_BUF) * 2).max(MIN_SNDBUF),
-            Opt::RcvBuf(size) => self.rcvbuf = (size.min(CORE_BUF) * 2).max(MIN_RCVBUF),
+            Opt::SndBuf(size) => {
+                self.sndbuf = size.min(settings.wmem_max).saturating_mul(2).max(MIN_SNDBUF);
+                self.sndbuf_set = true;
+            }
+            Opt::RcvBuf(size) => {
+                self.rcvbuf = size.min(settings.rmem_max).saturating_mul(2).max(MIN_RCVBUF);
+                self.rcvbuf_set = true;
+            }
             Opt::V6Only(on) => self.v6only = on,
             Opt::Ttl(ttl) => self.ttl = in_range(ttl, 1, u8::MAX)?,
             Opt::Tos(tos) => self.tos = tos,

@@ -8,9 +8,6 @@ use crate::{
     types::{Protocol, SocketId},
 };
 
-/// `net.ipv4.ip_local_port_range`.
-const EPHEMERAL: std::ops::RangeInclusive<u16> = 32768..=60999;
-
 /// The addresses that a bound socket stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cover {
@@ -113,8 +110,14 @@ impl Ports {
     }
 
     /// A free ephemeral port, looked for from a random one on (RFC 6056, algorithm 1).
-    pub(crate) fn free_ephemeral(&self, random: u64, claim: &Claim, socket: SocketId) -> Option<u16> {
-        ephemeral(random).find(|&port| self.is_free(port, claim, socket))
+    pub(crate) fn free_ephemeral(
+        &self,
+        range: (u16, u16),
+        random: u64,
+        claim: &Claim,
+        socket: SocketId,
+    ) -> Option<u16> {
+        ephemeral(range, random).find(|&port| self.is_free(port, claim, socket))
     }
 
     pub(crate) fn bind(&mut self, socket: SocketId, port: u16, claim: Claim) {
@@ -208,12 +211,10 @@ impl FlowHold {
     }
 }
 
-/// Every ephemeral port once, from a random one on.
-pub(crate) fn ephemeral(random: u64) -> impl Iterator<Item = u16> {
-    let count = EPHEMERAL.end() - EPHEMERAL.start() + 1;
-    let start = u16::try_from(random % u64::from(count)).unwrap_or(0);
-    (0..count).map(move |n| {
-        let offset = if n < count - start { start + n } else { n - (count - start) };
-        EPHEMERAL.start() + offset
-    })
+/// Every port of the range once, from a random one on.
+pub(crate) fn ephemeral((first, last): (u16, u16), random: u64) -> impl Iterator<Item = u16> {
+    let count = u32::from(last.saturating_sub(first)) + 1;
+    let start = u32::try_from(random % u64::from(count)).unwrap_or(0);
+    // Both are below 65,536, so the port fits.
+    (0..count).filter_map(move |n| u16::try_from(u32::from(first) + (start + n) % count).ok())
 }

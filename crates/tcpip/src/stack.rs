@@ -8,8 +8,8 @@ use std::{
 use abi::Errno;
 
 use crate::{
-    Config, Counters, Domain, LinkConfig, LinkId, LinkInfo, Opt, Options, Readiness, Received, SocketId,
-    SocketInfo, TcpInfo, addr,
+    Config, Counters, Domain, LinkConfig, LinkId, LinkInfo, Opt, Options, Readiness, Received, Settings,
+    SocketId, SocketInfo, TcpInfo, addr,
     addr::Flow,
     frame::{Frame, Frames},
     link::Links,
@@ -52,6 +52,7 @@ pub struct Stack {
     pub(crate) output_queue: VecDeque<Key>,
     pub(crate) changes: VecDeque<SocketId>,
     pub(crate) counters: Counters,
+    pub(crate) settings: Settings,
 }
 
 impl Stack {
@@ -79,6 +80,7 @@ impl Stack {
             output_queue: VecDeque::new(),
             changes: VecDeque::new(),
             counters: Counters::default(),
+            settings: Settings::default(),
         }
     }
 
@@ -97,6 +99,17 @@ impl Stack {
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         [self.timers.next(), self.time_waits.next()].into_iter().flatten().min()
+    }
+
+    /// What sysctl(8) has set.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What sysctl(8) may set; sockets and connections made from now on obey.
+    pub const fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
     }
 
     /// Adds a point-to-point link and brings it up.
@@ -336,7 +349,7 @@ impl Stack {
         if matches!(opt, Opt::V6Only(_)) && (socket.domain == Domain::Inet || socket.binding.is_some()) {
             return Err(if socket.domain == Domain::Inet { Errno::ENOPROTOOPT } else { Errno::EINVAL });
         }
-        socket.options.set(opt)?;
+        socket.options.set(opt, &self.settings)?;
         self.apply_options(id);
         Ok(())
     }
@@ -386,7 +399,11 @@ impl Stack {
             Protocol::Tcp => Kind::Tcp(Tcp::Closed),
             Protocol::Udp => Kind::Udp(Udp::default()),
         };
-        let id = SocketId(self.sockets.insert(Socket::new(domain, Options::new(protocol), kind)));
+        let id = SocketId(self.sockets.insert(Socket::new(
+            domain,
+            Options::new(protocol, domain, &self.settings),
+            kind,
+        )));
         let ready = self.readiness(id);
         if let Some(socket) = self.sockets.get_mut(id.0) {
             socket.told = ready;
@@ -423,7 +440,7 @@ impl Stack {
         if let Some(key) = socket.connection()
             && let Some(connection) = self.connections.get_mut(key)
         {
-            connection.limits = Limits::new(&options);
+            connection.limits = Limits::new(&options, &self.settings);
             connection.engine.set_nodelay(options.nodelay);
             connection.engine.set_ttl(options.ttl);
             self.queue_output(key);

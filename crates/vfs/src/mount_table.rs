@@ -28,6 +28,12 @@ impl Vfs {
         self.mounts.iter().filter_map(|(number, mount)| self.mount_info(root, *number, mount)).collect()
     }
 
+    /// How many mounts there are.
+    #[must_use]
+    pub fn mount_count(&self) -> usize {
+        self.mounts.len()
+    }
+
     fn mount_info(&self, root: Location, number: u32, mount: &Mount) -> Option<MountInfo> {
         let at = Location { mount: number, ino: mount.fs.root() };
         let point = if at == root { b"/".to_vec() } else { self.path_of(root, at).ok()? };

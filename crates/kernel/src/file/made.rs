@@ -50,3 +50,13 @@ pub(crate) fn read(bytes: &[u8], f: &OpenFile, buf: &mut [u8], at: At) -> usize 
     f.move_on(at, offset, moved);
     moved
 }
+
+/// The offset at which a transfer starts.
+pub(crate) fn start(f: &OpenFile, at: At) -> u64 {
+    f.start(at)
+}
+
+/// Moves the position behind what was transferred.
+pub(crate) fn moved(f: &OpenFile, at: At, moved: usize) {
+    f.move_on(at, f.start(at), moved);
+}

@@ -19,8 +19,8 @@ use std::rc::Rc;
 const PIPE_BUF: usize = 4096;
 /// What a pipe holds unless F_SETPIPE_SZ says otherwise.
 const CAPACITY: usize = 65_536;
-/// `sysctl fs.pipe-max-size`: more is for root.
-const CAPACITY_MAX: usize = 1 << 20;
+/// The most that root gets: a pipe's bytes are the server's memory.
+const CAPACITY_MAX: usize = 1 << 26;
 
 /// The device that pipes are on (pipefs).
 const PIPE_DEV: u64 = 14;
@@ -180,7 +180,7 @@ impl PipeEnd {
     /// `EPERM`: above `fs.pipe-max-size`. `EBUSY`: less than what is inside.
     pub(crate) fn set_capacity(&self, k: &mut Kernel, asked: usize) -> Result<usize, Errno> {
         let capacity = asked.max(PIPE_BUF).checked_next_power_of_two().ok_or(Errno::EINVAL)?;
-        if capacity > CAPACITY_MAX {
+        if capacity > most(k) {
             return Err(Errno::EPERM);
         }
         let mut pipe = self.pipe.borrow_mut();
@@ -191,6 +191,11 @@ impl PipeEnd {
         wake_writers(k, pipe.objects);
         Ok(capacity)
     }
+}
+
+/// The largest pipe that the caller may ask for.
+fn most(k: &Kernel) -> usize {
+    if k.caller_credentials().uid == 0 { CAPACITY_MAX } else { k.tunables.pipe_max_size }
 }
 
 fn wake_readers(k: &mut Kernel, objects: Objects) {

@@ -13,6 +13,7 @@ use crate::Kernel;
 use crate::file::File;
 use crate::file::made::Made;
 use crate::process::Pid;
+use crate::sysctl::SysctlFile;
 use abi::Errno;
 use table::Content;
 pub(crate) use tree::Proc;
@@ -22,11 +23,13 @@ impl Kernel {
     /// Opens a file whose bytes are made up: `ino` is what [`vfs::Vfs::made_up`] answered.
     ///
     /// # Errors
-    /// `ENOENT`: its process has ended.
-    pub(crate) fn open_made(&self, at: Location, ino: Ino) -> Result<Box<dyn File>, Errno> {
+    /// `ENOENT`: its process has ended. `EACCES`: a node that not even root sets (kernel/sysctl.c, `sysctl_perm`).
+    pub(crate) fn open_made(&self, at: Location, ino: Ino, writes: bool) -> Result<Box<dyn File>, Errno> {
         let (pid, content) = tree::content(ino).ok_or(Errno::ENOENT)?;
         Ok(match content {
             Content::Text(make) => Box::new(Made { at, bytes: make(self).into_bytes() }),
+            Content::Sysctl(row) if writes && row.mode() & 0o222 == 0 => return Err(Errno::EACCES),
+            Content::Sysctl(row) => Box::new(SysctlFile { at, row }),
             Content::OfTask(make) => {
                 let process = self.processes.get(pid).map_err(|_| Errno::ENOENT)?;
                 Box::new(Made { at, bytes: make(self, process) })

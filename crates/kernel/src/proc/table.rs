@@ -3,6 +3,7 @@
 use super::text::{mounts, system, task};
 use crate::Kernel;
 use crate::process::Process;
+use crate::sysctl;
 
 /// What a name stands for.
 #[derive(Clone, Copy)]
@@ -15,6 +16,8 @@ pub(super) enum Content {
     Current,
     /// A file of the kernel.
     Text(fn(&Kernel) -> String),
+    /// A node of the sysctl tree.
+    Sysctl(&'static sysctl::Row),
     /// A file of one process.
     OfTask(fn(&Kernel, &Process) -> Vec<u8>),
 }
@@ -32,6 +35,11 @@ pub(super) const KERNEL: &[Row] = &[
     ("uptime", 0o444, Content::Text(system::uptime)),
     ("version", 0o444, Content::Text(system::version)),
 ];
+
+/// The sysctl tree: what is there below sys.
+pub(super) fn sysctls() -> impl Iterator<Item = Row> {
+    sysctl::rows().map(|row| (row.path, row.mode(), Content::Sysctl(row)))
+}
 
 /// What is there for each process.
 pub(super) const TASK: &[Row] = &[

@@ -2,7 +2,7 @@
 //!
 //! An inode's number is the process's in the upper half (0: what is there once) and its place in that tree, counted from 1, in the lower.
 
-use super::table::{Content, KERNEL, Row, TASK};
+use super::table::{Content, KERNEL, Row, TASK, sysctls};
 use super::view::View;
 use crate::process::Pid;
 use std::rc::Rc;
@@ -22,29 +22,42 @@ struct Entry {
     content: Content,
 }
 
-static KERNEL_TREE: LazyLock<Vec<Entry>> = LazyLock::new(|| grow(KERNEL));
-static TASK_TREE: LazyLock<Vec<Entry>> = LazyLock::new(|| grow(TASK));
-
-/// The tree of these rows; its first entry is the root, and directories stand before what is in them.
-fn grow(rows: &[Row]) -> Vec<Entry> {
-    let mut tree = vec![Entry { parent: 0, name: "", mode: 0o555, content: Content::Directory }];
-    for (path, mode, content) in rows {
-        let mut parent = 0;
-        let mut names = path.split('/').peekable();
-        while let Some(name) = names.next() {
-            let last = names.peek().is_none();
-            let known = tree.iter().skip(1).position(|entry| entry.parent == parent && entry.name == name);
-            parent = known.map_or_else(
-                || {
-                    let (mode, content) = if last { (*mode, *content) } else { (0o555, Content::Directory) };
-                    tree.push(Entry { parent, name, mode, content });
-                    tree.len() - 1
-                },
-                |at| at + 1,
-            );
-        }
-    }
+static KERNEL_TREE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    let mut tree = vec![DIRECTORY];
+    KERNEL.iter().for_each(|row| plant(&mut tree, 0, row));
+    let sys = directory(&mut tree, 0, "sys");
+    sysctls().for_each(|row| plant(&mut tree, sys, &row));
     tree
+});
+
+static TASK_TREE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    let mut tree = vec![DIRECTORY];
+    TASK.iter().for_each(|row| plant(&mut tree, 0, row));
+    tree
+});
+
+/// The root of a tree.
+const DIRECTORY: Entry = Entry { parent: 0, name: "", mode: 0o555, content: Content::Directory };
+
+/// Enters a row below a directory, and the directories above it.
+fn plant(tree: &mut Vec<Entry>, below: usize, (path, mode, content): &Row) {
+    let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let names = above.split('/').filter(|name| !name.is_empty());
+    let parent = names.fold(below, |parent, name| directory(tree, parent, name));
+    tree.push(Entry { parent, name, mode: *mode, content: *content });
+}
+
+/// The directory of this name, made if it is missing.
+fn directory(tree: &mut Vec<Entry>, parent: usize, name: &'static str) -> usize {
+    find(tree, parent, name.as_bytes()).unwrap_or_else(|| {
+        tree.push(Entry { parent, name, ..DIRECTORY });
+        tree.len() - 1
+    })
+}
+
+/// The entry of this name in a directory. The root is in none.
+fn find(tree: &[Entry], parent: usize, name: &[u8]) -> Option<usize> {
+    (1..tree.len()).find(|at| tree[*at].parent == parent && tree[*at].name.as_bytes() == name)
 }
 
 /// The process that an inode is of (0: none) and its entry.

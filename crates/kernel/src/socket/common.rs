@@ -1,7 +1,12 @@
 //! What every socket has, whatever its protocol.
 
+use abi::raw::net::{SO_RCVBUF, SO_SNDBUF, SOL_SOCKET};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use tcpip::Settings;
+
+/// `net.core.wmem_default` and `rmem_default` at first.
+pub(crate) const BUFFER: i32 = 212_992;
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +67,17 @@ impl Common {
 
     pub(crate) fn remember(&self, level: u32, name: u32, value: i32) {
         self.values.borrow_mut().insert((level, name), value);
+    }
+
+    /// A new socket that is not the TCP/IP stack's gets the buffers of `net.core.wmem_default` and `rmem_default`. Kept only where they
+    /// were changed: a socket's options take no memory until one is set.
+    pub(crate) fn remember_buffers(&self, settings: &Settings) {
+        for (name, size) in [(SO_SNDBUF, settings.wmem_default), (SO_RCVBUF, settings.rmem_default)] {
+            let size = i32::try_from(size).unwrap_or(i32::MAX);
+            if size != BUFFER {
+                self.remember(SOL_SOCKET, name, size);
+            }
+        }
     }
 
     /// Whether a flag was set.

@@ -10,9 +10,6 @@ use tcpip::{Domain, Protocol, Readiness, SocketId};
 
 use super::{How, Summary, address};
 
-/// Ports below this one are for root (ip(7), `ip_unprivileged_port_start`).
-const UNPRIVILEGED_PORT: u16 = 1024;
-
 /// The stack's name for a family.
 pub(super) fn domain(family: u32) -> Domain {
     if family == AF_INET6 { Domain::Inet6 } else { Domain::Inet }
@@ -21,7 +18,7 @@ pub(super) fn domain(family: u32) -> Domain {
 /// bind(2).
 pub(super) fn bind(k: &mut Kernel, id: SocketId, family: u32, addr: &[u8]) -> Result<(), Stop> {
     let addr = address::for_bind(family, addr)?;
-    let privileged = (1..UNPRIVILEGED_PORT).contains(&addr.port());
+    let privileged = (1..k.tunables.ip_unprivileged_port_start).contains(&addr.port());
     if privileged && k.caller_credentials().uid != 0 {
         return Err(Errno::EACCES.into());
     }

@@ -4,13 +4,10 @@ use crate::call::Answer;
 use crate::cx::Cx;
 use crate::socket::transfer;
 
-/// `sysctl net.core.somaxconn`.
-const SOMAXCONN: u32 = 4096;
-
 /// A negative backlog is a large one, as Linux compares it unsigned.
 pub(crate) fn listen(cx: &mut Cx<'_>) -> Answer {
     let file = cx.file(0)?;
-    let backlog = cx.uint(1).min(SOMAXCONN);
+    let backlog = cx.uint(1).min(cx.kernel.tunables.somaxconn);
     transfer::of(&file)?.listen(cx.kernel, &file, backlog)?;
     Ok(0)
 }

@@ -33,6 +33,9 @@ pub(crate) fn mount(cx: &mut Cx<'_>) -> Answer {
         return Err(Errno::ENODEV.into());
     }
     let size = size(&options)?;
+    if cx.kernel.fs.vfs.mount_count() >= cx.kernel.tunables.mount_max {
+        return Err(Errno::ENOSPC.into());
+    }
     let tree = cx.tree()?;
     // Names with a tab or newline would break the table of mounts.
     let source = String::from_utf8_lossy(&source).replace(char::is_whitespace, "?");

@@ -11,7 +11,7 @@ use crate::file::pipe::open_fifo;
 use crate::file::regular::Regular;
 use abi::Errno;
 use abi::raw::general::{
-    O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_TRUNC,
+    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDONLY, O_TRUNC,
 };
 use vfs::{Kind, Opened, Opening};
 
@@ -51,7 +51,7 @@ fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
             return cx.install(Box::new(PathOnly { at }), kept, cloexec, 0);
         }
         Kind::Regular => match cx.kernel.fs.vfs.made_up(at) {
-            Some(ino) => cx.kernel.open_made(at, ino)?,
+            Some(ino) => cx.kernel.open_made(at, ino, flags & O_ACCMODE != O_RDONLY)?,
             None => Box::new(Regular { at }),
         },
         Kind::Directory => Box::new(Directory { at }),

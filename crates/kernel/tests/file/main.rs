@@ -11,6 +11,7 @@ mod machine;
 
 mod host_unsafe;
 mod script;
+mod sysctl;
 
 mod attribute;
 mod basic;

@@ -1,6 +1,7 @@
 //! A connection: the engine's segments on one side, a socket, a listener's queue or nobody on the other.
 
 use crate::{
+    Settings,
     addr::Flow,
     option::Options,
     tcp::engine::{Engine, State},
@@ -8,16 +9,12 @@ use crate::{
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// 6 retransmissions of a SYN, 1 + 2 + … + 64 s (`net.ipv4.tcp_syn_retries`).
-const SYN_SENT_NS: u64 = 127 * SECOND_NS;
-/// 5 retransmissions of a SYN-ACK (`net.ipv4.tcp_synack_retries`).
-const SYN_RECEIVED_NS: u64 = 63 * SECOND_NS;
+/// The longest time between two retransmissions (`TCP_RTO_MAX`).
+const RTO_MAX_S: u64 = 120;
 /// `net.ipv4.tcp_retries2` = 15 in tcp(7)'s words: between 13 and 30 minutes; 924.6 s with the smallest RTO.
 const RETRANSMIT_NS: u64 = 924_600_000_000;
 /// `net.ipv4.tcp_orphan_retries`: 8 retransmissions of what nobody holds any more.
 const ORPHAN_NS: u64 = 100 * SECOND_NS;
-/// `net.ipv4.tcp_fin_timeout`.
-const FIN_WAIT2_NS: u64 = 60 * SECOND_NS;
 
 /// An idle connection's buffers are worth more to others.
 const SHRINK_NS: u64 = SECOND_NS;
@@ -70,6 +67,9 @@ pub(crate) struct Limits {
     pub(crate) tos: u8,
     keep_alive: Option<KeepAlive>,
     user_timeout_ns: Option<u64>,
+    syn_sent_ns: u64,
+    syn_received_ns: u64,
+    fin_wait2_ns: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +110,7 @@ pub(crate) enum Alarm {
 }
 
 impl Limits {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options, settings: &Settings) -> Self {
         let seconds = |s: u32| u64::from(s) * SECOND_NS;
         let keep_alive = KeepAlive {
             idle_ns: seconds(options.keep_idle),
@@ -122,8 +122,17 @@ impl Limits {
             tos: options.tos,
             keep_alive: options.keep_alive.then_some(keep_alive),
             user_timeout_ns: (user_timeout_ns > 0).then_some(user_timeout_ns),
+            syn_sent_ns: patience_ns(settings.tcp_syn_retries),
+            syn_received_ns: patience_ns(settings.tcp_synack_retries),
+            fin_wait2_ns: seconds(settings.tcp_fin_timeout),
         }
     }
+}
+
+/// How long so many retransmissions go on without an answer: 1 + 2 + 4 + … s (RFC 6298, section 5.5).
+fn patience_ns(retries: u32) -> u64 {
+    let rto_s = |n: u32| 1u64.checked_shl(n).map_or(RTO_MAX_S, |s| s.min(RTO_MAX_S));
+    (0..=retries).map(rto_s).sum::<u64>() * SECOND_NS
 }
 
 impl Connection {
@@ -135,9 +144,11 @@ impl Connection {
         let give_up = |since: u64, after: u64| Some((since.saturating_add(after), Alarm::GiveUp));
         let patience = self.limits.user_timeout_ns;
         match self.engine.state() {
-            State::SynSent => give_up(clock.began_ns, patience.unwrap_or(SYN_SENT_NS)),
-            State::SynReceived => give_up(clock.began_ns, SYN_RECEIVED_NS),
-            State::FinWait2 if orphan => give_up(clock.heard_ns.max(clock.began_ns), FIN_WAIT2_NS),
+            State::SynSent => give_up(clock.began_ns, patience.unwrap_or(self.limits.syn_sent_ns)),
+            State::SynReceived => give_up(clock.began_ns, self.limits.syn_received_ns),
+            State::FinWait2 if orphan => {
+                give_up(clock.heard_ns.max(clock.began_ns), self.limits.fin_wait2_ns)
+            }
             _ => match owing {
                 Some(since) if orphan => give_up(since, patience.unwrap_or(ORPHAN_NS)),
                 Some(since) => give_up(since, patience.unwrap_or(RETRANSMIT_NS)),
@@ -225,3 +236,16 @@ impl Connection {
 
 /// Connections by key. Boxed: one is 2 KB, and the table of keys moves when it grows.
 pub(crate) type Connections = crate::slab::Slab<Box<Connection>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retransmissions_double_their_distance_up_to_two_minutes() {
+        assert_eq!(patience_ns(0), SECOND_NS);
+        assert_eq!(patience_ns(5), 63 * SECOND_NS, "tcp_synack_retries");
+        assert_eq!(patience_ns(6), 127 * SECOND_NS, "tcp_syn_retries");
+        assert_eq!(patience_ns(255), (127 + 249 * 120) * SECOND_NS);
+    }
+}

@@ -77,7 +77,7 @@ impl Stack {
         }
         let (options, domain) = (socket.options, socket.domain);
         let Some(link) = self.route(segment.flow.remote.ip).map(|r| r.link) else { return };
-        let setup = Setup::new(self.links.carrier(link), &options, self.random.next());
+        let setup = Setup::new(self.links.carrier(link), &options, &self.settings, self.random.next());
         let Some(mut engine) = Engine::listen(&setup, segment.flow, self.now_ns) else { return };
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);
@@ -96,7 +96,7 @@ impl Stack {
             told_unread: 0,
             output_queued: false,
             armed: None,
-            limits: Limits::new(&options),
+            limits: Limits::new(&options, &self.settings),
             clock: Clock::new(self.now_ns),
         };
         self.counters.tcp_passive_opens += 1;

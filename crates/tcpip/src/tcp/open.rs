@@ -100,7 +100,7 @@ impl Stack {
         let socket = self.sockets.find_mut(id)?;
         let (options, domain) = (socket.options, socket.domain);
         let flow = Flow { local, remote };
-        let setup = Setup::new(self.links.carrier(link), &options, self.random.next());
+        let setup = Setup::new(self.links.carrier(link), &options, &self.settings, self.random.next());
         let mut engine = Engine::connect(&setup, flow, self.now_ns).ok_or(Errno::EADDRNOTAVAIL)?;
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);
@@ -120,7 +120,7 @@ impl Stack {
             told_unread: 0,
             output_queued: false,
             armed: None,
-            limits: Limits::new(&options),
+            limits: Limits::new(&options, &self.settings),
             clock: Clock::new(self.now_ns),
         });
         let socket = self.sockets.find_mut(id)?;
@@ -154,7 +154,7 @@ impl Stack {
     /// An ephemeral port that makes the flow unique. Connections to different peers share ports.
     fn connecting_port(&mut self, ip: IpAddr, remote: Endpoint) -> Option<u16> {
         let random = self.random.next();
-        crate::ports::ephemeral(random).find(|&port| {
+        crate::ports::ephemeral(self.settings.ip_local_port_range, random).find(|&port| {
             let local = Endpoint { ip, port };
             !self.tcp_ports.is_bound(port) && self.flow_is_free(Flow { local, remote })
         })
@@ -185,7 +185,7 @@ impl Stack {
         let new = SocketId(self.sockets.insert(accepted));
         if let Some(connection) = self.connections.get_mut(key) {
             connection.owner = Owner::Socket(new);
-            connection.limits = Limits::new(&options);
+            connection.limits = Limits::new(&options, &self.settings);
         }
         self.note(id);
         self.note(new);

@@ -13,8 +13,6 @@ use crate::{
 
 /// `TCP_TIMEWAIT_LEN`.
 const TIME_WAIT_NS: u64 = 60_000_000_000;
-/// Above so many a connection just ends (`net.ipv4.tcp_max_tw_buckets`).
-const MAX_TIME_WAITS: usize = 65536;
 
 /// Whose a flow is.
 #[derive(Debug)]
@@ -54,7 +52,7 @@ impl Stack {
     /// Puts a TIME-WAIT in the place of a connection. `false`: there are too many.
     #[must_use]
     pub(crate) fn begin_time_wait(&mut self, flow: Flow, wait: TimeWait) -> bool {
-        let room = self.time_waits.count < MAX_TIME_WAITS;
+        let room = (self.time_waits.count as u64) < u64::from(self.settings.tcp_max_tw_buckets);
         if room {
             self.time_waits.queue.push_back((wait.ends_ns, flow));
             self.time_waits.count += 1;

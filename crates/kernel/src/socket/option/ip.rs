@@ -6,8 +6,6 @@ use abi::raw::net::*;
 use tcpip::Opt;
 
 const LEVEL: u32 = IPPROTO_IP as u32;
-/// `sysctl net.ipv4.ip_default_ttl`.
-const TTL_DEFAULT: i32 = 64;
 
 /// Options whose value has at least one byte.
 pub(super) const NOT_EMPTY: &[u32] =
@@ -15,7 +13,7 @@ pub(super) const NOT_EMPTY: &[u32] =
 
 pub(super) const ROWS: &[Row] = &[
     own(IP_TOS, Some(|t| remembered(t, IP_TOS, 0)), Some(set_tos)),
-    own(IP_TTL, Some(|t| remembered(t, IP_TTL, TTL_DEFAULT)), Some(set_ttl)),
+    own(IP_TTL, Some(|t| remembered(t, IP_TTL, ttl_default(t))), Some(set_ttl)),
     // No IP options are ever sent: none is what there is, and all that can be set.
     own(
         IP_OPTIONS,
@@ -58,10 +56,15 @@ fn set_tos(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
+/// `net.ipv4.ip_default_ttl`.
+fn ttl_default(target: &Target<'_>) -> i32 {
+    target.k.net.stack.settings().ip_default_ttl.into()
+}
+
 /// -1 is the default again.
 fn set_ttl(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     let asked = super::number((LEVEL, IP_TTL), value)?;
-    let ttl = if asked == -1 { TTL_DEFAULT } else { asked };
+    let ttl = if asked == -1 { ttl_default(target) } else { asked };
     let ttl = u8::try_from(ttl).ok().filter(|ttl| *ttl > 0).ok_or(Errno::EINVAL)?;
     super::apply(target, Some(Opt::Ttl(ttl)))?;
     target.common().remember(LEVEL, IP_TTL, i32::from(ttl));

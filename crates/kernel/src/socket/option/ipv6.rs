@@ -6,15 +6,13 @@ use abi::raw::net::*;
 use tcpip::Opt;
 
 const LEVEL: u32 = IPPROTO_IPV6 as u32;
-/// `sysctl net.ipv6.conf.default.hop_limit`.
-const HOPS_DEFAULT: i32 = 64;
 
 /// Options whose value may be shorter than an `int`: that is 0 then (net/ipv6/ipv6_sockglue.c).
 pub(super) const MAY_BE_SHORT: &[u32] = &[IPV6_DONTFRAG, IPV6_AUTOFLOWLABEL];
 
 pub(super) const ROWS: &[Row] = &[
     Row { name: IPV6_V6ONLY, value: Value::Flag { default: false, stack: Some(Opt::V6Only) } },
-    own(IPV6_UNICAST_HOPS, Some(|t| remembered(t, IPV6_UNICAST_HOPS, HOPS_DEFAULT)), Some(set_hops)),
+    own(IPV6_UNICAST_HOPS, Some(|t| remembered(t, IPV6_UNICAST_HOPS, hops_default(t))), Some(set_hops)),
     own(IPV6_TCLASS, Some(|t| remembered(t, IPV6_TCLASS, 0)), Some(set_tclass)),
     int(IPV6_MULTICAST_HOPS, 1, -1, 255),
     Row { name: IPV6_MULTICAST_LOOP, value: Value::Flag { default: true, stack: None } },
@@ -38,10 +36,15 @@ fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8
     Ok(int_bytes(target.common().value(LEVEL, name).unwrap_or(default)))
 }
 
+/// `net.ipv6.conf.default.hop_limit`.
+fn hops_default(target: &Target<'_>) -> i32 {
+    target.k.net.stack.settings().hop_limit.into()
+}
+
 /// -1 is the default again.
 fn set_hops(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     let asked = super::number((LEVEL, IPV6_UNICAST_HOPS), value)?;
-    let hops = if asked == -1 { HOPS_DEFAULT } else { asked };
+    let hops = if asked == -1 { hops_default(target) } else { asked };
     let hops = u8::try_from(hops).map_err(|_| Errno::EINVAL)?;
     // 0 is taken, but what is sent over a link needs one.
     super::apply(target, Some(Opt::Ttl(hops.max(1))))?;

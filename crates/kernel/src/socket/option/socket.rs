@@ -3,10 +3,11 @@
 use super::{Row, Target, Value, flag, int, int_bytes, own};
 use crate::socket::Direction;
 use crate::socket::ancillary::{SO_TIMESTAMP, SO_TIMESTAMPNS};
+use crate::socket::common::BUFFER;
 use abi::Errno;
 use abi::layout::{Linger, Timeval};
 use abi::raw::net::*;
-use tcpip::{Opt, Options};
+use tcpip::{Opt, Options, Settings};
 use zerocopy::{FromBytes, IntoBytes};
 
 // asm-generic/socket.h; the names of the 64-bit forms are the kernel's own.
@@ -14,8 +15,6 @@ const SO_TIMESTAMPING: u32 = 37;
 const SO_RCVTIMEO_NEW: u32 = 66;
 const SO_SNDTIMEO_NEW: u32 = 67;
 
-/// `net.core.wmem_max`, `rmem_max`, and what a socket has at first (`wmem_default`, `rmem_default`).
-const BUFFER_MAX: i32 = 212_992;
 /// `SOCK_MIN_SNDBUF`.
 const SNDBUF_MIN: i32 = 4608;
 /// `SOCK_MIN_RCVBUF`.
@@ -30,8 +29,8 @@ pub(super) const ROWS: &[Row] = &[
     own(SO_ERROR, Some(error), None),
     flag(SO_DONTROUTE),
     Row { name: SO_BROADCAST, value: Value::Flag { default: false, stack: Some(Opt::Broadcast) } },
-    own(SO_SNDBUF, Some(sndbuf), Some(|t, v| set_sndbuf(t, v, BUFFER_MAX))),
-    own(SO_RCVBUF, Some(rcvbuf), Some(|t, v| set_rcvbuf(t, v, BUFFER_MAX))),
+    own(SO_SNDBUF, Some(sndbuf), Some(|t, v| set_sndbuf(t, v, narrow(settings(t).wmem_max)))),
+    own(SO_RCVBUF, Some(rcvbuf), Some(|t, v| set_rcvbuf(t, v, narrow(settings(t).rmem_max)))),
     Row { name: SO_KEEPALIVE, value: Value::Flag { default: false, stack: Some(Opt::KeepAlive) } },
     flag(SO_OOBINLINE),
     own(SO_PRIORITY, Some(|t| remembered(t, SO_PRIORITY, 0)), Some(set_priority)),
@@ -93,17 +92,25 @@ fn options(target: &Target<'_>) -> Option<Options> {
     target.k.net.stack.options(target.socket.inet()?).ok()
 }
 
+fn settings<'a>(target: &'a Target<'_>) -> &'a Settings {
+    target.k.net.stack.settings()
+}
+
+fn narrow(size: u32) -> i32 {
+    i32::try_from(size).unwrap_or(i32::MAX)
+}
+
 fn sndbuf(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     match options(target) {
         Some(options) => Ok(options.sndbuf.to_ne_bytes().to_vec()),
-        None => remembered(target, SO_SNDBUF, BUFFER_MAX),
+        None => remembered(target, SO_SNDBUF, BUFFER),
     }
 }
 
 fn rcvbuf(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     match options(target) {
         Some(options) => Ok(options.rcvbuf.to_ne_bytes().to_vec()),
-        None => remembered(target, SO_RCVBUF, BUFFER_MAX),
+        None => remembered(target, SO_RCVBUF, BUFFER),
     }
 }
 

@@ -40,6 +40,7 @@ impl Unix {
     }
 
     fn enter(k: &mut Kernel, common: Rc<Common>, object: ObjectId, owner: Ucred) -> Self {
+        common.remember_buffers(k.net.stack.settings());
         let id = k.unix.insert(Endpoint::new(Rc::clone(&common), object, owner));
         Self { common, id }
     }

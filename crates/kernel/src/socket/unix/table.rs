@@ -3,6 +3,7 @@
 use super::name::Name;
 use crate::file::ObjectId;
 use crate::socket::address::narrow;
+use crate::socket::common::BUFFER;
 use crate::socket::{Common, Right};
 use abi::Errno;
 use abi::layout::Ucred;
@@ -14,11 +15,8 @@ use std::rc::Rc;
 /// What a datagram or a piece of a stream takes besides its bytes: about what Linux charges (`SKB_TRUESIZE(0)`).
 pub(super) const OVERHEAD: usize = 576;
 
-/// `net.unix.max_dgram_qlen`: more datagrams than this wait at no socket, but for those of its own pair.
+/// `net.unix.max_dgram_qlen` at first.
 const DATAGRAMS_MAX: usize = 10;
-
-/// `net.core.wmem_default`.
-const SNDBUF_DEFAULT: i32 = 212_992;
 
 /// Names one socket for the life of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -133,14 +131,16 @@ impl Endpoint {
 
     /// `SO_SNDBUF`.
     pub(super) fn sndbuf(&self) -> usize {
-        let value = self.common.value(SOL_SOCKET, SO_SNDBUF).unwrap_or(SNDBUF_DEFAULT);
+        let value = self.common.value(SOL_SOCKET, SO_SNDBUF).unwrap_or(BUFFER);
         usize::try_from(value).unwrap_or(0)
     }
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
+    /// `net.unix.max_dgram_qlen`: more datagrams than this wait at no socket, but for those of its own pair.
+    pub(crate) datagrams_max: usize,
     ends: HashMap<UnixId, Endpoint>,
     pub(super) names: HashMap<Name, UnixId>,
     last: u64,
@@ -148,6 +148,19 @@ pub(crate) struct Table {
     pub(super) next_auto: u32,
     /// Descriptors that are on their way.
     pub(super) in_flight: usize,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            datagrams_max: DATAGRAMS_MAX,
+            ends: HashMap::new(),
+            names: HashMap::new(),
+            last: 0,
+            next_auto: 0,
+            in_flight: 0,
+        }
+    }
 }
 
 impl Table {
@@ -185,7 +198,7 @@ impl Table {
         if from == to || receiver.peer() == Some(from) {
             receiver.queued >= sender.sndbuf()
         } else {
-            receiver.queue.len() > DATAGRAMS_MAX
+            receiver.queue.len() > self.datagrams_max
         }
     }
 

@@ -8,9 +8,10 @@ use smoltcp::{
 
 use super::instant;
 use crate::{
+    Settings,
     addr::Endpoint,
     frame::{Carrier, Frames, Port},
-    option::{Options, TCP_RCVBUF, TCP_SNDBUF},
+    option::Options,
 };
 
 /// How a connection is set up.
@@ -35,27 +36,28 @@ pub(super) const SMALL: usize = 4096;
 /// What a connection's buffers grow to when the program has not said: enough for 1 GB/s and more on `lo` with a
 /// wake-up of the other side per window.
 const AUTOTUNED: usize = 256 * 1024;
+/// The most that SO_RCVBUF, tcp_rmem and the like get: 5 Gbit/s over 100 ms.
+const BUFFER_MAX: usize = 64 << 20;
 /// On other links: 100 Mbit/s over 80 ms.
 const AUTOTUNED_FAR: usize = 1024 * 1024;
 impl Setup {
     /// The setup that a socket's options ask for.
-    pub(crate) fn new(carrier: Carrier, options: &Options, seed: u64) -> Self {
+    pub(crate) fn new(carrier: Carrier, options: &Options, settings: &Settings, seed: u64) -> Self {
         let autotuned = if carrier.loopback { AUTOTUNED } else { AUTOTUNED_FAR };
         // Half of what SO_RCVBUF shows is for Linux's bookkeeping (socket(7)).
-        let size = |set: u32, default: u32| {
-            let asked = usize::try_from(set / 2).unwrap_or(autotuned);
-            if set == default { autotuned } else { asked }
+        let half = |size: u32| usize::try_from(size / 2).map_or(autotuned, |size| size.min(BUFFER_MAX));
+        let size = |set: Option<u32>, [least, _, most]: [u32; 3]| match set {
+            Some(size) => half(size),
+            None => autotuned.min(half(most)).max(half(least)),
         };
+        let rx = size(options.rcvbuf_set.then_some(options.rcvbuf), settings.tcp_rmem);
+        let tx = size(options.sndbuf_set.then_some(options.sndbuf), settings.tcp_wmem);
         let headers = 40;
         let mtu = match options.maxseg {
             0 => carrier.mtu,
             maxseg => carrier.mtu.min(usize::from(maxseg) + headers),
         };
-        Self {
-            carrier: Carrier { mtu, ..carrier },
-            most: Sizes { rx: size(options.rcvbuf, TCP_RCVBUF), tx: size(options.sndbuf, TCP_SNDBUF) },
-            seed,
-        }
+        Self { carrier: Carrier { mtu, ..carrier }, most: Sizes { rx, tx }, seed }
     }
 }
 
