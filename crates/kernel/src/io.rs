@@ -11,6 +11,9 @@ use abi::raw::general::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC};
 /// The most that one read moves; a shorter transfer than asked for is allowed by read(2).
 const READ_MAX: u64 = 1 << 20;
 
+/// Up to this length cleared memory costs less than a copy.
+const CLEARED_MAX: usize = 16 << 10;
+
 /// Where a transfer takes place and whether it may wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Transfer {
@@ -58,12 +61,29 @@ impl Transfer {
 /// # Errors
 /// As read(2).
 pub(crate) fn read(cx: &mut Cx<'_>, file: &OpenFile, buffers: &Buffers, how: Transfer) -> Answer {
-    let len = buffers.len().min(READ_MAX);
-    let mut buf = vec![0; usize::try_from(len).unwrap_or(0)];
-    let moved = file.ops.read(cx.kernel, file, &mut buf, how.at);
-    let moved = cx.or_wait(file, Direction::Receive, file.nonblock() || how.nonblock, moved)?;
-    buffers.scatter(cx, 0, &buf[..moved]);
-    Ok(moved as u64)
+    let len = usize::try_from(buffers.len().min(READ_MAX)).unwrap_or(0);
+    let data = read_bytes(cx, file, len, how.at);
+    let data = cx.or_wait(file, Direction::Receive, file.nonblock() || how.nonblock, data)?;
+    let moved = data.len() as u64;
+    buffers.scatter(cx, 0, data);
+    Ok(moved)
+}
+
+/// Reads up to `len` bytes. Programs ask for far more than there is: many bytes are read into memory that is at hand, not
+/// into some that has to be cleared.
+fn read_bytes(cx: &mut Cx<'_>, file: &OpenFile, len: usize, at: At) -> Result<Vec<u8>, Stop> {
+    if len <= CLEARED_MAX {
+        let mut data = vec![0; len];
+        let moved = file.ops.read(cx.kernel, file, &mut data, at)?;
+        data.truncate(moved);
+        return Ok(data);
+    }
+    let mut scratch = std::mem::take(&mut cx.kernel.scratch);
+    scratch.resize(scratch.len().max(len), 0);
+    let moved = file.ops.read(cx.kernel, file, &mut scratch[..len], at);
+    let data = moved.map(|moved| scratch[..moved].to_vec());
+    cx.kernel.scratch = scratch;
+    data
 }
 
 /// Writes the caller's buffers. Goes on until all is written, as Linux does for blocking files; a non-blocking one stops

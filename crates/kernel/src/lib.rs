@@ -81,6 +81,8 @@ pub struct Kernel {
     dropped: Vec<FileId>,
     trace: trace::Trace,
     tunables: sysctl::Tunables,
+    /// What long reads read into.
+    scratch: Vec<u8>,
     /// Set by rump_halt: the server ends once the call is answered.
     halting: bool,
 }
@@ -118,6 +120,7 @@ impl Kernel {
             dropped: Vec::new(),
             trace: trace::Trace::default(),
             tunables: sysctl::Tunables::default(),
+            scratch: Vec::new(),
             halting: false,
         })
     }

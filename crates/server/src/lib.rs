@@ -19,6 +19,7 @@ mod session;
 mod sessions;
 mod signals_unsafe;
 mod sitelists;
+mod space;
 pub mod spec;
 mod spin;
 pub mod url;

@@ -8,11 +8,17 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::{HEADER, Header};
 
-/// Frames are gathered into pieces of this size, one sendmsg(2) each.
+/// Frames are gathered into pieces of this size.
 const PIECE: usize = 256 << 10;
 
 /// The most descriptors of one message (`SCM_MAX_FD`, unix(7)).
 pub(crate) const FDS_MAX: usize = 253;
+
+/// Bytes from this length on are sent from where they are.
+const LONG: usize = 8 << 10;
+
+/// Pieces that are sent at once.
+const BATCH: usize = 8;
 
 /// A queue of bytes and descriptors.
 #[derive(Default)]
@@ -27,25 +33,37 @@ struct Piece {
     sent: usize,
     /// Travel with the first byte.
     fds: Vec<OwnedFd>,
+    /// Nothing is appended to it.
+    whole: bool,
 }
 
 impl Outbox {
     /// Appends a frame.
     pub(crate) fn frame(&mut self, header: Header, payload: &[u8]) {
-        self.frame_with(header, payload, Vec::new());
+        self.open(Vec::new()).extend_from_slice(&header.emit(payload.len()));
+        self.open(Vec::new()).extend_from_slice(payload);
+        self.queued += HEADER + payload.len();
     }
 
-    /// As [`Outbox::frame`], with descriptors, at most [`FDS_MAX`].
-    pub(crate) fn frame_with(&mut self, header: Header, payload: &[u8], fds: Vec<OwnedFd>) {
-        let piece = self.piece(fds);
-        piece.bytes.extend_from_slice(&header.emit(payload.len()));
-        piece.bytes.extend_from_slice(payload);
-        self.queued += HEADER + payload.len();
+    /// Appends a frame whose payload is `head` and `rest`, with descriptors, at most [`FDS_MAX`].
+    pub(crate) fn frame_with(&mut self, header: Header, head: &[u8], rest: Vec<Vec<u8>>, fds: Vec<OwnedFd>) {
+        let len = head.len() + rest.iter().map(Vec::len).sum::<usize>();
+        let bytes = self.open(fds);
+        bytes.extend_from_slice(&header.emit(len));
+        bytes.extend_from_slice(head);
+        for part in rest {
+            if part.len() < LONG {
+                self.open(Vec::new()).extend_from_slice(&part);
+            } else {
+                self.pieces.push_back(Piece { bytes: part, whole: true, ..Piece::default() });
+            }
+        }
+        self.queued += HEADER + len;
     }
 
     /// Appends bytes that are no frame (the banner).
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
-        self.piece(Vec::new()).bytes.extend_from_slice(bytes);
+        self.open(Vec::new()).extend_from_slice(bytes);
         self.queued += bytes.len();
     }
 
@@ -59,14 +77,9 @@ impl Outbox {
     /// # Errors
     /// The peer is gone, or what else sendmsg(2) says.
     pub(crate) fn flush(&mut self, stream: &OwnedFd) -> Result<(), Errno> {
-        while let Some(piece) = self.pieces.front_mut() {
-            match piece.send(stream) {
-                Ok(sent) => {
-                    self.queued -= sent;
-                    if piece.sent == piece.bytes.len() {
-                        self.pieces.pop_front();
-                    }
-                }
+        while !self.pieces.is_empty() {
+            match self.send(stream) {
+                Ok(sent) => self.sent(sent),
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
@@ -75,33 +88,55 @@ impl Outbox {
         Ok(())
     }
 
-    fn piece(&mut self, fds: Vec<OwnedFd>) -> &mut Piece {
-        let fresh = !fds.is_empty() || self.pieces.back().is_none_or(|last| last.bytes.len() >= PIECE);
-        if fresh {
+    /// The bytes that new ones go behind; those of a new piece if descriptors begin with them.
+    fn open(&mut self, fds: Vec<OwnedFd>) -> &mut Vec<u8> {
+        let full = |last: &Piece| last.whole || last.bytes.len() >= PIECE;
+        if !fds.is_empty() || self.pieces.back().is_none_or(full) {
             self.pieces.push_back(Piece { fds, ..Piece::default() });
         }
         let last = self.pieces.len() - 1;
-        &mut self.pieces[last]
+        &mut self.pieces[last].bytes
+    }
+
+    /// Sends the first pieces, up to the next one with descriptors.
+    fn send(&self, stream: &OwnedFd) -> Result<usize, Errno> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let Some(first) = self.pieces.front() else { return Ok(0) };
+        if self.pieces.len() == 1 && first.fds.is_empty() {
+            return rustix::net::send(stream, first.rest(), flags);
+        }
+        let fds: Vec<BorrowedFd<'_>> = first.fds.iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+            return Err(Errno::TOOBIG);
+        }
+        let together = self.pieces.iter().skip(1).take(BATCH - 1).take_while(|piece| piece.fds.is_empty());
+        let mut parts = [IoSlice::new(&[]); BATCH];
+        let mut count = 0;
+        for (part, piece) in parts.iter_mut().zip(std::iter::once(first).chain(together)) {
+            *part = IoSlice::new(piece.rest());
+            count += 1;
+        }
+        rustix::net::sendmsg(stream, &parts[..count], &mut control, flags)
+    }
+
+    fn sent(&mut self, mut sent: usize) {
+        self.queued -= sent;
+        while let Some(piece) = self.pieces.front_mut().filter(|_| sent > 0) {
+            let now = sent.min(piece.rest().len());
+            piece.sent += now;
+            sent -= now;
+            piece.fds.clear();
+            if piece.rest().is_empty() {
+                self.pieces.pop_front();
+            }
+        }
     }
 }
 
 impl Piece {
-    fn send(&mut self, stream: &OwnedFd) -> Result<usize, Errno> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let rest = &self.bytes[self.sent..];
-        let sent = if self.fds.is_empty() {
-            rustix::net::send(stream, rest, flags)?
-        } else {
-            let fds: Vec<BorrowedFd<'_>> = self.fds.iter().map(AsFd::as_fd).collect();
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
-            let mut control = SendAncillaryBuffer::new(&mut space);
-            if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
-                return Err(Errno::TOOBIG);
-            }
-            rustix::net::sendmsg(stream, &[IoSlice::new(rest)], &mut control, flags)?
-        };
-        self.fds.clear();
-        self.sent += sent;
-        Ok(sent)
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.sent..]
     }
 }

@@ -9,6 +9,9 @@ use std::os::fd::OwnedFd;
 use wire::call::{File, Segment};
 use wire::{Header, Message, class, kind};
 
+/// Bytes for the caller's memory, by their addresses.
+type Out = Vec<(u64, Vec<u8>)>;
+
 impl Server {
     /// Does all that the kernel has asked for; whether that was anything.
     pub(crate) fn apply_effects(&mut self) -> bool {
@@ -33,7 +36,7 @@ impl Server {
     }
 
     /// Answers a call that the kernel never saw.
-    pub(crate) fn answer(&mut self, call: CallId, result: Result<u64, Errno>, out: &[(u64, Vec<u8>)]) {
+    pub(crate) fn answer(&mut self, call: CallId, result: Result<u64, Errno>, out: Out) {
         if let Some(pending) = self.take_pending(call) {
             self.send_reply(pending, result, out, Vec::new(), Vec::new(), Hint::default());
         }
@@ -46,10 +49,10 @@ impl Server {
         };
         let hint = reply.touched.map(|(file, mask)| self.touched(pending, file, mask)).unwrap_or_default();
         match self.entries(pending, &reply.files) {
-            Ok((entries, fds)) => self.send_reply(pending, reply.result, &reply.out, entries, fds, hint),
+            Ok((entries, fds)) => self.send_reply(pending, reply.result, reply.out, entries, fds, hint),
             Err(errno) => {
                 self.abandon(&reply.files);
-                self.send_reply(pending, Err(errno), &[], Vec::new(), Vec::new(), hint);
+                self.send_reply(pending, Err(errno), Vec::new(), Vec::new(), Vec::new(), hint);
             }
         }
     }
@@ -125,7 +128,7 @@ impl Server {
         &mut self,
         pending: Pending,
         result: Result<u64, Errno>,
-        out: &[(u64, Vec<u8>)],
+        out: Out,
         files: Vec<File>,
         fds: Vec<OwnedFd>,
         hint: Hint,
@@ -142,7 +145,8 @@ impl Server {
             segments: out.iter().map(|(address, bytes)| Segment { address: *address, bytes }).collect(),
         };
         let header = Header { reqno: pending.reqno, class: class::RESP, kind: kind::CALL, word: 0 };
-        session.out.frame_with(header, &reply.emit(), fds);
+        let head = reply.emit_head();
+        session.out.frame_with(header, &head, out.into_iter().map(|(_, bytes)| bytes).collect(), fds);
     }
 
     fn copyin(&mut self, call: CallId, pid: Pid, want: Copyin) {
@@ -163,9 +167,9 @@ impl Server {
 
 impl Session {
     /// Answers a call of plain rump_sp: what it writes goes ahead, in COPYOUTs.
-    fn answer_syscall(&mut self, reqno: u64, result: Result<u64, Errno>, out: &[(u64, Vec<u8>)]) {
+    fn answer_syscall(&mut self, reqno: u64, result: Result<u64, Errno>, out: Out) {
         for (address, bytes) in out {
-            let message = Message::Copyout { address: *address, bytes: bytes.clone() };
+            let message = Message::Copyout { address, bytes };
             self.request(kind::COPYOUT, 0, &message);
         }
         let (error, value) = match result {

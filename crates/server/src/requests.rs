@@ -194,7 +194,7 @@ impl Server {
         if frame.header.word == private::IDENTIFY {
             match self.files.identify(args[0], session.who.uid, &came_along) {
                 Some(file) => args[0] = file.0,
-                None => return self.answer(call_id, Err(Errno::ENOENT), &[]),
+                None => return self.answer(call_id, Err(Errno::ENOENT), Vec::new()),
             }
         }
         if frame.header.word == private::SITES {
@@ -219,7 +219,7 @@ impl Server {
                     self.answer_asker(asker, encoded);
                 }
             }
-            None => self.answer(call, Err(Errno::EINVAL), &[]),
+            None => self.answer(call, Err(Errno::EINVAL), Vec::new()),
         }
     }
 
@@ -231,10 +231,10 @@ impl Server {
     }
 
     fn answer_asker(&mut self, asker: Asker, encoded: Encoded) {
-        let Some(encoded) = encoded else { return self.answer(asker.call, Err(Errno::ENOENT), &[]) };
+        let Some(encoded) = encoded else { return self.answer(asker.call, Err(Errno::ENOENT), Vec::new()) };
         let fits = usize::try_from(asker.len).unwrap_or(usize::MAX).min(encoded.len());
-        let out = [(asker.buf, encoded[..fits].to_vec())];
-        self.answer(asker.call, Ok(encoded.len() as u64), &out);
+        let out = vec![(asker.buf, encoded[..fits].to_vec())];
+        self.answer(asker.call, Ok(encoded.len() as u64), out);
     }
 
     fn cancel(&mut self, id: SessionId, frame: &Frame<&[u8]>) {

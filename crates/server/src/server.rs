@@ -4,9 +4,10 @@ use crate::files::Files;
 use crate::listen::Listener;
 use crate::memory::Memory;
 use crate::prefork::Preforks;
-use crate::session::{Ended, READ_SPACE, Session, SessionId};
+use crate::session::{Ended, Session, SessionId};
 use crate::sessions::Sessions;
 use crate::sitelists::SiteLists;
+use crate::space::Space;
 use crate::spin::Spin;
 use crate::{clock, credentials};
 use foldhash::HashMap;
@@ -63,7 +64,7 @@ pub struct Server {
     last_asker: Option<SessionId>,
     /// Sessions with requests read and not served.
     ready: VecDeque<SessionId>,
-    space: Vec<u8>,
+    space: Space,
 }
 
 /// A call that is not answered yet.
@@ -122,7 +123,7 @@ impl Server {
             to_read: Vec::new(),
             last_asker: None,
             ready: VecDeque::new(),
-            space: vec![0; READ_SPACE],
+            space: Space::default(),
         })
     }
 
@@ -135,7 +136,9 @@ impl Server {
             let looks = self.spin.looks(self.now.mono_ns);
             if looks {
                 // On one core the client needs it to ask.
+                let from = clock::now().mono_ns;
                 rustix::thread::sched_yield();
+                self.spin.yielded(from, clock::now().mono_ns);
             }
             let asked = self.read_sessions(looks);
             let waits = !looks && !asked && self.ready.is_empty();

@@ -1,6 +1,7 @@
 //! One client's connection.
 
 use crate::outbox::Outbox;
+use crate::space::{self, Space};
 use foldhash::HashMap;
 use kernel::{CallId, Copyin, Credentials, Pid};
 use rustix::event::epoll::EventFlags;
@@ -21,8 +22,6 @@ const CALLS_MAX: usize = 8192;
 /// More received descriptors that no frame claims end the session.
 const UNCLAIMED_MAX: usize = 1024;
 
-/// Bytes read at a time.
-pub(crate) const READ_SPACE: usize = 256 << 10;
 /// What is read is copied up to this length, so that a session holds little memory between its requests.
 const SHORT: usize = 8 << 10;
 
@@ -98,14 +97,14 @@ impl Session {
     ///
     /// # Errors
     /// The session is over.
-    pub(crate) fn read(&mut self, space: &mut Vec<u8>) -> Result<(), Ended> {
+    pub(crate) fn read(&mut self, space: &mut Space) -> Result<(), Ended> {
         let mut control = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(crate::outbox::FDS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut control);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
         let begun = !self.decoder.is_empty();
         let room = match begun {
-            true => self.decoder.space(self.decoder.missing().clamp(SHORT, READ_SPACE)),
-            false => space.as_mut_slice(),
+            true => self.decoder.space(self.decoder.missing().clamp(SHORT, space::SIZE)),
+            false => space.next().as_mut_slice(),
         };
         let got = match rustix::net::recvmsg(&self.stream, &mut [IoSliceMut::new(room)], &mut control, flags)
         {
@@ -122,20 +121,17 @@ impl Session {
             0 => return Err(Ended::Eof),
             _ if self.received.len() > UNCLAIMED_MAX => return Err(Ended::Descriptors),
             len if begun => self.decoder.filled(len),
-            len if len <= SHORT => self.decoder.push(&space[..len]),
+            len if len <= SHORT => self.decoder.push(&space.next()[..len]),
             // Too long to be copied: the session keeps the space until it is served.
-            len => self.decoder = Decoder::of(std::mem::replace(space, vec![0; READ_SPACE]), len),
+            len => self.decoder = Decoder::of(space.take(), len),
         }
         Ok(())
     }
 
     /// Lets go of the memory of a long request that was served.
-    pub(crate) fn slim(&mut self, space: &mut Vec<u8>) {
+    pub(crate) fn slim(&mut self, space: &mut Space) {
         if self.decoder.is_empty() && self.decoder.room() > SHORT * 2 {
-            let bytes = std::mem::take(&mut self.decoder).into_bytes();
-            if bytes.len() == READ_SPACE {
-                *space = bytes;
-            }
+            space.give(std::mem::take(&mut self.decoder).into_bytes());
         }
     }
 

@@ -10,11 +10,28 @@ const APART_NS: u64 = 200_000;
 /// So many close requests in a row begin it.
 const IN_A_ROW: u32 = 8;
 
+/// A yield that takes so long gave the core to somebody else for a whole
+/// time slice. Who sleeps is woken at once.
+const CROWDED_NS: u64 = 200_000;
+/// It is not looked for so long then, and twice as long each time that it is no better.
+const CROWDED_FOR_NS: u64 = 100_000_000;
+const CROWDED_FOR_MAX_NS: u64 = 10_000_000_000;
+
 /// Whether requests keep coming.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Spin {
     last_ns: u64,
     close: u32,
+    /// Others need the core until then.
+    crowded_until_ns: u64,
+    /// How long it is not looked the next time.
+    crowded_for_ns: u64,
+}
+
+impl Default for Spin {
+    fn default() -> Self {
+        Self { last_ns: 0, close: 0, crowded_until_ns: 0, crowded_for_ns: CROWDED_FOR_NS }
+    }
 }
 
 impl Spin {
@@ -25,9 +42,21 @@ impl Spin {
         self.last_ns = now_ns;
     }
 
+    /// The core was yielded between these times.
+    pub(crate) fn yielded(&mut self, from_ns: u64, now_ns: u64) {
+        if now_ns.saturating_sub(from_ns) > CROWDED_NS {
+            self.crowded_until_ns = now_ns.saturating_add(self.crowded_for_ns);
+            self.crowded_for_ns = (self.crowded_for_ns * 2).min(CROWDED_FOR_MAX_NS);
+        } else {
+            self.crowded_for_ns = (self.crowded_for_ns - self.crowded_for_ns / 1024).max(CROWDED_FOR_NS);
+        }
+    }
+
     /// Whether to look again rather than sleep.
     pub(crate) fn looks(&self, now_ns: u64) -> bool {
-        self.close == IN_A_ROW && now_ns.saturating_sub(self.last_ns) < LOOK_NS
+        self.close == IN_A_ROW
+            && now_ns.saturating_sub(self.last_ns) < LOOK_NS
+            && now_ns >= self.crowded_until_ns
     }
 }
 
@@ -49,5 +78,20 @@ mod tests {
         now += 10 * APART_NS;
         spin.worked(now);
         assert!(!spin.looks(now), "a pause ends it");
+    }
+
+    #[test]
+    fn not_while_others_need_the_core() {
+        let mut spin = Spin::default();
+        let now = 1 << 40;
+        (0..20).for_each(|n| spin.worked(now + n));
+        spin.yielded(now, now + CROWDED_NS);
+        assert!(spin.looks(now + CROWDED_NS / 4), "some turns take long");
+        spin.yielded(now, now + CROWDED_NS + 1);
+        let later = now + CROWDED_NS + CROWDED_FOR_NS;
+        spin.worked(later);
+        assert!(!spin.looks(later));
+        (2..20).for_each(|n| spin.worked(later + n));
+        assert!(spin.looks(later + 20));
     }
 }

@@ -107,8 +107,16 @@ impl<'a> Reply<'a> {
     /// The payload.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
-        let data: usize = self.segments.iter().map(|segment| 16 + segment.bytes.len()).sum();
-        let mut bytes = Vec::with_capacity(REPLY_FIXED + self.files.len() * FILE + data);
+        let mut bytes = self.emit_head();
+        self.segments.iter().for_each(|segment| bytes.extend_from_slice(segment.bytes));
+        bytes
+    }
+
+    /// The payload up to the segments' bytes, which follow one behind the other.
+    #[must_use]
+    pub fn emit_head(&self) -> Vec<u8> {
+        let mut bytes =
+            Vec::with_capacity(REPLY_FIXED + self.files.len() * FILE + self.segments.len() * 16);
         bytes.extend_from_slice(&self.result.to_le_bytes());
         for count in [self.files.len(), self.segments.len()] {
             bytes.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
@@ -120,7 +128,6 @@ impl<'a> Reply<'a> {
             bytes.extend_from_slice(&segment.address.to_le_bytes());
             bytes.extend_from_slice(&(segment.bytes.len() as u64).to_le_bytes());
         }
-        self.segments.iter().for_each(|segment| bytes.extend_from_slice(segment.bytes));
         bytes
     }
 }

@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 /// The longest frame, header included.
 pub const LENGTH_MAX: u64 = 64 << 20;
 
+/// More memory than this is not kept for the next frame.
+const KEPT_MAX: usize = 2 << 20;
+
 /// Cuts a stream into frames, whatever pieces it arrives in. Holds no more than has arrived and room for the next piece.
 #[derive(Debug)]
 pub struct Decoder {
@@ -42,6 +45,9 @@ impl Decoder {
 
     /// Room for at least `room` bytes to arrive in; [`Decoder::filled`] says how many have.
     pub fn space(&mut self, room: usize) -> &mut [u8] {
+        if self.is_empty() && self.bytes.len() > KEPT_MAX {
+            *self = Self::new(self.longest);
+        }
         if self.done > 0 {
             self.bytes.copy_within(self.done..self.end, 0);
             self.end -= self.done;

@@ -84,7 +84,12 @@ impl Buffers {
     }
 
     /// Writes `data` from byte `skip` on.
-    pub(crate) fn scatter(&self, cx: &mut Cx<'_>, mut skip: u64, mut data: &[u8]) {
+    pub(crate) fn scatter(&self, cx: &mut Cx<'_>, mut skip: u64, data: Vec<u8>) {
+        let (addr, room) = self.locate(skip);
+        if data.len() as u64 <= room {
+            return cx.call.mem.write(addr, data);
+        }
+        let mut data = data.as_slice();
         while !data.is_empty() {
             let (addr, room) = self.locate(skip);
             let len = data.len().min(usize::try_from(room).unwrap_or(usize::MAX));

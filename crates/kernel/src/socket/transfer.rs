@@ -114,7 +114,7 @@ fn nonblock(file: &OpenFile, flags: u32) -> bool {
     file.nonblock() || flags & MSG_DONTWAIT != 0
 }
 
-/// Receives into `buffers`; answers the call's value and the last piece that came. With `MSG_WAITALL` a blocking
+/// Receives into `buffers`; answers the call's value and the last piece that came, without its bytes. With `MSG_WAITALL` a blocking
 /// call goes on until the buffers are full.
 ///
 /// # Errors
@@ -137,14 +137,18 @@ pub(crate) fn receive(
         let done = if collect { cx.call.progress as u64 } else { 0 };
         let len = usize::try_from((whole - done).min(PIECE_MAX)).unwrap_or(0);
         let got = socket.receive(cx.kernel, file, len, flags);
-        let got = match cx.or_wait(file, Direction::Receive, nonblock(file, flags), got) {
+        let mut got = match cx.or_wait(file, Direction::Receive, nonblock(file, flags), got) {
             Ok(got) => got,
             Err(Stop::Errno(_)) if done > 0 => return Ok((done, Incoming::default())),
             Err(stop) => return Err(stop),
         };
-        buffers.scatter(cx, done, &got.data);
+        let value = value(stream, flags, &got);
+        if !stream && got.full_len > got.data.len() {
+            got.flags |= MSG_TRUNC;
+        }
+        buffers.scatter(cx, done, std::mem::take(&mut got.data));
         if !collect {
-            return Ok((value(stream, flags, &got), got));
+            return Ok((value, got));
         }
         cx.call.progress += got.full_len;
         if got.full_len == 0 || cx.call.progress as u64 >= whole || !got.control.is_empty() {
@@ -165,10 +169,7 @@ fn value(stream: bool, flags: u32, got: &Incoming) -> u64 {
 /// As recvmsg(2).
 pub(crate) fn receive_message(cx: &mut Cx<'_>, file: &OpenFile, header: &Header, flags: u32) -> Answer {
     let (value, got) = receive(cx, file, &header.buffers, flags)?;
-    let mut found = got.flags | (flags & MSG_CMSG_CLOEXEC);
-    if of(file)?.keeps_boundaries() && got.full_len > got.data.len() {
-        found |= MSG_TRUNC;
-    }
+    let found = got.flags | (flags & MSG_CMSG_CLOEXEC);
     let (controllen, truncated) = control::put(cx, header, got.control, flags);
     header.put_found(cx, &got.from.unwrap_or_default(), controllen, found | truncated);
     Ok(value)
