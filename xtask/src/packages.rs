@@ -20,6 +20,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("setpriv", "util-linux"),
     ("getfattr", "attr"),
     ("ss", "iproute2"),
+    ("sysctl", "procps"),
+    ("netstat", "net-tools"),
 ];
 
 /// Installs what is missing, as root; otherwise says what is missing.

@@ -46,6 +46,9 @@ private! {
     TRACE "rump_trace" &[Arg::Buf(Dir::Out, Len::Arg(1)), Arg::Size];
     /// `rump_halt()`: ends the server once this is answered. `EPERM` unless root in the rump kernel.
     HALT "rump_halt" &[];
+    /// `rump_mounts(prefix, len, list, flags)`: opens the list of mounts as a program sees it whose paths of this kernel begin with
+    /// `prefix`. `list` is 0 for the form of proc_pid_mounts(5), 1 for that of proc_pid_mountinfo(5); `flags` are open(2)'s.
+    MOUNTS "rump_mounts" &[Arg::Buf(Dir::In, Len::Arg(1)), Arg::Size, Arg::Int, Arg::Flags];
 }
 
 /// What `rump_info` can tell.

@@ -2,6 +2,7 @@
 //! entering compiled code.
 
 use crate::config::Config;
+use crate::named;
 use abi::nr;
 use abi::table::{Route, lookup};
 use intercept::Interest;
@@ -30,7 +31,7 @@ pub fn of(config: &Config, number: u32) -> Interest {
 
 /// Without a prefix no directory of the rump kernel can be reached, so no working directory lies there.
 fn has_no_paths(config: &Config) -> bool {
-    config.path.is_none() && config.blankets.is_empty() && !config.sysctl
+    config.path.is_none() && config.blankets.is_empty() && !named::any(config)
 }
 
 #[cfg(test)]
@@ -47,8 +48,9 @@ mod tests {
         assert_eq!(of("path=/rump", 100_000), Interest::Never);
         assert_eq!(of("path=/rump", nr::READ), Interest::IfMarked(0));
         assert_eq!(of("path=/rump", nr::OPENAT), Interest::Always);
-        assert_eq!(of("socket=inet", nr::OPENAT), Interest::IfMarked(0));
-        assert_eq!(of("socket=inet", nr::RENAME), Interest::Never);
+        assert_eq!(of("socket=key", nr::OPENAT), Interest::IfMarked(0));
+        assert_eq!(of("socket=key", nr::RENAME), Interest::Never);
+        assert_eq!(of("socket=inet", nr::OPENAT), Interest::Always, "/proc/net");
         assert_eq!(of("socket=inet", nr::SOCKET), Interest::Always);
         assert_eq!(of("path=/rump", nr::SOCKET), Interest::Never);
         assert_eq!(of("socket=inet", nr::IO_URING_SETUP), Interest::Always);

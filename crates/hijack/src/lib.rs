@@ -16,6 +16,7 @@ pub mod exec;
 pub mod fds;
 pub mod interest;
 pub mod live;
+mod named;
 mod newfd;
 mod owner;
 pub mod path;

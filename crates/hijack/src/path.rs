@@ -2,10 +2,8 @@
 //! (rumphijack(3)).
 
 use crate::config::Config;
+use crate::named;
 use alloc::vec::Vec;
-
-/// What `sysctl=yes` makes the rump kernel's.
-const PROC_SYS: &[u8] = b"/proc/sys";
 
 /// The kernel that a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +27,7 @@ pub enum RumpPath {
 #[must_use]
 pub fn decides(config: &Config) -> usize {
     let prefixes = config.path.iter().chain(&config.blankets).map(Vec::len);
-    prefixes.chain([PROC_SYS.len()]).max().unwrap_or_default() + 1
+    prefixes.max().map_or(0, |longest| longest + 1).max(named::decides())
 }
 
 /// Decides about an absolute path, of which only its first [`decides`] bytes need be given; `None` for a relative one, which goes where its directory is.
@@ -42,8 +40,11 @@ pub fn absolute(config: &Config, path: &[u8]) -> Option<Owner> {
         return Some(Owner::Rump(cut));
     }
     let blanketed = config.blankets.iter().any(|prefix| path.starts_with(prefix));
-    let sysctl = config.sysctl && is_below(PROC_SYS, path);
-    Some(if blanketed || sysctl { Owner::Rump(RumpPath::From(0)) } else { Owner::Host })
+    Some(if blanketed || named::is_rumps(config, path) {
+        Owner::Rump(RumpPath::From(0))
+    } else {
+        Owner::Host
+    })
 }
 
 /// How a directory of the rump kernel is shown to the program: with the prefix put back, or bare where there
@@ -69,10 +70,6 @@ fn under(prefix: &[u8], path: &[u8]) -> Option<RumpPath> {
         Some(b'/') => Some(RumpPath::From(prefix.len())),
         Some(_) => None,
     }
-}
-
-fn is_below(directory: &[u8], path: &[u8]) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl Stack {
     pub(crate) fn report_sockets(&self) -> Vec<SocketInfo> {
         let held = self.sockets.iter().map(|(key, socket)| self.socket_info(key, socket));
         let orphans = self.connections.iter().filter_map(|(_, connection)| match connection.owner {
-            Owner::Orphan | Owner::HalfOpen(_) => Some(connection_info(None, connection)),
+            Owner::Orphan | Owner::HalfOpen(_) | Owner::Queued(_) => Some(connection_info(None, connection)),
             _ => None,
         });
         let time_waits = self.flows.iter().filter_map(|(flow, entry)| match entry {

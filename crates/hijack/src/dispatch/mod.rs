@@ -13,6 +13,7 @@ mod handle;
 mod inotify;
 mod message;
 mod mmap;
+mod mounts;
 mod pidfd;
 mod poll;
 mod reopen;

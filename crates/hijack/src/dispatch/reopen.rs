@@ -4,7 +4,7 @@
 //! of a file that it must not follow links to (fchmodat(3), `AT_SYMLINK_NOFOLLOW`), would change the socket's. An
 //! opening program gets a copy of the descriptor, which shares its position, where Linux would open the file anew.
 
-use super::{Answer, Call, Verdict, row_of};
+use super::{Answer, Call, Verdict, mounts, row_of};
 use crate::Hijack;
 use crate::config::decimal;
 use crate::fds::{Entry, Kind};
@@ -17,11 +17,17 @@ use abi::raw::general::{AT_EMPTY_PATH, F_DUPFD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_TR
 const NAME_MAX: usize = 32;
 
 pub(super) fn open<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    if let Some(verdict) = mounts::open(h, call.args[0], call.args[1]) {
+        return verdict;
+    }
     let verdict = h.by_path((row_of(call.nr)?, call), 0);
     if verdict == Ok(Answer::Host) { by_name(h, call.args[0], call.args[1]) } else { verdict }
 }
 
 pub(super) fn openat<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    if let Some(verdict) = mounts::open(h, call.args[1], call.args[2]) {
+        return verdict;
+    }
     let verdict = h.at((row_of(call.nr)?, call), 0, 1);
     if verdict == Ok(Answer::Host) { by_name(h, call.args[1], call.args[2]) } else { verdict }
 }

@@ -1,6 +1,6 @@
 //! What there is in /proc: one row per file.
 
-use super::text::{mounts, system, task};
+use super::text::{mounts, net, snmp, system, task};
 use crate::Kernel;
 use crate::process::Process;
 use crate::sysctl;
@@ -30,6 +30,18 @@ pub(super) const KERNEL: &[Row] = &[
     ("filesystems", 0o444, Content::Text(system::filesystems)),
     ("meminfo", 0o444, Content::Text(system::meminfo)),
     ("mounts", 0o777, Content::Link("self/mounts")),
+    ("net/arp", 0o444, Content::Text(net::arp)),
+    ("net/dev", 0o444, Content::Text(net::dev)),
+    ("net/if_inet6", 0o444, Content::Text(net::if_inet6)),
+    ("net/route", 0o444, Content::Text(net::route)),
+    ("net/snmp", 0o444, Content::Text(snmp::snmp)),
+    ("net/sockstat", 0o444, Content::Text(net::sockstat)),
+    ("net/sockstat6", 0o444, Content::Text(net::sockstat6)),
+    ("net/tcp", 0o444, Content::Text(net::tcp)),
+    ("net/tcp6", 0o444, Content::Text(net::tcp6)),
+    ("net/udp", 0o444, Content::Text(net::udp)),
+    ("net/udp6", 0o444, Content::Text(net::udp6)),
+    ("net/unix", 0o444, Content::Text(net::unix)),
     ("self", 0o777, Content::Current),
     ("stat", 0o444, Content::Text(system::stat)),
     ("uptime", 0o444, Content::Text(system::uptime)),
@@ -45,8 +57,9 @@ pub(super) fn sysctls() -> impl Iterator<Item = Row> {
 pub(super) const TASK: &[Row] = &[
     ("cmdline", 0o444, Content::OfTask(task::cmdline)),
     ("comm", 0o444, Content::OfTask(task::comm)),
-    ("mountinfo", 0o444, Content::OfTask(mounts::mountinfo)),
-    ("mounts", 0o444, Content::OfTask(mounts::mounts)),
+    ("mountinfo", 0o444, Content::OfTask(|k, process| mounts::mountinfo(k, process, b""))),
+    ("mounts", 0o444, Content::OfTask(|k, process| mounts::mounts(k, process, b""))),
+    ("net", 0o777, Content::Link("../net")),
     ("stat", 0o444, Content::OfTask(task::stat)),
     ("status", 0o444, Content::OfTask(task::status)),
 ];

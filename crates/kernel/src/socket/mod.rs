@@ -8,6 +8,7 @@ mod ancillary;
 mod common;
 pub(crate) mod control;
 mod inet;
+pub(crate) mod inventory;
 mod ioctl;
 pub(crate) mod message;
 mod netlink;

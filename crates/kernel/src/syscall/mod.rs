@@ -152,6 +152,7 @@ handlers! {
     abi::private::IDENTIFY => rump_identify;
     abi::private::INFO => rump_info;
     abi::private::MAPFD => rump_mapfd;
+    abi::private::MOUNTS => rump_mounts;
     abi::private::TRACE => rump_trace;
     abi::private::WATCH => rump_watch;
 }

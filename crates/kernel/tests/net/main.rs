@@ -11,6 +11,7 @@ mod script;
 mod descriptor;
 mod hostile;
 mod interface;
+mod lists;
 mod network;
 mod option;
 mod pipe;

@@ -1,5 +1,7 @@
 //! The text of files in /proc.
 
 pub(crate) mod mounts;
+pub(super) mod net;
+pub(super) mod snmp;
 pub(super) mod system;
 pub(super) mod task;

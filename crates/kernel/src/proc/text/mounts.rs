@@ -5,19 +5,19 @@ use crate::process::Process;
 use std::fmt::Write;
 use vfs::MountInfo;
 
-/// /proc/PID/mounts.
-pub(crate) fn mounts(k: &Kernel, process: &Process) -> Vec<u8> {
+/// /proc/PID/mounts, with `prefix` before each directory.
+pub(crate) fn mounts(k: &Kernel, process: &Process, prefix: &[u8]) -> Vec<u8> {
     lines(k, process, |text, mount| {
-        let (source, point) = (escaped(mount.source.as_bytes()), escaped(&mount.point));
+        let (source, point) = (escaped(mount.source.as_bytes()), shown(prefix, &mount.point));
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{source} {point} {} rw 0 0", mount.kind);
     })
 }
 
-/// /proc/PID/mountinfo.
-pub(crate) fn mountinfo(k: &Kernel, process: &Process) -> Vec<u8> {
+/// /proc/PID/mountinfo, likewise.
+pub(crate) fn mountinfo(k: &Kernel, process: &Process, prefix: &[u8]) -> Vec<u8> {
     lines(k, process, |text, mount| {
-        let (source, point) = (escaped(mount.source.as_bytes()), escaped(&mount.point));
+        let (source, point) = (escaped(mount.source.as_bytes()), shown(prefix, &mount.point));
         let (major, minor) =
             ((mount.dev >> 8) & 0xfff, (mount.dev & 0xff) | ((mount.dev >> 12) & 0xfff_ff00));
         let _ = writeln!(
@@ -34,6 +34,17 @@ fn lines(k: &Kernel, process: &Process, line: impl Fn(&mut String, &MountInfo)) 
         line(&mut text, &mount);
     }
     text.into_bytes()
+}
+
+/// A directory as a program writes it whose paths of this kernel begin with `prefix`: the root is the prefix alone, and a prefix of
+/// slashes ends where the directory begins (rumphijack(3)).
+fn shown(prefix: &[u8], point: &[u8]) -> String {
+    let point = match point {
+        b"/" if !prefix.is_empty() => b"",
+        [b'/', rest @ ..] if prefix.ends_with(b"/") => rest,
+        _ => point,
+    };
+    escaped(&[prefix, point].concat())
 }
 
 /// Blanks, tabs, newlines and backslashes as octal numbers (getmntent(3)); bytes that are no text likewise.
@@ -53,6 +64,15 @@ pub(crate) fn escaped(name: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directories_as_programs_write_them() {
+        assert_eq!(shown(b"", b"/"), "/");
+        assert_eq!(shown(b"/rump", b"/"), "/rump");
+        assert_eq!(shown(b"/rump", b"/a b"), "/rump/a\\040b");
+        assert_eq!(shown(b"//", b"/"), "//");
+        assert_eq!(shown(b"//", b"/a"), "//a");
+    }
 
     #[test]
     fn what_would_break_a_line_is_escaped() {

@@ -1,7 +1,8 @@
-//! `AF_NETLINK` sockets of `NETLINK_ROUTE` (netlink(7), rtnetlink(7)): what getifaddrs(3), getaddrinfo(3) and
-//! if_nameindex(3) ask. Links, addresses and routes can be listed; changing them is refused, and there are no
+//! `AF_NETLINK` sockets (netlink(7)): of `NETLINK_SOCK_DIAG`, what ss(8) asks, and of `NETLINK_ROUTE` (rtnetlink(7)), what
+//! getifaddrs(3), getaddrinfo(3) and if_nameindex(3) ask. Links, addresses and routes can be listed; changing them is refused, and there are no
 //! notifications.
 
+mod diag;
 mod route;
 mod wire;
 
@@ -35,6 +36,8 @@ pub(crate) struct Netlink {
 impl Netlink {
     /// `NETLINK_ROUTE`.
     pub(crate) const ROUTE: u32 = 0;
+    /// `NETLINK_SOCK_DIAG`.
+    pub(crate) const SOCK_DIAG: u32 = 4;
 
     /// socket(2); its readiness changes with `object`.
     pub(crate) fn new(common: Common, object: ObjectId) -> Self {
@@ -118,7 +121,10 @@ impl Socket for Netlink {
         }
         let root = k.caller_credentials().uid == 0;
         for request in wire::requests(message.data) {
-            let answers = route::answer(&k.net.stack, request, self.port.get(), root);
+            let answers = match self.common.protocol {
+                Self::SOCK_DIAG => diag::answer(k, request, self.port.get()),
+                _ => route::answer(&k.net.stack, request, self.port.get(), root),
+            };
             self.answers.borrow_mut().extend(answers);
         }
         k.wake(self.object);
@@ -159,7 +165,8 @@ impl Socket for Netlink {
     }
 
     fn summary(&self, _k: &Kernel) -> Summary {
-        let local = format!("rtnl:{}", self.port.get());
+        let name = if self.common.protocol == Self::SOCK_DIAG { "tcpdiag" } else { "rtnl" };
+        let local = format!("{name}:{}", self.port.get());
         Summary { protocol: "nl", state: "UNCONN", local, foreign: "*".to_owned() }
     }
 }

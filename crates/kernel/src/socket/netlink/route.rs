@@ -68,7 +68,7 @@ pub(super) fn answer(stack: &Stack, request: Request<'_>, port: u32, root: bool)
 }
 
 /// As many messages in each datagram as fit.
-fn gathered(messages: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+pub(super) fn gathered(messages: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let mut datagrams: Vec<Vec<u8>> = Vec::new();
     for message in messages {
         match datagrams.last_mut() {

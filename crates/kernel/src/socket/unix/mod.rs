@@ -2,9 +2,11 @@
 
 mod connection;
 mod name;
+mod report;
 mod table;
 mod transfer;
 
+pub(crate) use report::UnixSocket;
 pub(crate) use table::Table;
 
 use crate::Kernel;

@@ -171,6 +171,10 @@ impl Table {
         id
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.ends.values()
+    }
+
     /// # Errors
     /// `ECONNREFUSED`: it is gone.
     pub(super) fn get(&self, id: UnixId) -> Result<&Endpoint, Errno> {

@@ -1,0 +1,190 @@
+//! /proc/net (proc_pid_net(5)).
+
+use crate::Kernel;
+use crate::socket::inventory::{InetSocket, TCP_ESTABLISHED, TCP_LISTEN};
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+use tcpip::{Domain, Protocol};
+
+/// `SO_ACCEPTCON`: the socket listens.
+const ACCEPTS: u32 = 0x1_0000;
+/// `SS_UNCONNECTED`, `SS_CONNECTED`.
+const UNCONNECTED: u8 = 1;
+const CONNECTED: u8 = 3;
+
+pub(crate) fn tcp(k: &Kernel) -> String {
+    inet(&k.inet_sockets(Protocol::Tcp, Domain::Inet), TCP_HEAD, "", TCP_LINE)
+}
+
+pub(crate) fn tcp6(k: &Kernel) -> String {
+    inet(&k.inet_sockets(Protocol::Tcp, Domain::Inet6), TCP6_HEAD, "", 0)
+}
+
+pub(crate) fn udp(k: &Kernel) -> String {
+    inet(&k.inet_sockets(Protocol::Udp, Domain::Inet), UDP_HEAD, " 2 0000000000000000 0", UDP_LINE)
+}
+
+pub(crate) fn udp6(k: &Kernel) -> String {
+    inet(&k.inet_sockets(Protocol::Udp, Domain::Inet6), UDP6_HEAD, " 2 0000000000000000 0", 0)
+}
+
+const TCP_HEAD: &str =
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
+const TCP6_HEAD: &str = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr \
+                         tm->when retrnsmt   uid  timeout inode";
+const UDP_HEAD: &str = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode \
+                        ref pointer drops";
+const UDP6_HEAD: &str = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr \
+                         tm->when retrnsmt   uid  timeout inode ref pointer drops";
+/// Lines of /proc/net/tcp and udp are padded (net/ipv4/tcp_ipv4.c, `TMPSZ`).
+const TCP_LINE: usize = 149;
+const UDP_LINE: usize = 127;
+
+fn inet(sockets: &[InetSocket], head: &str, tail: &str, width: usize) -> String {
+    let mut text = format!("{head:width$}\n");
+    for (at, socket) in sockets.iter().enumerate() {
+        let (local, remote) = (end(socket.info.local), end(socket.info.remote));
+        // A listener's backlog is no queue of bytes.
+        let sent = if socket.state == TCP_LISTEN { 0 } else { socket.info.send_queue };
+        let line = format!(
+            "{at:4}: {local} {remote} {:02X} {sent:08X}:{:08X} 00:00000000 00000000 {:5}        0 {}{tail}",
+            socket.state, socket.info.recv_queue, socket.uid, socket.inode
+        );
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{line:width$}");
+    }
+    text
+}
+
+/// Address and port: each word of the address as a number of this machine, as Linux prints it.
+fn end(addr: SocketAddr) -> String {
+    let mut text = String::new();
+    let bytes = match addr.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    for word in bytes.as_chunks::<4>().0 {
+        let _ = write!(text, "{:08X}", u32::from_ne_bytes(*word));
+    }
+    let _ = write!(text, ":{:04X}", addr.port());
+    text
+}
+
+pub(crate) fn unix(k: &Kernel) -> String {
+    let mut text = String::from("Num       RefCount Protocol Flags    Type St Inode Path\n");
+    for socket in k.unix_sockets() {
+        let flags = if socket.state == TCP_LISTEN { ACCEPTS } else { 0 };
+        let state = if socket.state == TCP_ESTABLISHED { CONNECTED } else { UNCONNECTED };
+        let _ = write!(
+            text,
+            "0000000000000000: 00000002 00000000 {flags:08X} {:04X} {state:02X} {:5}",
+            socket.kind, socket.inode
+        );
+        if !socket.name.is_empty() {
+            // Abstract names are shown with an @ for each NUL.
+            let name = String::from_utf8_lossy(&socket.name).replace('\0', "@").replace('\n', "?");
+            let _ = write!(text, " {name}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The stack keeps no count per interface.
+pub(crate) fn dev(k: &Kernel) -> String {
+    let mut text = String::from(
+        "Inter-|   Receive                                                |  Transmit\n \
+         face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier \
+         compressed\n",
+    );
+    for link in k.net.stack.links() {
+        let receive = "       0       0    0    0    0     0          0         0";
+        let transmit = "        0       0    0    0    0     0       0          0";
+        let _ = writeln!(text, "{:>6}: {}{transmit}", link.name, receive.trim_start_matches(' '));
+    }
+    text
+}
+
+/// Routes to the networks of the links; lo's are in a table that is not shown here (`RT_TABLE_LOCAL`).
+pub(crate) fn route(k: &Kernel) -> String {
+    const WIDTH: usize = 127;
+    const RTF_UP: u32 = 1;
+    let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
+    let mut text = format!("{head:WIDTH$}\n");
+    for link in k.net.stack.links().iter().filter(|link| !link.loopback) {
+        for (addr, prefix) in &link.addrs {
+            let IpAddr::V4(addr) = addr else { continue };
+            let mask = u32::MAX.checked_shl(32 - u32::from(*prefix)).unwrap_or(0);
+            let number = |bits: u32| u32::from_ne_bytes(bits.to_be_bytes());
+            let line = format!(
+                "{}\t{:08X}\t00000000\t{RTF_UP:04X}\t0\t0\t0\t{:08X}\t0\t0\t0",
+                link.name,
+                number(addr.to_bits() & mask),
+                number(mask)
+            );
+            let _ = writeln!(text, "{line:WIDTH$}");
+        }
+    }
+    text
+}
+
+/// Nobody is resolved: links are point-to-point.
+pub(crate) fn arp(_: &Kernel) -> String {
+    "IP address       HW type     Flags       HW address            Mask     Device\n".into()
+}
+
+pub(crate) fn if_inet6(k: &Kernel) -> String {
+    const SCOPE_HOST: u8 = 0x10;
+    const SCOPE_LINK: u8 = 0x20;
+    /// `IFA_F_PERMANENT`
+    const PERMANENT: u8 = 0x80;
+    let mut text = String::new();
+    for link in k.net.stack.links() {
+        for (addr, prefix) in &link.addrs {
+            let IpAddr::V6(addr) = addr else { continue };
+            let scope = match addr {
+                addr if addr.is_loopback() => SCOPE_HOST,
+                addr if addr.is_unicast_link_local() => SCOPE_LINK,
+                _ => 0,
+            };
+            let digits = addr.to_bits();
+            let _ = writeln!(
+                text,
+                "{digits:032x} {:02x} {prefix:02x} {scope:02x} {PERMANENT:02x} {:>8}",
+                link.id.index(),
+                link.name
+            );
+        }
+    }
+    text
+}
+
+pub(crate) fn sockstat(k: &Kernel) -> String {
+    let tcp = k.inet_sockets(Protocol::Tcp, Domain::Inet);
+    let tcp6 = k.inet_sockets(Protocol::Tcp, Domain::Inet6);
+    let waiting = tcp.iter().chain(&tcp6).filter(|socket| socket.info.state == "TIME-WAIT").count();
+    // Those that a listener holds have no inode either, but are not being closed.
+    let closing = |socket: &&InetSocket| {
+        ["FIN-WAIT-1", "FIN-WAIT-2", "LAST-ACK", "CLOSING"].contains(&socket.info.state)
+    };
+    let orphans = tcp.iter().chain(&tcp6).filter(|socket| socket.inode == 0).filter(closing).count();
+    let held = |sockets: &[InetSocket]| sockets.iter().filter(|socket| socket.inode != 0).count();
+    format!(
+        "sockets: used {}\nTCP: inuse {} orphan {orphans} tw {waiting} alloc {} mem 0\nUDP: inuse {} mem 0\n\
+         UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
+        k.sockets_used(),
+        held(&tcp),
+        held(&tcp) + held(&tcp6),
+        held(&k.inet_sockets(Protocol::Udp, Domain::Inet)),
+    )
+}
+
+pub(crate) fn sockstat6(k: &Kernel) -> String {
+    let held =
+        |protocol| k.inet_sockets(protocol, Domain::Inet6).iter().filter(|socket| socket.inode != 0).count();
+    format!(
+        "TCP6: inuse {}\nUDP6: inuse {}\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n",
+        held(Protocol::Tcp),
+        held(Protocol::Udp)
+    )
+}

@@ -1,0 +1,106 @@
+//! /proc, /proc/sys, the list of mounts and the lists of sockets, through the programs that read them.
+
+use e2e::{Background, Server, run};
+use std::process::Command;
+
+fn with(server: &Server, rumphijack: &str, program: &str) -> Command {
+    let mut command = server.hijacked(program);
+    command.env("RUMPHIJACK", rumphijack);
+    command
+}
+
+#[test]
+fn proc_of_the_rump_kernel() {
+    let server = Server::start();
+    let cat = |path: &str| run(server.hijacked("cat").arg(path)).success();
+    assert!(cat("/rump/proc/version").starts_with("Linux version "));
+    assert_eq!(cat("/rump/proc/self/comm"), "cat\n");
+    assert!(cat("/rump/proc/meminfo").starts_with("MemTotal:"));
+    let listing = run(server.hijacked("ls").arg("/rump/proc")).success();
+    for name in ["filesystems", "self", "sys", "uptime"] {
+        assert!(listing.lines().any(|line| line == name), "{listing}");
+    }
+    let output = run(server.hijacked("find").args(["/rump/proc", "-type", "f", "-exec", "cat", "{}", "+"]));
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "every file can be read");
+}
+
+#[test]
+fn sysctl_yes() {
+    let server = Server::start();
+    let sysctl = |args: &[&str]| run(with(&server, "path=/rump,sysctl=yes", "sysctl").args(args));
+    assert_eq!(sysctl(&["-n", "kernel.hostname"]).success(), "rump\n");
+    let all = sysctl(&["-a"]);
+    assert_eq!(all.stderr, "");
+    let mut names: Vec<&str> = all.stdout.lines().filter_map(|line| line.split(" = ").next()).collect();
+    names.sort_unstable();
+    let expected: Vec<String> = kernel::sysctl_docs().into_iter().map(|doc| doc.name).collect();
+    assert_eq!(names, expected, "the rump kernel's tree and nothing else");
+    assert_eq!(sysctl(&["-w", "kernel.hostname=left"]).success(), "kernel.hostname = left\n");
+    assert_eq!(sysctl(&["-w", "net.ipv4.ip_local_port_range=2000 2001"]).status, 0);
+    let refused = sysctl(&["-w", "net.ipv4.ip_default_ttl=256"]);
+    assert!(refused.status != 0 && refused.stderr.contains("Invalid argument"), "{}", refused.stderr);
+    let script = "echo 99 > /proc/sys/net/ipv4/ip_default_ttl; cat /proc/sys/net/ipv4/ip_default_ttl; cd /proc/sys/kernel; \
+                  cat hostname; test -d /proc/self && cat /rump/proc/sys/fs/mount-max";
+    let output = run(with(&server, "path=/rump,sysctl=yes", "sh").args(["-ec", script])).success();
+    assert_eq!(output, "99\nleft\n100000\n");
+    let host = run(with(&server, "path=/rump,sysctl=no", "cat").arg("/proc/sys/kernel/hostname")).success();
+    assert_ne!(host, "left\n", "without sysctl=yes it is the host's");
+}
+
+#[test]
+fn getvfsstat() {
+    let server = Server::start();
+    let hijack = "path=/rump,vfs=getvfsstat";
+    let sh = |script: &str| run(with(&server, hijack, "sh").args(["-ec", script])).success();
+    let _ = sh("mkdir '/rump/mnt x' && mount -t tmpfs -o size=8m mine '/rump/mnt x'");
+    assert_eq!(
+        run(with(&server, hijack, "cat").arg("/proc/mounts")).success(),
+        "rootfs /rump tmpfs rw 0 0\nproc /rump/proc proc rw 0 0\nmine /rump/mnt\\040x tmpfs rw 0 0\n"
+    );
+    let df = run(with(&server, hijack, "df").args(["-k", "--output=source,fstype,size,target"])).success();
+    let lines: Vec<Vec<&str>> = df.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        lines[1..],
+        [vec!["rootfs", "tmpfs", "1048576", "/rump"], vec!["mine", "tmpfs", "8192", "/rump/mnt", "x"],]
+    );
+    let findmnt = run(with(&server, hijack, "findmnt").args(["-rno", "SOURCE,TARGET,FSTYPE"])).success();
+    assert_eq!(findmnt, "rootfs /rump tmpfs\nproc /rump/proc proc\nmine /rump/mnt\\x20x tmpfs\n");
+    let mount = run(&mut with(&server, hijack, "mount")).success();
+    assert!(
+        mount.starts_with("rootfs on /rump type tmpfs (rw)\nproc on /rump/proc type proc (rw)\n"),
+        "{mount}"
+    );
+    assert_eq!(run(with(&server, hijack, "mountpoint").args(["-q", "/rump/mnt x"])).status, 0);
+    assert_ne!(run(with(&server, hijack, "mountpoint").args(["-q", "/rump/tmp"])).status, 0);
+    let _ = sh("umount '/rump/mnt x'");
+    assert!(!run(with(&server, hijack, "cat").arg("/etc/mtab")).success().contains("mine"));
+    assert!(
+        run(with(&server, "path=/rump", "cat").arg("/proc/mounts")).success().contains(" / "),
+        "the host's"
+    );
+}
+
+#[test]
+fn ss_and_netstat() {
+    let server = Server::start();
+    let hijack = "path=/rump,socket=all";
+    let script = "import socket,time\n\
+                  a=socket.create_server(('127.0.0.1',8080)); u=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n\
+                  u.bind(('0.0.0.0',5353)); x=socket.socket(socket.AF_UNIX); x.bind('\\0abstract'); x.listen()\n\
+                  b=socket.create_connection(('127.0.0.1',8080)); c,_=a.accept(); print('ready',flush=True); time.sleep(60)";
+    let log = server.directory().join("log");
+    let mut python = Background::start(with(&server, hijack, "python3").args(["-c", script]), &log);
+    python.wait_until(|| std::fs::read_to_string(&log).unwrap_or_default().contains("ready"));
+    let of = |program: &str, args: &[&str]| run(with(&server, hijack, program).args(args)).success();
+    let listening = of("ss", &["-Htln"]);
+    assert_eq!(listening.lines().count(), 1, "{listening}");
+    assert!(listening.contains("127.0.0.1:8080"), "{listening}");
+    assert_eq!(of("ss", &["-Htn", "state", "established"]).lines().count(), 2);
+    assert!(of("ss", &["-Huln"]).contains("0.0.0.0:5353"));
+    assert!(of("ss", &["-Hxl"]).contains("@abstract"));
+    let netstat = of("netstat", &["-tuln"]);
+    assert!(netstat.contains("127.0.0.1:8080") && netstat.contains("0.0.0.0:5353"), "{netstat}");
+    assert!(of("netstat", &["-xl"]).contains("@abstract"));
+    assert!(of("netstat", &["-s"]).contains("1 active connection openings"));
+    assert!(of("netstat", &["-i"]).contains("lo"));
+}
