@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use wire::call::Reply;
 use wire::{HEADER, Header};
 
 /// Frames are gathered into pieces of this size.
@@ -17,6 +18,9 @@ pub(crate) const FDS_MAX: usize = 253;
 /// Bytes from this length on are sent from where they are.
 const LONG: usize = 8 << 10;
 
+/// More memory than this is not kept for the next piece.
+const SPARE_MAX: usize = 1 << 10;
+
 /// Pieces that are sent at once.
 const BATCH: usize = 8;
 
@@ -25,6 +29,8 @@ const BATCH: usize = 8;
 pub(crate) struct Outbox {
     pieces: VecDeque<Piece>,
     queued: usize,
+    /// The memory of a piece that was sent, for the next one.
+    spare: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -45,20 +51,24 @@ impl Outbox {
         self.queued += HEADER + payload.len();
     }
 
-    /// Appends a frame whose payload is `head` and `rest`, with descriptors, at most [`FDS_MAX`].
-    pub(crate) fn frame_with(&mut self, header: Header, head: &[u8], rest: Vec<Vec<u8>>, fds: Vec<OwnedFd>) {
-        let len = head.len() + rest.iter().map(Vec::len).sum::<usize>();
+    /// Appends the answer to a CALL, whose segments are `out`, with descriptors, at most [`FDS_MAX`].
+    pub(crate) fn reply(&mut self, header: Header, reply: &Reply<'_>, fds: Vec<OwnedFd>) {
+        let len = reply.payload_len();
         let bytes = self.open(fds);
         bytes.extend_from_slice(&header.emit(len));
-        bytes.extend_from_slice(head);
-        for part in rest {
+        reply.emit_head(bytes);
+        self.queued += HEADER + len;
+    }
+
+    /// Appends the bytes of its segments.
+    pub(crate) fn segments(&mut self, out: Vec<(u64, Vec<u8>)>) {
+        for (_, part) in out {
             if part.len() < LONG {
                 self.open(Vec::new()).extend_from_slice(&part);
             } else {
                 self.pieces.push_back(Piece { bytes: part, whole: true, ..Piece::default() });
             }
         }
-        self.queued += HEADER + len;
     }
 
     /// Appends bytes that are no frame (the banner).
@@ -92,7 +102,10 @@ impl Outbox {
     fn open(&mut self, fds: Vec<OwnedFd>) -> &mut Vec<u8> {
         let full = |last: &Piece| last.whole || last.bytes.len() >= PIECE;
         if !fds.is_empty() || self.pieces.back().is_none_or(full) {
-            self.pieces.push_back(Piece { fds, ..Piece::default() });
+            let mut bytes = std::mem::take(&mut self.spare);
+            bytes.clear();
+            bytes.shrink_to(SPARE_MAX);
+            self.pieces.push_back(Piece { bytes, fds, ..Piece::default() });
         }
         let last = self.pieces.len() - 1;
         &mut self.pieces[last].bytes
@@ -129,7 +142,9 @@ impl Outbox {
             sent -= now;
             piece.fds.clear();
             if piece.rest().is_empty() {
-                self.pieces.pop_front();
+                let whole = piece.whole;
+                self.spare =
+                    self.pieces.pop_front().filter(|_| !whole).map(|piece| piece.bytes).unwrap_or_default();
             }
         }
     }

@@ -145,8 +145,8 @@ impl Server {
             segments: out.iter().map(|(address, bytes)| Segment { address: *address, bytes }).collect(),
         };
         let header = Header { reqno: pending.reqno, class: class::RESP, kind: kind::CALL, word: 0 };
-        let head = reply.emit_head();
-        session.out.frame_with(header, &head, out.into_iter().map(|(_, bytes)| bytes).collect(), fds);
+        session.out.reply(header, &reply, fds);
+        session.out.segments(out);
     }
 
     fn copyin(&mut self, call: CallId, pid: Pid, want: Copyin) {

@@ -107,28 +107,32 @@ impl<'a> Reply<'a> {
     /// The payload.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
-        let mut bytes = self.emit_head();
+        let mut bytes = Vec::new();
+        self.emit_head(&mut bytes);
         self.segments.iter().for_each(|segment| bytes.extend_from_slice(segment.bytes));
         bytes
     }
 
-    /// The payload up to the segments' bytes, which follow one behind the other.
+    /// The length of the payload.
     #[must_use]
-    pub fn emit_head(&self) -> Vec<u8> {
-        let mut bytes =
-            Vec::with_capacity(REPLY_FIXED + self.files.len() * FILE + self.segments.len() * 16);
+    pub fn payload_len(&self) -> usize {
+        let segments = self.segments.iter().map(|segment| 16 + segment.bytes.len());
+        REPLY_FIXED + self.files.len() * FILE + segments.sum::<usize>()
+    }
+
+    /// Appends the payload up to the segments' bytes, which follow one behind the other.
+    pub fn emit_head(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.result.to_le_bytes());
         for count in [self.files.len(), self.segments.len()] {
             bytes.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
         }
         bytes.extend_from_slice(&self.drain.to_le_bytes());
         bytes.extend_from_slice(&u32::from(self.fill).to_le_bytes());
-        self.files.iter().for_each(|file| emit_file(file, &mut bytes));
+        self.files.iter().for_each(|file| emit_file(file, bytes));
         for segment in &self.segments {
             bytes.extend_from_slice(&segment.address.to_le_bytes());
             bytes.extend_from_slice(&(segment.bytes.len() as u64).to_le_bytes());
         }
-        bytes
     }
 }
 
