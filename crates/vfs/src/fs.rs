@@ -162,6 +162,17 @@ pub trait FileSystem {
         None
     }
 
+    /// What an inode can be found by again, for as long as it has a name (name_to_handle_at(2)): up to 124 bytes. None: this file
+    /// system has no such handles.
+    fn handle(&self, _ino: Ino) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The inode of a handle; none: it is not one of this file system's, or the inode is gone. Any bytes may come.
+    fn by_handle(&self, _handle: &[u8]) -> Option<Ino> {
+        None
+    }
+
     /// The inode was read: its access time may change.
     fn touch(&mut self, _ino: Ino, _now: Time) {}
 }

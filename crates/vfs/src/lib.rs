@@ -26,6 +26,7 @@ pub use mount::{Location, Vfs};
 pub use mount_table::MountInfo;
 pub use node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, SetTime, Time};
 pub use op::attr::statx_of;
+pub use op::handle::HANDLE_TYPE;
 pub use op::io::EachEntry;
 pub use op::open::{Opened, Opening};
 pub use permission::Who;

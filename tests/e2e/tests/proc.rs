@@ -1,6 +1,6 @@
 //! /proc, /proc/sys, the list of mounts and the lists of sockets, through the programs that read them.
 
-use e2e::{Background, Server, run};
+use e2e::{Background, Server, c_program, run};
 use std::process::Command;
 
 fn with(server: &Server, rumphijack: &str, program: &str) -> Command {
@@ -103,4 +103,13 @@ fn ss_and_netstat() {
     assert!(of("netstat", &["-xl"]).contains("@abstract"));
     assert!(of("netstat", &["-s"]).contains("1 active connection openings"));
     assert!(of("netstat", &["-i"]).contains("lo"));
+}
+
+#[test]
+fn fhcalls() {
+    let server = Server::start();
+    let program = c_program("h_handle", server.directory());
+    let ran = run(&mut with(&server, "path=/rump,vfs=fhcalls", &program.to_string_lossy()));
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "stale\n"), "{}", ran.stderr);
+    assert!(server.counter("call.open_by_handle_at") == 2);
 }

@@ -4,7 +4,7 @@ use super::Arg::*;
 use super::Dir::{In, InOut, Out};
 use super::Len::{Arg, Fixed, SockLen, Times};
 use super::Route::*;
-use super::Support::{Full, HostOnly, Missing, Partial, Refused as RefusedCall};
+use super::Support::{Full, HostOnly, Partial, Refused as RefusedCall};
 use super::{Row, row};
 use crate::Errno;
 
@@ -313,8 +313,8 @@ pub(super) const ROWS: &[Row] = &[
     row(300, "fanotify_init", &[], Host, HostOnly, ""),
     row(301, "fanotify_mark", &[], Host, HostOnly, ""),
     row(302, "prlimit64", &[], Host, HostOnly, ""),
-    row(303, "name_to_handle_at", &[DirFd, Path, Buf(InOut, Fixed(136)), Buf(Out, Fixed(4)), Flags], At { dir: 0, path: 1 }, Missing, "ENOSYS: no file handles yet"),
-    row(304, "open_by_handle_at", &[Fd, Buf(In, Fixed(136)), Flags], Special, Missing, "ENOSYS: no file handles yet"),
+    row(303, "name_to_handle_at", &[DirFd, Path, Buf(InOut, Fixed(136)), Buf(Out, Fixed(4)), Flags], At { dir: 0, path: 1 }, Full, ""),
+    row(304, "open_by_handle_at", &[Fd, Buf(In, Fixed(136)), Flags], Special, Full, "by vfs=fhcalls, or by the mount's descriptor; with AT_FDCWD the handle says of which mount it is"),
     row(305, "clock_adjtime", &[], Host, HostOnly, ""),
     row(306, "syncfs", &[Fd], ByFd(0), Full, ""),
     row(307, "sendmmsg", &[Fd, Mmsghdr(In, 2), Int, Flags], ByFd(0), Full, ""),

@@ -95,8 +95,10 @@ handlers! {
     abi::nr::MKNOD => mknod;
     abi::nr::MKNODAT => mknodat;
     abi::nr::MOUNT => mount;
+    abi::nr::NAME_TO_HANDLE_AT => name_to_handle_at;
     abi::nr::NEWFSTATAT => newfstatat;
     abi::nr::OPEN => open;
+    abi::nr::OPEN_BY_HANDLE_AT => open_by_handle_at;
     abi::nr::OPENAT => openat;
     abi::nr::OPENAT2 => openat2;
     abi::nr::PIPE => pipe;

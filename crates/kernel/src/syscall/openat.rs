@@ -42,7 +42,7 @@ pub(super) fn open_path(cx: &mut Cx<'_>, dir: Option<usize>, path: usize, mut ho
 }
 
 /// Gives the caller a descriptor for what was opened.
-fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
+pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
     let Opened { at, kind, rdev } = opened;
     let (kept, cloexec) = (flags & !NOT_KEPT, flags & O_CLOEXEC != 0);
     let file: Box<dyn File> = match kind {

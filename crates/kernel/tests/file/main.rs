@@ -15,6 +15,7 @@ mod sysctl;
 
 mod attribute;
 mod basic;
+mod handle;
 mod hostile;
 mod own;
 mod proc;

@@ -1,6 +1,7 @@
 //! What path calls ask of the tree: each function checks what its manual page says, then has the file system do it.
 
 pub(crate) mod attr;
+pub(crate) mod handle;
 pub(crate) mod io;
 mod names;
 pub(crate) mod open;

@@ -95,6 +95,14 @@ impl Vfs {
         self.fs(at).ok()?.made_up(at.ino)
     }
 
+    /// Opens an inode that was found without a path (open_by_handle_at(2)).
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn open_at(&mut self, who: &Who<'_>, at: Location, how: Opening, now: Time) -> Result<Opened, Errno> {
+        self.open_existing(who, at, how.checked()?, now)
+    }
+
     fn open_existing(
         &mut self,
         who: &Who<'_>,

@@ -274,6 +274,16 @@ impl FileSystem for Tmpfs {
         self.change(ino, |bytes, free| bytes.share(memory, free))
     }
 
+    /// The number alone: none is ever used again.
+    fn handle(&self, ino: Ino) -> Option<Vec<u8>> {
+        Some(ino.to_ne_bytes().to_vec())
+    }
+
+    fn by_handle(&self, handle: &[u8]) -> Option<Ino> {
+        let ino = Ino::from_ne_bytes(handle.try_into().ok()?);
+        self.inodes.contains_key(&ino).then_some(ino)
+    }
+
     fn touch(&mut self, ino: Ino, now: Time) {
         if let Some(inode) = self.inodes.get_mut(&ino) {
             inode.touch(now);
