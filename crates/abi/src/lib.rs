@@ -10,6 +10,7 @@
 mod errno;
 pub mod layout;
 pub mod nr;
+pub mod prefix;
 pub mod private;
 pub mod table;
 

@@ -86,9 +86,9 @@ impl Session {
         state.first = Header::request(reqno, kind::HANDSHAKE, word).emit(payload.len()).to_vec();
         state.first.extend_from_slice(&payload);
         if extended {
-            let reqno = state.next_reqno();
-            state.first.extend_from_slice(&Header::request(reqno, kind::OPTIONS, 0).emit(4));
-            state.first.extend_from_slice(&self.wanted().to_le_bytes());
+            let (reqno, wanted) = (state.next_reqno(), self.wanted());
+            state.first.extend_from_slice(&Header::request(reqno, kind::OPTIONS, 0).emit(wanted.len()));
+            state.first.extend_from_slice(&wanted);
         }
     }
 }

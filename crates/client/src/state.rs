@@ -20,6 +20,8 @@ pub struct Options {
     pub url: Url,
     /// The program's name.
     pub name: Vec<u8>,
+    /// The prefix under which the program sees the rump kernel's paths; empty where there is none.
+    pub prefix: Vec<u8>,
     /// What to do when the connection is lost.
     pub retry: Retry,
     /// Speak plain rump_sp 0.4 even with a server that knows more.
@@ -160,6 +162,8 @@ impl Session {
             // Only a session with extensions is handed over.
             let header = Header::request(reqno, kind::HANDSHAKE, handshake::EXEC);
             session.send_frame(fd.number(), header, &payload)?;
+            let reqno = state.next_reqno();
+            session.send_frame(fd.number(), Header::request(reqno, kind::OPTIONS, 0), &session.wanted())?;
             host::fcntl(fd.number(), abi::raw::general::F_SETFD, abi::raw::general::FD_CLOEXEC as usize)?;
             state.phase = Phase::Up { socket: fd.into_number(), extended: true };
         }
@@ -266,11 +270,12 @@ impl Session {
         }
     }
 
-    /// The bits of OPTIONS.
-    pub(crate) fn wanted(&self) -> u32 {
-        match self.options.url {
-            Url::Unix(_) => option::CALL | option::FILES,
-            Url::Tcp(..) => option::CALL,
-        }
+    /// What OPTIONS says.
+    pub(crate) fn wanted(&self) -> Vec<u8> {
+        let bits = match self.options.url {
+            Url::Unix(_) => option::CALL | option::FILES | option::PREFIX,
+            Url::Tcp(..) => option::CALL | option::PREFIX,
+        };
+        [&bits.to_le_bytes()[..], &self.options.prefix].concat()
     }
 }

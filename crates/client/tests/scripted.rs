@@ -83,7 +83,13 @@ fn place() -> Place {
 impl Place {
     fn session(&self, retry: Retry, plain: bool) -> Session {
         let path = self.directory.path().join("s").to_str().unwrap().as_bytes().to_vec();
-        Session::new(Options { url: Url::Unix(path), name: b"test".to_vec(), retry, plain })
+        Session::new(Options {
+            url: Url::Unix(path),
+            name: b"test".to_vec(),
+            prefix: Vec::new(),
+            retry,
+            plain,
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 
 use crate::config::Config;
 use crate::named;
+pub use abi::prefix::RumpPath;
+use abi::prefix::under;
 use alloc::vec::Vec;
 
 /// The kernel that a path belongs to.
@@ -12,15 +14,6 @@ pub enum Owner {
     Host,
     /// The rump kernel's, which is told [`RumpPath`].
     Rump(RumpPath),
-}
-
-/// How the rump kernel is told a path. It is always the end of what the program wrote, so nothing is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RumpPath {
-    /// From this byte on.
-    From(usize),
-    /// `/`: the program wrote the prefix and nothing else.
-    Root,
 }
 
 /// So many bytes at the start of a path say whose it is: the longest prefix and the border behind it.
@@ -56,19 +49,6 @@ pub fn shown<'a>(config: &'a Config, directory: &'a [u8]) -> (&'a [u8], &'a [u8]
         (Some(prefix), b"/") => (prefix, b""),
         (Some(prefix), _) if prefix.ends_with(b"/") => (prefix, directory.get(1..).unwrap_or_default()),
         (Some(prefix), _) => (prefix, directory),
-    }
-}
-
-fn under(prefix: &[u8], path: &[u8]) -> Option<RumpPath> {
-    let rest = path.strip_prefix(prefix)?;
-    if prefix.ends_with(b"/") {
-        // Slashes alone: the last one stays, it begins the path in the rump kernel.
-        return Some(RumpPath::From(prefix.len() - 1));
-    }
-    match rest.first() {
-        None => Some(RumpPath::Root),
-        Some(b'/') => Some(RumpPath::From(prefix.len())),
-        Some(_) => None,
     }
 }
 

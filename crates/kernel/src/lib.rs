@@ -51,6 +51,9 @@ const OSRELEASE: &str = "6.1.0-rump";
 /// `kernel.version`.
 const VERSION: &str = concat!("#1 rumphijack ", env!("CARGO_PKG_VERSION"));
 
+/// `PATH_MAX`.
+const PREFIX_MAX: usize = 4096;
+
 /// The time as the server tells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Now {
@@ -158,6 +161,19 @@ impl Kernel {
     /// `ESRCH`: no such process.
     pub fn set_descriptors(&mut self, pid: Pid, descriptors: Descriptors) -> Result<(), Errno> {
         self.processes.get_mut(pid)?.descriptors = descriptors;
+        Ok(())
+    }
+
+    /// The prefix under which the process's program sees this kernel's paths (OPTIONS). Calls name paths without it; only
+    /// those inside socket addresses come as the program wrote them, and are shown so again.
+    ///
+    /// # Errors
+    /// `ESRCH`: no such process. `ENAMETOOLONG`: no path is as long.
+    pub fn set_path_prefix(&mut self, pid: Pid, prefix: &[u8]) -> Result<(), Errno> {
+        if prefix.len() > PREFIX_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        self.processes.get_mut(pid)?.prefix = prefix.to_vec();
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use crate::file::FileId;
 use crate::fs::Key;
 use crate::proc::view::View;
 use abi::Errno;
+use abi::prefix::{RumpPath, under};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use vfs::Location;
@@ -54,6 +55,8 @@ pub(crate) struct Process {
     pub(crate) umask: u32,
     pub(crate) root: Location,
     pub(crate) cwd: Location,
+    /// What the program writes in front of paths to this kernel's tree; empty where it writes nothing.
+    pub(crate) prefix: Vec<u8>,
     /// The inodes on which it may hold locks of its own (F_SETLK).
     pub(crate) locked: BTreeSet<Key>,
     pub(crate) descriptors: Descriptors,
@@ -62,6 +65,16 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// A path in a socket address, which comes as the program wrote it, as this kernel's tree has it.
+    pub(crate) fn inside<'a>(&self, path: &'a [u8]) -> &'a [u8] {
+        let under = if self.prefix.is_empty() { None } else { under(&self.prefix, path) };
+        match under {
+            Some(RumpPath::From(at)) => path.get(at..).unwrap_or_default(),
+            Some(RumpPath::Root) => b"/",
+            None => path,
+        }
+    }
+
     pub(crate) fn set_name(&mut self, name: &[u8]) {
         self.name = name[..name.len().min(NAME_MAX)].to_vec();
     }
@@ -102,6 +115,7 @@ impl ProcessTable {
             umask: 0o022,
             root,
             cwd: root,
+            prefix: Vec::new(),
             locked: BTreeSet::new(),
             descriptors,
             fds: FdTable::default(),

@@ -108,10 +108,15 @@ impl Server {
     fn options(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
         let unix = self.serves_unix();
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Ok(bits) = <[u8; 4]>::try_from(frame.payload) else {
+        let Some((bits, prefix)) = frame.payload.split_first_chunk::<4>() else {
             return session.refuse(frame.header.reqno, error::MALFORMED);
         };
-        let wanted = u32::from_le_bytes(bits);
+        let wanted = u32::from_le_bytes(*bits);
+        if wanted & option::PREFIX != 0
+            && let Some(pid) = session.pid
+        {
+            let _ = self.kernel.set_path_prefix(pid, prefix);
+        }
         // How files live is settled by the first call, or was settled by the parent.
         if wanted & option::FILES != 0 && wanted & option::CALL != 0 && session.fresh && unix {
             session.files = true;

@@ -96,6 +96,8 @@ pub mod option {
     pub const CALL: u32 = 1;
     /// Descriptors are passed.
     pub const FILES: u32 = 2;
+    /// The prefix under which the program sees the rump kernel's paths follows.
+    pub const PREFIX: u32 = 4;
 }
 
 /// A header. The length of the frame is not part of it: it follows from the payload.

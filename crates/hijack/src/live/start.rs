@@ -54,7 +54,7 @@ pub fn start<'e>(
         Ok(config) => config,
         Err(why) => refuse(format_args!("{why}")),
     };
-    let options = options(&variables);
+    let options = options(&variables, config.path.clone().unwrap_or_default());
     let marks = variables.marks.map(Marks::parse);
     let session = session(&options, variables.server, marks);
     let inherited = variables.inherited(&options.url);
@@ -129,7 +129,7 @@ fn working_directory() -> Vec<u8> {
     directory
 }
 
-fn options(variables: &Variables<'_>) -> Options {
+fn options(variables: &Variables<'_>, prefix: Vec<u8>) -> Options {
     let retry = match config::Retry::parse(variables.retry) {
         Ok(config::Retry::Never) => Retry::No,
         Ok(config::Retry::Once) => Retry::Once,
@@ -142,7 +142,7 @@ fn options(variables: &Variables<'_>) -> Options {
         refuse(format_args!("RUMP_SERVER: not set: expected unix://PATH or tcp://A.B.C.D:PORT/"))
     };
     match Url::parse(server, &working_directory()).and_then(Url::for_client) {
-        Ok(url) => Options { url, name: name(), retry, plain: false },
+        Ok(url) => Options { url, name: name(), prefix, retry, plain: false },
         Err(why) => refuse(format_args!("RUMP_SERVER: \"{}\": {why}", server.escape_ascii())),
     }
 }

@@ -19,3 +19,4 @@ mod poll;
 mod tcp;
 mod udp;
 mod unix;
+mod unix_path;

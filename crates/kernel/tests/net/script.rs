@@ -25,15 +25,15 @@ pub struct Script<'a> {
 }
 
 /// Runs the same script on this kernel and on the host's and compares the logs.
-pub fn same(script: fn(&mut Script<'_>)) {
+pub fn same(script: impl Fn(&mut Script<'_>)) {
     let (mut rump, mut host) = (Rump::new(), Host::new());
-    let ours = run(&mut rump, script);
-    let theirs = run(&mut host, script);
+    let ours = run(&mut rump, &script);
+    let theirs = run(&mut host, &script);
     assert!(ours == theirs, "ours (left) and the host's (right) differ:\n{}", differences(&ours, &theirs));
 }
 
 /// Runs a script on one machine; answers its log.
-pub fn run(machine: &mut dyn Machine, script: fn(&mut Script<'_>)) -> Vec<String> {
+pub fn run(machine: &mut dyn Machine, script: impl Fn(&mut Script<'_>)) -> Vec<String> {
     let mut run = Script::on(machine);
     script(&mut run);
     run.log

@@ -154,6 +154,9 @@ pub(super) fn shutdown(k: &mut Kernel, id: UnixId, how: How) -> Result<(), Errno
 pub(super) fn close(k: &mut Kernel, id: UnixId) {
     wake_waiters(k, id);
     let Some(end) = k.unix.remove(id) else { return };
+    if let Some(name) = &end.bound {
+        name::leave(k, name);
+    }
     let unread = !end.queue.is_empty();
     if let (true, Some(peer)) = (end.is_connection_based(), end.peer()) {
         hang_up(k, peer, unread);

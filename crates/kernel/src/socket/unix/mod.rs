@@ -2,6 +2,7 @@
 
 mod connection;
 mod name;
+mod path;
 mod report;
 mod table;
 mod transfer;

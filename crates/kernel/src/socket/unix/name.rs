@@ -1,11 +1,13 @@
 //! Names of `AF_UNIX` sockets: paths and abstract ones.
 
+use super::path;
 use super::table::UnixId;
 use crate::Kernel;
 use crate::call::Stop;
 use crate::socket::address;
 use abi::Errno;
 use abi::raw::net::AF_UNIX;
+use vfs::Location;
 
 /// `sizeof (struct sockaddr_un)`.
 const SOCKADDR_UN_LEN: usize = 110;
@@ -20,6 +22,8 @@ pub(crate) enum Name {
     /// A name of Linux's abstract name space, without its leading NUL. Each type of socket has its own (net/unix/
     /// af_unix.c, unix_abstract_hash).
     Abstract(u32, Vec<u8>),
+    /// The inode that bind(2) made, wherever it is moved to. Held while the name is in use.
+    Inode(Location),
 }
 
 /// bind(2). An address that is a family only asks for a free abstract name.
@@ -33,18 +37,22 @@ pub(super) fn bind(k: &mut Kernel, id: UnixId, addr: &[u8]) -> Result<(), Stop> 
     }
     let end = k.unix.get(id)?;
     let kind = end.common.kind;
-    if end.bound.is_some() {
+    let bound = end.bound.is_some();
+    if let (false, Some(path)) = (auto, path_in(addr)) {
+        let name = Name::Inode(path::make(k, path, bound)?);
+        return Ok(enter(k, id, name, whole_path(path))?);
+    }
+    if bound {
         return Err(Errno::EINVAL.into());
     }
     if auto {
         return Ok(autobind(k, id, kind)?);
     }
-    let name = parse(addr, kind)?;
+    let name = abstract_name(addr, kind);
     if k.unix.names.contains_key(&name) {
         return Err(Errno::EADDRINUSE.into());
     }
-    enter(k, id, name, addr.to_vec())?;
-    Ok(())
+    Ok(enter(k, id, name, addr.to_vec())?)
 }
 
 /// Gives the socket a free abstract name (unix(7), autobind feature).
@@ -77,11 +85,21 @@ fn enter(k: &mut Kernel, id: UnixId, name: Name, addr: Vec<u8>) -> Result<(), Er
 /// The socket with this address, for one of this type.
 ///
 /// # Errors
-/// `EINVAL`: malformed. `ECONNREFUSED`: nobody has it.
+/// `EINVAL`: malformed. `ECONNREFUSED`: nobody has it. Of a path: as path_resolution(7), `EACCES`, `EPROTOTYPE`.
 pub(super) fn find(k: &mut Kernel, addr: &[u8], kind: u32) -> Result<UnixId, Stop> {
     validate(addr)?;
-    let name = parse(addr, kind)?;
-    Ok(k.unix.names.get(&name).copied().ok_or(Errno::ECONNREFUSED)?)
+    if let Some(path) = path_in(addr) {
+        return Ok(path::find(k, path, kind)?);
+    }
+    Ok(k.unix.names.get(&abstract_name(addr, kind)).copied().ok_or(Errno::ECONNREFUSED)?)
+}
+
+/// A socket that had this name is gone.
+pub(super) fn leave(k: &mut Kernel, name: &Name) {
+    k.unix.names.remove(name);
+    if let Name::Inode(at) = name {
+        k.fs.vfs.hold(*at, false);
+    }
 }
 
 fn validate(addr: &[u8]) -> Result<(), Errno> {
@@ -89,15 +107,19 @@ fn validate(addr: &[u8]) -> Result<(), Errno> {
     if fits && address::family(addr) == Some(AF_UNIX) { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
-/// The name in an address that was validated.
-///
-/// # Errors
-/// `ENOENT`: a path, and no file system is mounted that could hold it.
-fn parse(addr: &[u8], kind: u32) -> Result<Name, Errno> {
-    match &addr[PATH_AT..] {
-        [0, name @ ..] => Ok(Name::Abstract(kind, name.to_vec())),
-        _ => Err(Errno::ENOENT),
-    }
+/// The path in an address, which ends at its first NUL or, where there is none, with the address (unix(7), "BUGS").
+fn path_in(addr: &[u8]) -> Option<&[u8]> {
+    let path = addr.get(PATH_AT..)?.split(|byte| *byte == 0).next()?;
+    if path.is_empty() { None } else { Some(path) }
+}
+
+/// The address that names a path: as the program wrote it, with its NUL, which is counted (unix(7), "Address format").
+fn whole_path(path: &[u8]) -> Vec<u8> {
+    [&address::narrow(AF_UNIX).to_ne_bytes()[..], path, &[0]].concat()
+}
+
+fn abstract_name(addr: &[u8], kind: u32) -> Name {
+    Name::Abstract(kind, addr.get(PATH_AT + 1..).unwrap_or_default().to_vec())
 }
 
 /// As ss(8) prints it: `@` for the leading NUL, `*` for none.

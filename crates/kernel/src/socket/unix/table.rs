@@ -188,11 +188,7 @@ impl Table {
     }
 
     pub(super) fn remove(&mut self, id: UnixId) -> Option<Endpoint> {
-        let end = self.ends.remove(&id)?;
-        if let Some(name) = &end.bound {
-            self.names.remove(name);
-        }
-        Some(end)
+        self.ends.remove(&id)
     }
 
     /// Whether `from` would have to wait before it could send to `to`: to the one that it is connected with both
