@@ -27,6 +27,11 @@ pub(crate) fn program_handler(signal: u32) -> u64 {
     WRAPPED.get(signal as usize).map_or(SIG_DFL, |wrapped| wrapped.handler.load(Ordering::Acquire))
 }
 
+/// The signals that the program wants blocked while it runs.
+pub(crate) fn mask(signal: u32) -> u64 {
+    WRAPPED.get(signal as usize).map_or(0, |wrapped| wrapped.mask.load(Ordering::Acquire))
+}
+
 /// The flags that the program gave with it.
 pub(crate) fn flags(signal: u32) -> u64 {
     WRAPPED.get(signal as usize).map_or(0, |wrapped| wrapped.flags.load(Ordering::Acquire))

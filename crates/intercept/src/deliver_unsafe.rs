@@ -5,13 +5,14 @@
 
 use crate::block_unsafe::{Block, try_current};
 use crate::entry_unsafe::{child_unmasked, enter, entered, exit, exit_end, trap_native, unmasked};
-use crate::signal::{SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
+use crate::signal::{KernelAction, SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
 use crate::{actions_unsafe, masks_unsafe, sites_unsafe};
 use abi::nr;
 use core::sync::atomic::Ordering;
 
 /// `syscall` is two bytes.
 const CALL_SIZE: u64 = 2;
+const SIG_SETMASK: usize = 2;
 /// `siginfo_t` is 128 bytes.
 const SIGINFO_WORDS: usize = 16;
 
@@ -120,6 +121,16 @@ pub(crate) extern "C" fn raise(block: *mut Block) {
     }
 }
 
+/// Ends the process by SIGSYS, once the handler that this is called from has returned.
+fn die() {
+    let default = KernelAction::trap(SIG_DFL, 0);
+    // SAFETY: the default action; the signal is blocked until the handler returns.
+    unsafe {
+        host::syscall(nr::RT_SIGACTION, [SIGSYS as usize, &raw const default as usize, 0, 8, 0, 0]);
+    }
+    let _ = host::tgkill(host::getpid(), host::gettid(), SIGSYS);
+}
+
 /// A SIGSYS that is no trap of ours (seccomp(2), kill(2)): the program's handler, if it has one, else the end.
 ///
 /// # Safety
@@ -127,10 +138,16 @@ pub(crate) extern "C" fn raise(block: *mut Block) {
 pub(crate) unsafe fn foreign_sigsys(info: *const Siginfo, context: *mut Ucontext) {
     match actions_unsafe::program_handler(SIGSYS) {
         SIG_IGN => {}
-        SIG_DFL => host::exit_group(128 + SIGSYS.cast_signed()),
+        SIG_DFL => die(),
         handler => {
-            // SAFETY: the program installed this address as a handler.
+            // SAFETY: the kernel's arguments are valid until the handler returns; the program installed this address.
             unsafe {
+                if let Some(block) = try_current() {
+                    normalise(&*block, &mut *context);
+                }
+                // Our handler runs with all signals blocked; the program's makes calls, which may be trapped.
+                let mask = ((*context).mask | actions_unsafe::mask(SIGSYS)) & !bit(SIGSYS);
+                host::syscall(nr::RT_SIGPROCMASK, [SIG_SETMASK, &raw const mask as usize, 0, 8, 0, 0]);
                 let handler: extern "C" fn(i32, *const Siginfo, *mut Ucontext) =
                     core::mem::transmute(handler);
                 handler(SIGSYS.cast_signed(), info, context);

@@ -154,6 +154,7 @@ entry_asm!(
     "pop r12",
     "pop rbx",
     "ret",
+    "intercept_label intercept_child_begun",
     "3:",
     "mov eax, 158", // arch_prctl(ARCH_SET_GS, block)
     "mov edi, 0x1001",
@@ -202,6 +203,7 @@ entry_asm!(
     "intercept_label intercept_restorer",
     "mov eax, 15", // rt_sigreturn
     "syscall",
+    "intercept_label intercept_restored",
     "ud2",
     ".popsection",
 );
@@ -230,6 +232,8 @@ labels! {
     unmasked intercept_unmasked;
     /// Here a new thread is first interrupted.
     child_unmasked intercept_child_unmasked;
+    /// Where it begins.
+    child_begun intercept_child_begun;
     /// exit(2) of a thread.
     thread_exit intercept_thread_exit;
     /// The `syscall` of trapped calls.
@@ -238,6 +242,8 @@ labels! {
     handler intercept_handler;
     /// The restorer of our own handler.
     restorer intercept_restorer;
+    /// Behind its call.
+    restored intercept_restored;
     /// The first byte of this object in memory.
     image_start __ehdr_start;
     /// The first byte behind this object in memory.

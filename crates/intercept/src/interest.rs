@@ -33,6 +33,7 @@ const OWN: &[u32] = &[
     nr::VFORK,
     nr::EXIT,
     nr::PRCTL,
+    nr::SECCOMP,
     nr::ARCH_PRCTL,
 ];
 

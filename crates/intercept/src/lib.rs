@@ -30,6 +30,7 @@ mod image_unsafe;
 mod interest;
 pub mod marks;
 mod masks_unsafe;
+mod seccomp_unsafe;
 mod signal;
 mod sites_unsafe;
 mod slow_unsafe;

@@ -5,7 +5,7 @@ use crate::dispatch_user_unsafe::PR_SET_SYSCALL_USER_DISPATCH;
 use crate::entry_unsafe::{thread_exit, trap_native};
 use crate::hooks::{Answer, Call, Hooks, Interest};
 use crate::signal::{MASK_AT, RIP_AT, SA_RESTART, SIGSYS, bit};
-use crate::{actions_unsafe, clone_unsafe, interest, marks, masks_unsafe, sites_unsafe};
+use crate::{actions_unsafe, clone_unsafe, interest, marks, masks_unsafe, seccomp_unsafe, sites_unsafe};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -103,6 +103,10 @@ fn own(block: *mut Block, call: &Call) -> Option<Answer> {
         nr::EXIT => exit(block),
         // Nested dispatch cannot be had: there is one range and one handler.
         nr::PRCTL if call.args[0] == PR_SET_SYSCALL_USER_DISPATCH => Answer::Done(Errno::EINVAL.to_rax()),
+        nr::SECCOMP | nr::PRCTL => {
+            let at = seccomp_unsafe::installs(call.nr, &call.args)?;
+            seccomp_unsafe::install(call.nr, call.args, at)
+        }
         nr::ARCH_PRCTL if call.args[0] == ARCH_SET_GS => Answer::Done(Errno::EPERM.to_rax()),
         nr::ARCH_PRCTL if call.args[0] == ARCH_GET_GS => get_gs(call.args[1]),
         _ => return None,

@@ -22,6 +22,16 @@ fn sigsys() {
     check("sigsys.c");
 }
 
+/// Our own calls pass a filter of the program's, which has its say about the program's.
+#[test]
+fn seccomp() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile(directory.path(), "seccomp.c");
+    for arguments in [&[][..], &["kill"], &["trap"], &["trap", "handled"]] {
+        same_as_native(program.to_str().unwrap(), arguments);
+    }
+}
+
 #[test]
 fn cancellation() {
     check("cancel.cc");
