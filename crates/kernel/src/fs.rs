@@ -5,11 +5,12 @@ use crate::file::{FileId, ObjectId};
 use crate::proc::Proc;
 use crate::process::{Pid, ProcessTable};
 use abi::Errno;
+use abi::raw::general::{MS_NODEV, MS_NOEXEC, MS_NOSUID};
 use std::collections::HashMap;
 use vfs::locks::{Locks, Owner};
 use vfs::pseudo::Pseudo;
 use vfs::tmpfs::Tmpfs;
-use vfs::{Follow, Location, SharedMemory, Start, Time, Vfs, Who};
+use vfs::{Follow, Location, MountFlags, SharedMemory, Start, Time, Vfs, Who};
 
 /// What the root file system holds at most, in bytes, unless the server says otherwise.
 pub(crate) const ROOT_MAX: u64 = 1 << 30;
@@ -38,7 +39,8 @@ impl Fs {
             (Who { uid: 0, gid: 0, groups: &[] }, Start { root: vfs.root(), dir: vfs.root() });
         vfs.mkdir(&root, start, b"proc", 0o555, now)?;
         let on = vfs.lookup(&root, start, b"proc", Follow::Yes)?;
-        vfs.mount(Box::new(Pseudo::new(Proc::new(processes.view.clone()), now)), on, "proc")?;
+        let proc = Pseudo::new(Proc::new(processes.view.clone()), now);
+        vfs.mount(Box::new(proc), on, "proc", MountFlags::new(MS_NOSUID | MS_NODEV | MS_NOEXEC))?;
         // mount(8), df(1) and others look there.
         vfs.symlink(&root, b"../proc/self/mounts", start, b"etc/mtab", now)?;
         Ok(Self { vfs, locks: Locks::default(), waited: HashMap::new(), memory: None })

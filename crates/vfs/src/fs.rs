@@ -143,9 +143,6 @@ pub trait FileSystem {
     /// One more (`held`) or one less holder: an inode without names lives while it is held.
     fn hold(&mut self, ino: Ino, held: bool);
 
-    /// Whether any inode is held: then it cannot be unmounted.
-    fn is_busy(&self) -> bool;
-
     /// statfs(2).
     fn statfs(&self) -> Statfs;
 
@@ -173,7 +170,20 @@ pub trait FileSystem {
         None
     }
 
-    /// The inode was read: its access time may change.
+    /// Its own mount options, each behind a comma, as /proc/mounts shows them.
+    fn options(&self) -> String {
+        String::new()
+    }
+
+    /// Changes its own mount options (`MS_REMOUNT`).
+    ///
+    /// # Errors
+    /// `EINVAL`: an unknown one, or one that cannot be changed so.
+    fn remount(&mut self, options: &[u8]) -> Result<()> {
+        if options.is_empty() { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+
+    /// The inode was read, and the mount's flags say that its access time is to be this.
     fn touch(&mut self, _ino: Ino, _now: Time) {}
 }
 

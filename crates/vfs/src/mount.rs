@@ -2,43 +2,74 @@
 
 use crate::dev::Devices;
 use crate::fs::FileSystem;
+use crate::mount_flags::MountFlags;
 use crate::node::{Attr, Ino, Kind};
 use crate::tmpfs::Tmpfs;
 use abi::Errno;
 use std::collections::{BTreeMap, HashMap};
 
-/// The root file system's mount.
-const ROOT_MOUNT: u32 = 0;
+/// The root file system's mount, and the root file system.
+pub(crate) const ROOT_MOUNT: u32 = 0;
+const ROOT_FS: u32 = 0;
 
 /// An inode of a mount: what descriptors, working directories and roots refer to. It keeps nothing alive by itself, see
 /// [`Vfs::hold`]; numbers are never used twice, so one that was not held answers `ESTALE` when its inode has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Location {
     pub(crate) mount: u32,
+    /// The file system mounted there: two mounts may show the same one.
+    pub(crate) fs: u32,
     pub(crate) ino: Ino,
 }
 
 impl Location {
-    /// A number that is this inode's alone in the kernel, for locks and fifos.
+    /// A number that is this inode's alone in the kernel, whichever mount shows it, for locks and fifos.
     #[must_use]
     pub const fn key(&self) -> (u32, u64) {
-        (self.mount, self.ino)
+        (self.fs, self.ino)
+    }
+
+    /// Whether both are of the same mount.
+    #[must_use]
+    pub const fn same_mount(&self, other: &Self) -> bool {
+        self.mount == other.mount
+    }
+
+    /// Another inode of the same mount.
+    pub(crate) const fn with(self, ino: Ino) -> Self {
+        Self { ino, ..self }
     }
 }
 
-pub(crate) struct Mount {
+/// A file system with the mounts that show it.
+pub(crate) struct Mounted {
     pub(crate) fs: Box<dyn FileSystem>,
+    pub(crate) mounts: usize,
+    /// Read-only through all of them.
+    pub(crate) read_only: bool,
+}
+
+pub(crate) struct Mount {
+    /// Its root directory.
+    pub(crate) root: Location,
     /// The directory it covers; the root file system's is its own root.
     pub(crate) covers: Location,
     pub(crate) source: String,
+    pub(crate) flags: MountFlags,
+    /// Open files, working directories and mounts in it.
+    pub(crate) holders: u64,
+    /// It was taken away while something in it was in use (`MNT_DETACH`).
+    pub(crate) detached: bool,
 }
 
 /// The file tree of a kernel.
 pub struct Vfs {
+    pub(crate) systems: BTreeMap<u32, Mounted>,
     pub(crate) mounts: BTreeMap<u32, Mount>,
     /// The mount on top of a directory.
-    on_top: HashMap<Location, u32>,
+    pub(crate) on_top: HashMap<Location, u32>,
     last_mount: u32,
+    last_fs: u32,
     pub(crate) devices: Devices,
 }
 
@@ -49,14 +80,17 @@ impl Vfs {
     /// # Errors
     /// `ENOSPC`: the tmpfs is too small for them.
     pub fn new(root: Tmpfs, seed: [u8; 32], now: crate::Time) -> Result<Self, Errno> {
-        let at = Location { mount: ROOT_MOUNT, ino: root.root() };
-        let mount = Mount { fs: Box::new(root), covers: at, source: "rootfs".into() };
+        let at = Location { mount: ROOT_MOUNT, fs: ROOT_FS, ino: root.root() };
         let mut vfs = Self {
-            mounts: BTreeMap::from([(ROOT_MOUNT, mount)]),
+            systems: BTreeMap::new(),
+            mounts: BTreeMap::new(),
             on_top: HashMap::new(),
             last_mount: ROOT_MOUNT,
+            last_fs: ROOT_FS,
             devices: Devices::new(seed),
         };
+        vfs.systems.insert(ROOT_FS, Mounted { fs: Box::new(root), mounts: 0, read_only: false });
+        vfs.enter_mount(at, at, "rootfs", MountFlags::default());
         crate::dev::populate(&mut vfs, now)?;
         Ok(vfs)
     }
@@ -66,56 +100,81 @@ impl Vfs {
     ///
     /// # Errors
     /// `ENOTDIR`, `ENOENT`: the directory was removed; `ENOMEM`: no more mount numbers.
-    pub fn mount(&mut self, fs: Box<dyn FileSystem>, on: Location, source: &str) -> Result<Location, Errno> {
-        let covers = self.covered(on);
-        let attr = self.attr(covers)?;
-        match attr.kind {
-            Kind::Directory if attr.nlink > 0 => {}
-            Kind::Directory => return Err(Errno::ENOENT),
-            _ => return Err(Errno::ENOTDIR),
-        }
-        let number = self.last_mount.checked_add(1).ok_or(Errno::ENOMEM)?;
-        self.last_mount = number;
-        self.hold(covers, true);
-        let root = Location { mount: number, ino: fs.root() };
-        self.on_top.insert(covers, number);
-        self.mounts.insert(number, Mount { fs, covers, source: source.to_owned() });
+    pub fn mount(
+        &mut self,
+        fs: Box<dyn FileSystem>,
+        on: Location,
+        source: &str,
+        flags: MountFlags,
+    ) -> Result<Location, Errno> {
+        let covers = self.mountable(on)?;
+        let mount = self.next_mount()?;
+        let number = self.last_fs.checked_add(1).ok_or(Errno::ENOMEM)?;
+        self.last_fs = number;
+        let root = Location { mount, fs: number, ino: fs.root() };
+        self.systems.insert(number, Mounted { fs, mounts: 0, read_only: flags.is_read_only() });
+        self.cover(covers, mount);
+        self.enter_mount(root, covers, source, flags);
         Ok(root)
     }
 
-    /// Takes a mount away (umount(2)).
-    ///
-    /// # Errors
-    /// `EINVAL`: not the root of a mount; `EBUSY`: the root file system, or something in it is open or mounted on.
-    pub fn umount(&mut self, root: Location) -> Result<(), Errno> {
-        let mount = self.mounts.get(&root.mount).ok_or(Errno::EINVAL)?;
-        if mount.fs.root() != root.ino {
-            return Err(Errno::EINVAL);
+    /// The directory on which a mount at this place goes.
+    pub(crate) fn mountable(&self, on: Location) -> Result<Location, Errno> {
+        let covers = self.covered(on);
+        let attr = self.attr(covers)?;
+        match attr.kind {
+            Kind::Directory if attr.nlink > 0 => Ok(covers),
+            Kind::Directory => Err(Errno::ENOENT),
+            _ => Err(Errno::ENOTDIR),
         }
-        // A mount holds the directory that it covers, so those below are seen too.
-        if root.mount == ROOT_MOUNT || mount.fs.is_busy() {
-            return Err(Errno::EBUSY);
+    }
+
+    pub(crate) fn next_mount(&mut self) -> Result<u32, Errno> {
+        self.last_mount = self.last_mount.checked_add(1).ok_or(Errno::ENOMEM)?;
+        Ok(self.last_mount)
+    }
+
+    pub(crate) fn cover(&mut self, covers: Location, mount: u32) {
+        self.hold(covers, true);
+        self.on_top.insert(covers, mount);
+    }
+
+    pub(crate) fn enter_mount(&mut self, root: Location, covers: Location, source: &str, flags: MountFlags) {
+        if let Some(system) = self.systems.get_mut(&root.fs) {
+            system.mounts += 1;
+            // What a second mount shows may be removed through the first.
+            system.fs.hold(root.ino, true);
         }
-        let covers = mount.covers;
-        self.mounts.remove(&root.mount);
-        self.on_top.remove(&covers);
-        self.hold(covers, false);
-        Ok(())
+        let mount = Mount { root, covers, source: source.to_owned(), flags, holders: 0, detached: false };
+        self.mounts.insert(root.mount, mount);
     }
 
     /// The root directory.
     #[must_use]
     pub fn root(&self) -> Location {
-        let ino = self.mounts.get(&ROOT_MOUNT).map_or(1, |mount| mount.fs.root());
-        self.covered(Location { mount: ROOT_MOUNT, ino })
+        let root = self.mounts.get(&ROOT_MOUNT).map(|mount| mount.root);
+        self.covered(root.unwrap_or(Location { mount: ROOT_MOUNT, fs: ROOT_FS, ino: 1 }))
     }
 
     pub(crate) fn fs(&self, at: Location) -> Result<&dyn FileSystem, Errno> {
-        self.mounts.get(&at.mount).map(|mount| &*mount.fs).ok_or(Errno::ESTALE)
+        self.systems.get(&at.fs).map(|system| &*system.fs).ok_or(Errno::ESTALE)
     }
 
     pub(crate) fn fs_mut(&mut self, at: Location) -> Result<&mut (dyn FileSystem + 'static), Errno> {
-        self.mounts.get_mut(&at.mount).map(|mount| &mut *mount.fs).ok_or(Errno::ESTALE)
+        self.systems.get_mut(&at.fs).map(|system| &mut *system.fs).ok_or(Errno::ESTALE)
+    }
+
+    /// The flags of the mount that a place is in.
+    #[must_use]
+    pub fn flags(&self, at: Location) -> MountFlags {
+        self.mounts.get(&at.mount).map(|mount| mount.flags).unwrap_or_default()
+    }
+
+    /// # Errors
+    /// `EROFS`: nothing may be changed here.
+    pub(crate) fn writable(&self, at: Location) -> Result<(), Errno> {
+        let read_only = self.systems.get(&at.fs).is_some_and(|system| system.read_only);
+        if read_only || self.flags(at).is_read_only() { Err(Errno::EROFS) } else { Ok(()) }
     }
 
     /// What is known of an inode.
@@ -130,17 +189,15 @@ impl Vfs {
     #[must_use]
     pub fn dev(&self, at: Location) -> u64 {
         // Minor numbers from 1 on under major 0, as Linux numbers file systems without a device.
-        let minor = u64::from(at.mount) + 1;
+        let minor = u64::from(at.fs) + 1;
         (minor & 0xff) | (minor & !0xff) << 12
     }
 
     /// What lies on top of this directory: itself, unless something is mounted there.
     pub(crate) fn covered(&self, at: Location) -> Location {
         let mut at = at;
-        while let Some((mount, above)) =
-            self.on_top.get(&at).and_then(|number| self.mounts.get_key_value(number))
-        {
-            at = Location { mount: *mount, ino: above.fs.root() };
+        while let Some(above) = self.on_top.get(&at).and_then(|number| self.mounts.get(number)) {
+            at = above.root;
         }
         at
     }
@@ -151,7 +208,8 @@ impl Vfs {
         let mut at = at;
         while let Some(mount) = self.mounts.get(&at.mount)
             && at.mount != ROOT_MOUNT
-            && mount.fs.root() == at.ino
+            && mount.root == at
+            && !mount.detached
         {
             at = mount.covers;
             below = Some(at);
@@ -161,7 +219,7 @@ impl Vfs {
 
     /// Whether something is mounted on this directory, or it is a mount's root.
     pub(crate) fn is_mount_point(&self, at: Location) -> bool {
-        let root = self.mounts.get(&at.mount).is_some_and(|mount| mount.fs.root() == at.ino);
+        let root = self.mounts.get(&at.mount).is_some_and(|mount| mount.root == at);
         root || self.on_top.contains_key(&at)
     }
 
@@ -170,15 +228,20 @@ impl Vfs {
         if let Ok(fs) = self.fs_mut(at) {
             fs.hold(at.ino, held);
         }
+        let Some(mount) = self.mounts.get_mut(&at.mount) else { return };
+        mount.holders = if held { mount.holders.saturating_add(1) } else { mount.holders.saturating_sub(1) };
+        if mount.detached && mount.holders == 0 {
+            self.drop_mount(at.mount);
+        }
     }
 
     /// One line per mount: source, directory, type, options, parted by tabs.
     #[must_use]
     pub fn mounts(&self) -> String {
-        let line = |mount: &Mount| {
-            let path = self.path_of(self.root(), mount.covers).unwrap_or_else(|_| b"/".to_vec());
-            format!("{}\t{}\t{}\trw\n", mount.source, String::from_utf8_lossy(&path), mount.fs.name())
+        let line = |mount: crate::MountInfo| {
+            let point = String::from_utf8_lossy(&mount.point).into_owned();
+            format!("{}\t{point}\t{}\t{}\n", mount.source, mount.kind, mount.options())
         };
-        self.mounts.values().map(line).collect()
+        self.mount_table(self.root()).into_iter().map(line).collect()
     }
 }

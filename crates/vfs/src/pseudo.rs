@@ -54,13 +54,12 @@ pub trait Nodes {
 pub struct Pseudo<N> {
     nodes: N,
     born: Time,
-    holders: u64,
 }
 
 impl<N: Nodes> Pseudo<N> {
     /// As `nodes` say; all times are `now`.
     pub const fn new(nodes: N, now: Time) -> Self {
-        Self { nodes, born: now, holders: 0 }
+        Self { nodes, born: now }
     }
 
     fn node(&self, ino: Ino) -> Result<Node> {
@@ -202,13 +201,7 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
         Err(Errno::EOPNOTSUPP)
     }
 
-    fn hold(&mut self, _ino: Ino, held: bool) {
-        self.holders = if held { self.holders.saturating_add(1) } else { self.holders.saturating_sub(1) };
-    }
-
-    fn is_busy(&self) -> bool {
-        self.holders > 0
-    }
+    fn hold(&mut self, _ino: Ino, _held: bool) {}
 
     fn statfs(&self) -> Statfs {
         Statfs {

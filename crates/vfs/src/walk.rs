@@ -201,7 +201,7 @@ impl Walker<'_> {
             return Err(Errno::ENAMETOOLONG);
         }
         let ino = self.vfs.fs(dir)?.lookup(dir.ino, name)?;
-        Ok(self.vfs.covered(Location { mount: dir.mount, ino }))
+        Ok(self.vfs.covered(dir.with(ino)))
     }
 
     fn enter(&mut self, to: Location) -> Result<(), Errno> {
@@ -231,13 +231,14 @@ impl Walker<'_> {
         }
         let at = self.vfs.below_mount(self.at).unwrap_or(self.at);
         let ino = self.vfs.fs(at)?.parent(at.ino)?;
-        self.enter(self.vfs.covered(Location { mount: at.mount, ino }))
+        self.enter(self.vfs.covered(at.with(ino)))
     }
 
     /// Goes where a symbolic link leads. Answers whether the walk's end must be a directory by its target.
     fn enter_symlink(&mut self, link: Location, last: bool) -> Result<bool, Errno> {
         self.symlinks += 1;
-        if self.symlinks > SYMLINKS_MAX || self.has(RESOLVE_NO_SYMLINKS) {
+        let refused = self.has(RESOLVE_NO_SYMLINKS) || self.vfs.flags(link).follows_no_symlinks();
+        if self.symlinks > SYMLINKS_MAX || refused {
             return Err(Errno::ELOOP);
         }
         let target = self.vfs.fs(link)?.readlink(link.ino)?;

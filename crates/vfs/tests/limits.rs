@@ -6,7 +6,7 @@ use abi::Errno;
 use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, O_CREAT, O_RDWR};
 use proptest::prelude::*;
 use vfs::tmpfs::Tmpfs;
-use vfs::{Follow, Location, Opening, SharedBytes, SharedMemory, Start, Vfs, Who};
+use vfs::{Follow, Location, MountFlags, Opening, SharedBytes, SharedMemory, Start, Vfs, Who};
 
 const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[] };
 const MIB: u64 = 1 << 20;
@@ -16,7 +16,7 @@ fn small(tmpfs: Tmpfs) -> (Vfs, Start) {
     let mut vfs = Vfs::new(Tmpfs::new(64 * MIB, 1), [1; 32], 1).unwrap();
     let start = Start { root: vfs.root(), dir: vfs.root() };
     let on = vfs.lookup(&ROOT, start, b"tmp", Follow::Yes).unwrap();
-    let dir = vfs.mount(Box::new(tmpfs), on, "none").unwrap();
+    let dir = vfs.mount(Box::new(tmpfs), on, "none", MountFlags::default()).unwrap();
     (vfs, Start { dir, ..start })
 }
 

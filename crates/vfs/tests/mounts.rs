@@ -4,7 +4,7 @@
 
 use abi::Errno;
 use vfs::tmpfs::Tmpfs;
-use vfs::{Follow, Location, Start, Vfs, Who};
+use vfs::{Follow, Location, MountFlags, Start, Vfs, Who};
 
 const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[] };
 
@@ -20,7 +20,7 @@ fn at(vfs: &Vfs, start: Start, path: &str) -> Result<Location, Errno> {
 
 fn mount(vfs: &mut Vfs, start: Start, path: &str) -> Location {
     let on = at(vfs, start, path).unwrap();
-    vfs.mount(Box::new(Tmpfs::new(1 << 20, 1)), on, "none").unwrap()
+    vfs.mount(Box::new(Tmpfs::new(1 << 20, 1)), on, "none", MountFlags::default()).unwrap()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn crossed_both_ways() {
     assert_eq!(vfs.path_of(root, inside).unwrap(), b"/d", "as a chroot there sees it");
     assert_eq!(vfs.path_of(inside, start.root), Err(Errno::ENOENT), "outside the root");
     assert_ne!(vfs.stat(root).unwrap().st_dev, vfs.stat(start.root).unwrap().st_dev);
-    assert!(vfs.mounts().contains("none\t/var/m\ttmpfs\trw\n"));
+    assert!(vfs.mounts().contains("none\t/var/m\ttmpfs\trw,relatime,size=1024k\n"));
     let (from, to) = ((start, b"/var/m/d".as_slice()), (start, b"/var/d".as_slice()));
     assert_eq!(vfs.rename(&ROOT, from, to, 0, 1), Err(Errno::EXDEV));
 }

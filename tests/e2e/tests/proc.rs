@@ -55,7 +55,9 @@ fn getvfsstat() {
     let _ = sh("mkdir '/rump/mnt x' && mount -t tmpfs -o size=8m mine '/rump/mnt x'");
     assert_eq!(
         run(with(&server, hijack, "cat").arg("/proc/mounts")).success(),
-        "rootfs /rump tmpfs rw 0 0\nproc /rump/proc proc rw 0 0\nmine /rump/mnt\\040x tmpfs rw 0 0\n"
+        "rootfs /rump tmpfs rw,relatime,size=1048576k 0 0\n\
+         proc /rump/proc proc rw,nosuid,nodev,noexec,relatime 0 0\n\
+         mine /rump/mnt\\040x tmpfs rw,relatime,size=8192k 0 0\n"
     );
     let df = run(with(&server, hijack, "df").args(["-k", "--output=source,fstype,size,target"])).success();
     let lines: Vec<Vec<&str>> = df.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -67,11 +69,16 @@ fn getvfsstat() {
     assert_eq!(findmnt, "rootfs /rump tmpfs\nproc /rump/proc proc\nmine /rump/mnt\\x20x tmpfs\n");
     let mount = run(&mut with(&server, hijack, "mount")).success();
     assert!(
-        mount.starts_with("rootfs on /rump type tmpfs (rw)\nproc on /rump/proc type proc (rw)\n"),
+        mount.starts_with("rootfs on /rump type tmpfs (rw,relatime,size=1048576k)\nproc on /rump/proc "),
         "{mount}"
     );
     assert_eq!(run(with(&server, hijack, "mountpoint").args(["-q", "/rump/mnt x"])).status, 0);
     assert_ne!(run(with(&server, hijack, "mountpoint").args(["-q", "/rump/tmp"])).status, 0);
+    let _ = sh(
+        "mkdir /rump/b; mount --bind '/rump/mnt x' /rump/b; touch /rump/b/new; test -f '/rump/mnt x/new'; umount /rump/b",
+    );
+    let _ =
+        sh("mount -o remount,ro '/rump/mnt x'; rm '/rump/mnt x/new' 2>&1 | grep -q 'Read-only file system'");
     let _ = sh("umount '/rump/mnt x'");
     assert!(!run(with(&server, hijack, "cat").arg("/etc/mtab")).success().contains("mine"));
     assert!(

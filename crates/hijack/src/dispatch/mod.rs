@@ -13,6 +13,7 @@ mod handle;
 mod inotify;
 mod message;
 mod mmap;
+mod mount;
 mod mounts;
 mod pidfd;
 mod poll;
@@ -74,6 +75,7 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::VMSPLICE => transfer::vmsplice,
         nr::COPY_FILE_RANGE => transfer::copy_file_range,
         nr::MMAP => mmap::mmap,
+        nr::MOUNT => mount::mount,
         nr::INOTIFY_ADD_WATCH => inotify::inotify_add_watch,
         nr::SENDMSG => message::sendmsg,
         nr::SENDMMSG => message::sendmmsg,

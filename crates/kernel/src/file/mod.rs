@@ -252,6 +252,10 @@ impl FileTable {
         Some(file)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &OpenFile> {
+        self.files.values().map(Rc::as_ref)
+    }
+
     /// How many files are open.
     pub(crate) fn len(&self) -> usize {
         self.files.len()

@@ -1,62 +1,103 @@
-//! mount(2). What can be mounted is a new tmpfs.
+//! mount(2): a new tmpfs or proc, a directory shown again (MS_BIND), a mount moved (MS_MOVE) or with other flags (MS_REMOUNT).
 
-use crate::call::Answer;
+use crate::call::{Answer, Stop};
 use crate::cx::Cx;
+use crate::proc::Proc;
 use abi::Errno;
 use abi::raw::general::{
-    MS_BIND, MS_MOVE, MS_PRIVATE, MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_UNBINDABLE,
+    MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, O_ACCMODE, O_RDONLY,
 };
-use vfs::Follow;
+use vfs::pseudo::Pseudo;
 use vfs::tmpfs::Tmpfs;
+use vfs::{FileSystem, Follow, Location, MountFlags};
 
-/// What a tmpfs holds unless `size=` says otherwise.
-const SIZE: u64 = 1 << 30;
-/// Flags that change what is mounted already, or how mounts see each other: there is nothing of that here.
-const OTHER_OPERATIONS: u32 = MS_REMOUNT | MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+/// How mounts see each other. There is one tree for all, so every mount is a private one.
+const PROPAGATION: u32 = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 
 pub(crate) fn mount(cx: &mut Cx<'_>) -> Answer {
-    let source = if cx.arg(0) == 0 { b"none".to_vec() } else { cx.string(0)? };
     let flags = cx.uint(3);
-    if flags & OTHER_OPERATIONS == 0 && cx.arg(2) == 0 {
+    let new = flags & (PROPAGATION | MS_REMOUNT | MS_BIND | MS_MOVE) == 0;
+    if new && cx.arg(2) == 0 {
         return Err(Errno::EINVAL.into());
     }
-    let kind = if cx.arg(2) == 0 { Vec::new() } else { cx.string(2)? };
-    let options = if cx.arg(4) == 0 { Vec::new() } else { cx.string(4)? };
+    let (source, kind, options) = (string(cx, 0)?, string(cx, 2)?, string(cx, 4)?);
     let at = cx.lookup(None, 1, Follow::Yes)?;
     if cx.process()?.who.uid != 0 {
         return Err(Errno::EPERM.into());
     }
-    if flags & OTHER_OPERATIONS != 0 {
-        return Err(Errno::EINVAL.into());
+    match flags {
+        _ if flags & MS_REMOUNT != 0 => remount(cx, at, flags, &options),
+        _ if flags & MS_BIND != 0 => bind(cx, at, flags),
+        _ if flags & PROPAGATION != 0 => propagation(cx, at, flags),
+        _ if flags & MS_MOVE != 0 => {
+            let from = cx.lookup(None, 0, Follow::Yes)?;
+            cx.kernel.fs.vfs.move_mount(from, at)?;
+            Ok(0)
+        }
+        _ => mount_new(cx, at, (&source, &kind, &options), flags),
     }
-    if kind != b"tmpfs" {
-        return Err(Errno::ENODEV.into());
-    }
-    let size = size(&options)?;
-    if cx.kernel.fs.vfs.mount_count() >= cx.kernel.tunables.mount_max {
-        return Err(Errno::ENOSPC.into());
-    }
-    let tree = cx.tree()?;
+}
+
+/// A string that may be missing.
+fn string(cx: &Cx<'_>, at: usize) -> Result<Vec<u8>, Stop> {
+    if cx.arg(at) == 0 { Ok(Vec::new()) } else { cx.string(at) }
+}
+
+fn mount_new(cx: &mut Cx<'_>, at: Location, (source, kind, options): (&[u8], &[u8], &[u8]), flags: u32) -> Answer {
+    one_more(cx)?;
+    let who = &cx.process()?.who;
+    let owner = (who.uid, who.gid);
+    let now = cx.kernel.now.real_ns;
+    let fs: Box<dyn FileSystem> = match kind {
+        b"tmpfs" => Box::new(Tmpfs::mounted(options, owner, now)?),
+        b"proc" if options.is_empty() => Box::new(Pseudo::new(Proc::new(cx.kernel.processes.view.clone()), now)),
+        b"proc" => return Err(Errno::EINVAL.into()),
+        _ => return Err(Errno::ENODEV.into()),
+    };
     // Names with a tab or newline would break the table of mounts.
-    let source = String::from_utf8_lossy(&source).replace(char::is_whitespace, "?");
-    tree.vfs.mount(Box::new(Tmpfs::new(size, tree.now)), at, &source)?;
+    let source = String::from_utf8_lossy(source).replace(char::is_whitespace, "?");
+    let source = if source.is_empty() { "none" } else { &source };
+    cx.kernel.fs.vfs.mount(fs, at, source, MountFlags::new(flags))?;
     Ok(0)
 }
 
-/// What `size=` says, as tmpfs(5): bytes, or with k, m, g. Other options are refused.
-fn size(options: &[u8]) -> Result<u64, Errno> {
-    let mut size = SIZE;
-    for option in options.split(|byte| *byte == b',').filter(|option| !option.is_empty()) {
-        let text = option.strip_prefix(b"size=").and_then(|text| std::str::from_utf8(text).ok());
-        let text = text.ok_or(Errno::EINVAL)?;
-        let (digits, shift) = match text.as_bytes().last() {
-            Some(b'k' | b'K') => (&text[..text.len() - 1], 10),
-            Some(b'm' | b'M') => (&text[..text.len() - 1], 20),
-            Some(b'g' | b'G') => (&text[..text.len() - 1], 30),
-            _ => (text, 0),
-        };
-        let number: u64 = digits.parse().map_err(|_| Errno::EINVAL)?;
-        size = number.checked_mul(1 << shift).ok_or(Errno::EINVAL)?;
+/// The mounts below are not shown a second time: where there are some, MS_REC is refused rather than half done.
+fn bind(cx: &mut Cx<'_>, at: Location, flags: u32) -> Answer {
+    one_more(cx)?;
+    let from = cx.lookup(None, 0, Follow::Yes)?;
+    if flags & MS_REC != 0 && cx.kernel.fs.vfs.has_mounts_below(from) {
+        return Err(Errno::EINVAL.into());
     }
-    Ok(size)
+    cx.kernel.fs.vfs.bind(from, at)?;
+    Ok(0)
+}
+
+/// `fs.mount-max`.
+fn one_more(cx: &Cx<'_>) -> Result<(), Errno> {
+    if cx.kernel.fs.vfs.mount_count() >= cx.kernel.tunables.mount_max { Err(Errno::ENOSPC) } else { Ok(()) }
+}
+
+/// MS_PRIVATE is how it is already; the others would need a second tree.
+fn propagation(cx: &mut Cx<'_>, at: Location, flags: u32) -> Answer {
+    let private = flags & PROPAGATION == MS_PRIVATE && cx.kernel.fs.vfs.is_mount_root(at);
+    if private { Ok(0) } else { Err(Errno::EINVAL.into()) }
+}
+
+/// With MS_BIND only the mount's own flags change, else the file system's options too.
+fn remount(cx: &mut Cx<'_>, at: Location, flags: u32, options: &[u8]) -> Answer {
+    let only_mount = flags & MS_BIND != 0;
+    if flags & MS_RDONLY != 0 && is_written(cx, at, only_mount) {
+        return Err(Errno::EBUSY.into());
+    }
+    cx.kernel.fs.vfs.remount(at, flags, options, only_mount)?;
+    Ok(0)
+}
+
+/// Whether a file of the mount (or of the file system, by whichever mount) is open for writing.
+fn is_written(cx: &Cx<'_>, at: Location, only_mount: bool) -> bool {
+    cx.kernel.files.iter().any(|file| {
+        let writes = file.flags.get() & O_ACCMODE != O_RDONLY && file.ops.kind() == crate::file::FileKind::Regular;
+        let here = |place: Location| if only_mount { place.same_mount(&at) } else { place.key().0 == at.key().0 };
+        writes && file.ops.location().is_some_and(here)
+    })
 }

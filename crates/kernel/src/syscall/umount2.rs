@@ -16,6 +16,7 @@ pub(crate) fn umount2(cx: &mut Cx<'_>) -> Answer {
     if cx.process()?.who.uid != 0 {
         return Err(Errno::EPERM.into());
     }
-    cx.kernel.fs.vfs.umount(at)?;
+    let vfs = &mut cx.kernel.fs.vfs;
+    if flags & MNT_DETACH != 0 { vfs.detach(at)? } else { vfs.umount(at)? }
     Ok(0)
 }

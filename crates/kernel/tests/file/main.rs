@@ -17,6 +17,7 @@ mod attribute;
 mod basic;
 mod handle;
 mod hostile;
+mod mount;
 mod own;
 mod proc;
 mod transfer;

@@ -74,12 +74,17 @@ fn mounts_are_told_with_their_names_escaped() {
     rump.memory()[200..206].copy_from_slice(b"tmpfs\0");
     assert_eq!(rump.sys(nr::MOUNT, [0, dir, AT + 200, 0, 0, 0]), Ok(0));
     let mounts = read(&mut rump, "/etc/mtab").expect("text");
-    assert_eq!(mounts, "rootfs / tmpfs rw 0 0\nproc /proc proc rw 0 0\nnone /tmp/a\\040b tmpfs rw 0 0\n");
+    assert_eq!(
+        mounts,
+        "rootfs / tmpfs rw,relatime,size=1048576k 0 0\nproc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n\
+         none /tmp/a\\040b tmpfs rw,relatime,size=1048576k 0 0\n"
+    );
     let info = read(&mut rump, "/proc/self/mountinfo").expect("text");
     assert_eq!(
         info,
-        "1 0 0:1 / / rw - tmpfs rootfs rw\n2 1 0:2 / /proc rw - proc proc rw\n\
-         3 1 0:3 / /tmp/a\\040b rw - tmpfs none rw\n"
+        "1 0 0:1 / / rw,relatime - tmpfs rootfs rw,size=1048576k\n\
+         2 1 0:2 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n\
+         3 1 0:3 / /tmp/a\\040b rw,relatime - tmpfs none rw,size=1048576k\n"
     );
     let dir = path(&mut rump, "/tmp/a b");
     assert_eq!(rump.sys(nr::CHROOT, [dir, 0, 0, 0, 0, 0]), Ok(0));

@@ -3,7 +3,7 @@
 use crate::mount::{Location, Vfs};
 use crate::mount_table::mount_id;
 use crate::node::{Kind, SetAttr, SetTime, Time};
-use crate::permission::{WRITE, Who};
+use crate::permission::{EXECUTE, WRITE, Who};
 use abi::Errno;
 use abi::layout::{Stat, Statfs, Statx, StatxTimestamp, Timespec};
 use abi::raw::general::{STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID};
@@ -18,6 +18,7 @@ impl Vfs {
     /// # Errors
     /// `EPERM`: neither owner nor root; `EOPNOTSUPP`: a symbolic link.
     pub fn chmod(&mut self, who: &Who<'_>, at: Location, mode: u32, now: Time) -> Result<(), Errno> {
+        self.writable(at)?;
         let attr = self.attr(at)?;
         if attr.kind == Kind::Symlink {
             return Err(Errno::EOPNOTSUPP);
@@ -44,6 +45,7 @@ impl Vfs {
         gid: Option<u32>,
         now: Time,
     ) -> Result<(), Errno> {
+        self.writable(at)?;
         let attr = self.attr(at)?;
         if !who.is_root() {
             let owner = who.uid == attr.uid;
@@ -76,6 +78,7 @@ impl Vfs {
         if (atime, mtime) == (SetTime::Omit, SetTime::Omit) {
             return Ok(());
         }
+        self.writable(at)?;
         let attr = self.attr(at)?;
         if !who.owns(&attr) {
             match (atime, mtime) {
@@ -100,7 +103,10 @@ impl Vfs {
         let attr = self.attr(at)?;
         match attr.kind {
             Kind::Directory => return Err(Errno::EISDIR),
-            Kind::Regular => who.access(&attr, WRITE)?,
+            Kind::Regular => {
+                self.writable(at)?;
+                who.access(&attr, WRITE)?;
+            }
             _ => return Err(Errno::EINVAL),
         }
         if size == attr.size {
@@ -121,12 +127,20 @@ impl Vfs {
     /// access(2): `mode` is a set of `R_OK`, `W_OK`, `X_OK`.
     ///
     /// # Errors
-    /// `EACCES`, `EINVAL`.
+    /// `EACCES`, `EINVAL`, `EROFS`.
     pub fn access(&self, who: &Who<'_>, at: Location, mode: u32) -> Result<(), Errno> {
         if mode & !7 != 0 {
             return Err(Errno::EINVAL);
         }
-        who.access(&self.attr(at)?, mode)
+        let attr = self.attr(at)?;
+        let kept = matches!(attr.kind, Kind::Regular | Kind::Directory | Kind::Symlink);
+        if kept && mode & WRITE != 0 {
+            self.writable(at)?;
+        }
+        if attr.kind == Kind::Regular && mode & EXECUTE != 0 && self.flags(at).has_no_programs() {
+            return Err(Errno::EACCES);
+        }
+        who.access(&attr, mode)
     }
 
     /// stat(2).
@@ -174,6 +188,7 @@ impl Vfs {
     /// `ESTALE`.
     pub fn statfs(&self, at: Location) -> Result<Statfs, Errno> {
         let mut statfs = self.fs(at)?.statfs();
+        statfs.f_flags = self.flags(at).statfs_bits();
         statfs.f_fsid = [i32::try_from(self.dev(at)).unwrap_or(0), 0];
         Ok(statfs)
     }

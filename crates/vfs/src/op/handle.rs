@@ -31,9 +31,9 @@ impl Vfs {
         if mount.is_some_and(|mount| mount.mount != number) {
             return Err(Errno::ESTALE);
         }
-        let fs = self.fs(Location { mount: number, ino: 0 })?;
-        let ino = fs.by_handle(rest).ok_or(Errno::ESTALE)?;
-        let at = Location { mount: number, ino };
+        let root = self.mounts.get(&number).filter(|mount| !mount.detached).ok_or(Errno::ESTALE)?.root;
+        let ino = self.fs(root)?.by_handle(rest).ok_or(Errno::ESTALE)?;
+        let at = root.with(ino);
         if self.attr(at)?.nlink == 0 { Err(Errno::ESTALE) } else { Ok(at) }
     }
 }

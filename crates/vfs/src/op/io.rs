@@ -27,10 +27,10 @@ impl Vfs {
         if attr.kind == Kind::Char {
             return self.devices.read(attr.rdev, into);
         }
-        let fs = self.fs_mut(at)?;
-        let read = fs.read(at.ino, offset, into)?;
-        if let Some(now) = atime {
-            fs.touch(at.ino, now);
+        let read = self.fs(at)?.read(at.ino, offset, into)?;
+        match atime {
+            Some(now) if self.flags(at).touches(&attr, now) => self.fs_mut(at)?.touch(at.ino, now),
+            _ => {}
         }
         Ok(read)
     }
@@ -40,7 +40,9 @@ impl Vfs {
     /// # Errors
     /// `ESTALE`.
     pub fn touch(&mut self, at: Location, now: Time) -> Result<(), Errno> {
-        self.fs_mut(at)?.touch(at.ino, now);
+        if self.flags(at).touches(&self.attr(at)?, now) {
+            self.fs_mut(at)?.touch(at.ino, now);
+        }
         Ok(())
     }
 

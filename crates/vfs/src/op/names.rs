@@ -105,6 +105,7 @@ impl Vfs {
         if walked.dir.mount != node.mount {
             return Err(Errno::EXDEV);
         }
+        self.writable(walked.dir)?;
         if !may_be_linked(who, &attr) {
             return Err(Errno::EPERM);
         }
@@ -132,6 +133,7 @@ impl Vfs {
         let Some(name) = walked.name.as_deref() else {
             return Err(last_component(path, directory));
         };
+        self.writable(walked.dir)?;
         let node = walked.node?;
         let victim = self.attr(node)?;
         if walked.slash && !directory {

@@ -123,6 +123,11 @@ impl Vfs {
         let wanted = wanted(flags);
         match attr.kind {
             Kind::Symlink => return Err(Errno::ELOOP),
+            Kind::Char | Kind::Block if self.flags(at).has_no_devices() => return Err(Errno::EACCES),
+            Kind::Regular if wanted & WRITE != 0 => self.writable(at)?,
+            _ => {}
+        }
+        match attr.kind {
             Kind::Directory if wanted & WRITE != 0 || flags & O_CREAT != 0 => return Err(Errno::EISDIR),
             Kind::Socket => {
                 who.access(&attr, wanted)?;
@@ -190,6 +195,7 @@ impl Vfs {
         mut node: NewNode,
         now: Time,
     ) -> Result<Location, Errno> {
+        self.writable(dir)?;
         let parent = self.attr(dir)?;
         who.may_change(&parent)?;
         let inherits = parent.mode & S_ISGID != 0;
@@ -205,7 +211,7 @@ impl Vfs {
             node.mode &= !S_ISGID;
         }
         let ino = self.fs_mut(dir)?.create(dir.ino, name, &node, now)?;
-        Ok(Location { mount: dir.mount, ino })
+        Ok(dir.with(ino))
     }
 }
 

@@ -19,7 +19,7 @@ impl Vfs {
                 return Err(Errno::ENOENT);
             }
             names.push(fs.name_of(named.ino)?);
-            at = Location { mount: named.mount, ino: fs.parent(named.ino)? };
+            at = named.with(fs.parent(named.ino)?);
         }
         let mut path = Vec::new();
         for name in names.iter().rev() {

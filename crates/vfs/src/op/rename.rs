@@ -38,6 +38,7 @@ impl Vfs {
         if source.dir.mount != target.dir.mount {
             return Err(Errno::EXDEV);
         }
+        self.writable(source.dir)?;
         let no_replace = flags & RENAME_NOREPLACE != 0;
         let occupied = if no_replace { Errno::EEXIST } else { Errno::EBUSY };
         let old = source.name.as_deref().ok_or(Errno::EBUSY)?;

@@ -49,6 +49,7 @@ impl Vfs {
         if value.len() > VALUE_MAX {
             return Err(Errno::E2BIG);
         }
+        self.writable(at)?;
         permitted(who, &self.attr(at)?, name, WRITE)?;
         let there = self.fs(at)?.xattr(at.ino, name).is_ok();
         match there {
@@ -63,6 +64,7 @@ impl Vfs {
     /// # Errors
     /// As removexattr(2).
     pub fn remove_xattr(&mut self, who: &Who<'_>, at: Location, name: &[u8], now: Time) -> Result<(), Errno> {
+        self.writable(at)?;
         permitted(who, &self.attr(at)?, name, WRITE)?;
         self.fs_mut(at)?.set_xattr(at.ino, name, None, now)
     }

@@ -7,8 +7,6 @@ use crate::node::{Attr, Ino, Kind, NewNode, SetAttr, Time};
 use abi::Errno;
 use std::collections::BTreeMap;
 
-const DAY_NS: u64 = 86_400_000_000_000;
-
 /// What an inode holds.
 pub(super) enum Body {
     File(Bytes),
@@ -130,11 +128,8 @@ impl Inode {
         self.ctime = now;
     }
 
-    /// The access time, as the mount option relatime keeps it (mount(8)).
     pub(super) fn touch(&mut self, now: Time) {
-        if self.atime <= self.mtime || self.atime <= self.ctime || now.saturating_sub(self.atime) >= DAY_NS {
-            self.atime = now;
-        }
+        self.atime = now;
     }
 
     pub(super) fn bytes(&self) -> Result<&Bytes, Errno> {

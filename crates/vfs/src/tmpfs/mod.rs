@@ -5,6 +5,7 @@ mod directory;
 mod heap;
 mod inode;
 mod names;
+mod options;
 mod page;
 
 use crate::fs::{FileSystem, SharedMemory};
@@ -249,10 +250,6 @@ impl FileSystem for Tmpfs {
         self.reap(ino);
     }
 
-    fn is_busy(&self) -> bool {
-        self.inodes.values().any(|inode| inode.holders > 0)
-    }
-
     fn statfs(&self) -> Statfs {
         let page = page::PAGE as u64;
         let free = self.free() / page;
@@ -282,6 +279,14 @@ impl FileSystem for Tmpfs {
     fn by_handle(&self, handle: &[u8]) -> Option<Ino> {
         let ino = Ino::from_ne_bytes(handle.try_into().ok()?);
         self.inodes.contains_key(&ino).then_some(ino)
+    }
+
+    fn options(&self) -> String {
+        self.shown_options()
+    }
+
+    fn remount(&mut self, options: &[u8]) -> Result<(), Errno> {
+        self.change_limits(options)
     }
 
     fn touch(&mut self, ino: Ino, now: Time) {

@@ -10,7 +10,7 @@ pub(crate) fn mounts(k: &Kernel, process: &Process, prefix: &[u8]) -> Vec<u8> {
     lines(k, process, |text, mount| {
         let (source, point) = (escaped(mount.source.as_bytes()), shown(prefix, &mount.point));
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{source} {point} {} rw 0 0", mount.kind);
+        let _ = writeln!(text, "{source} {point} {} {} 0 0", mount.kind, mount.options());
     })
 }
 
@@ -20,10 +20,15 @@ pub(crate) fn mountinfo(k: &Kernel, process: &Process, prefix: &[u8]) -> Vec<u8>
         let (source, point) = (escaped(mount.source.as_bytes()), shown(prefix, &mount.point));
         let (major, minor) =
             ((mount.dev >> 8) & 0xfff, (mount.dev & 0xff) | ((mount.dev >> 12) & 0xfff_ff00));
+        let superblock = format!("{}{}", if mount.read_only { "ro" } else { "rw" }, mount.own_options);
         let _ = writeln!(
             text,
-            "{} {} {major}:{minor} / {point} rw - {} {source} rw",
-            mount.id, mount.parent, mount.kind
+            "{} {} {major}:{minor} {} {point} {} - {} {source} {superblock}",
+            mount.id,
+            mount.parent,
+            escaped(&mount.shows),
+            mount.flags.text(),
+            mount.kind
         );
     })
 }

@@ -1,0 +1,160 @@
+//! Changes of mounts: taken away, shown at a second place, moved, mounted anew with other flags (mount(2), umount(2)).
+
+use crate::mount::{Location, Mount, ROOT_MOUNT, Vfs};
+use abi::Errno;
+use abi::raw::general::MS_RDONLY;
+
+impl Vfs {
+    /// Takes a mount away (umount(2)).
+    ///
+    /// # Errors
+    /// `EINVAL`: not the root of a mount; `EBUSY`: the root file system, or something in it is open or mounted on.
+    pub fn umount(&mut self, root: Location) -> Result<(), Errno> {
+        let mount = self.at_root(root)?;
+        // A mount holds the directory that it covers, so those below are seen too.
+        if root.mount == ROOT_MOUNT || mount.holders > 0 {
+            return Err(Errno::EBUSY);
+        }
+        self.uncover(root.mount);
+        self.drop_mount(root.mount);
+        Ok(())
+    }
+
+    /// Takes a mount and all in it out of the tree (`MNT_DETACH`). What is open lives on.
+    ///
+    /// # Errors
+    /// `EINVAL`: not the root of a mount; `EBUSY`: the root file system.
+    pub fn detach(&mut self, root: Location) -> Result<(), Errno> {
+        self.at_root(root)?;
+        if root.mount == ROOT_MOUNT {
+            return Err(Errno::EBUSY);
+        }
+        // Those on top of others first: each holds the directory that it covers.
+        for number in self.mounts_below(root.mount).into_iter().rev() {
+            self.uncover(number);
+            let idle = self.mounts.get_mut(&number).is_some_and(|mount| {
+                mount.detached = true;
+                mount.holders == 0
+            });
+            if idle {
+                self.drop_mount(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows a directory at a second place (`MS_BIND`). What is mounted below it is not shown there.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `ENOENT`, `ENOMEM`, as [`Vfs::mount`].
+    pub fn bind(&mut self, source: Location, on: Location) -> Result<Location, Errno> {
+        self.mountable(source)?;
+        let covers = self.mountable(on)?;
+        let (name, flags) = match self.mounts.get(&source.mount) {
+            Some(mount) => (mount.source.clone(), mount.flags),
+            None => return Err(Errno::EINVAL),
+        };
+        let mount = self.next_mount()?;
+        let root = Location { mount, ..source };
+        self.cover(covers, mount);
+        self.enter_mount(root, covers, &name, flags);
+        Ok(root)
+    }
+
+    /// Moves a mount (`MS_MOVE`).
+    ///
+    /// # Errors
+    /// `EINVAL`: not the root of a mount, or the root file system. `ELOOP`: into itself. `ENOTDIR`, `ENOENT`.
+    pub fn move_mount(&mut self, root: Location, on: Location) -> Result<(), Errno> {
+        self.at_root(root)?;
+        if root.mount == ROOT_MOUNT {
+            return Err(Errno::EINVAL);
+        }
+        let covers = self.mountable(on)?;
+        if self.mounts_below(root.mount).contains(&covers.mount) {
+            return Err(Errno::ELOOP);
+        }
+        self.uncover(root.mount);
+        self.cover(covers, root.mount);
+        if let Some(mount) = self.mounts.get_mut(&root.mount) {
+            mount.covers = covers;
+        }
+        Ok(())
+    }
+
+    /// Gives a mount other flags (`MS_REMOUNT`), and unless `only_mount` (`MS_BIND` along) its file system other options. That no file
+    /// is open for writing where it becomes read-only is the caller's check.
+    ///
+    /// # Errors
+    /// `EINVAL`: not the root of a mount, or an option that the file system does not know.
+    pub fn remount(
+        &mut self,
+        root: Location,
+        flags: u32,
+        options: &[u8],
+        only_mount: bool,
+    ) -> Result<(), Errno> {
+        self.at_root(root)?;
+        if !only_mount && let Some(system) = self.systems.get_mut(&root.fs) {
+            system.fs.remount(options)?;
+            system.read_only = flags & MS_RDONLY != 0;
+        }
+        if let Some(mount) = self.mounts.get_mut(&root.mount) {
+            mount.flags = mount.flags.remounted(flags);
+        }
+        Ok(())
+    }
+
+    /// Whether something is mounted in this directory or below.
+    #[must_use]
+    pub fn has_mounts_below(&self, dir: Location) -> bool {
+        let below = |mount: &Mount| self.path_of(dir, mount.covers).is_ok() && mount.root != dir;
+        self.mounts.values().filter(|mount| !mount.detached && mount.root.mount != ROOT_MOUNT).any(below)
+    }
+
+    /// Whether this is the root of a mount.
+    #[must_use]
+    pub fn is_mount_root(&self, at: Location) -> bool {
+        self.at_root(at).is_ok()
+    }
+
+    /// The mount whose root this is.
+    fn at_root(&self, root: Location) -> Result<&Mount, Errno> {
+        self.mounts
+            .get(&root.mount)
+            .filter(|mount| mount.root == root && !mount.detached)
+            .ok_or(Errno::EINVAL)
+    }
+
+    /// This mount and those in it, each behind the one that it is in.
+    fn mounts_below(&self, top: u32) -> Vec<u32> {
+        let mut found = vec![top];
+        let mut at = 0;
+        while let Some(above) = found.get(at).copied() {
+            let inside = self.mounts.iter().filter(|(number, mount)| {
+                !mount.detached && mount.covers.mount == above && **number != above
+            });
+            found.extend(inside.map(|(number, _)| *number));
+            at += 1;
+        }
+        found
+    }
+
+    /// Takes a mount out of the tree.
+    fn uncover(&mut self, number: u32) {
+        let Some(covers) = self.mounts.get(&number).map(|mount| mount.covers) else { return };
+        self.on_top.remove(&covers);
+        self.hold(covers, false);
+    }
+
+    /// Forgets a mount that nobody uses, and its file system with the last.
+    pub(crate) fn drop_mount(&mut self, number: u32) {
+        let Some(mount) = self.mounts.remove(&number) else { return };
+        let Some(system) = self.systems.get_mut(&mount.root.fs) else { return };
+        system.mounts = system.mounts.saturating_sub(1);
+        system.fs.hold(mount.root.ino, false);
+        if system.mounts == 0 {
+            self.systems.remove(&mount.root.fs);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Mount options of tmpfs(5).
+
+use super::{INODE_COST, ROOT, Tmpfs};
+use crate::fs::FileSystem;
+use crate::node::{SetAttr, Time};
+use abi::Errno;
+
+/// What a tmpfs holds unless `size=` says otherwise, and what percentages are of.
+const SIZE: u64 = 1 << 30;
+const PAGE: u64 = 4096;
+
+/// The options that a list names.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Options {
+    size: Option<u64>,
+    inodes: Option<u64>,
+    mode: Option<u32>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+}
+
+impl Options {
+    /// # Errors
+    /// `EINVAL`: an unknown option, or a value that is none.
+    fn parse(list: &[u8]) -> Result<Self, Errno> {
+        let mut options = Self::default();
+        for option in list.split(|byte| *byte == b',').filter(|option| !option.is_empty()) {
+            let text = std::str::from_utf8(option).map_err(|_| Errno::EINVAL)?;
+            let (name, value) = text.split_once('=').ok_or(Errno::EINVAL)?;
+            match name {
+                "size" => options.size = Some(size(value)?),
+                "nr_blocks" => options.size = Some(number(value)?.checked_mul(PAGE).ok_or(Errno::EINVAL)?),
+                "nr_inodes" => options.inodes = Some(number(value)?),
+                "mode" => {
+                    options.mode = Some(u32::from_str_radix(value, 8).map_err(|_| Errno::EINVAL)? & 0o7777)
+                }
+                "uid" => options.uid = Some(value.parse().map_err(|_| Errno::EINVAL)?),
+                "gid" => options.gid = Some(value.parse().map_err(|_| Errno::EINVAL)?),
+                _ => return Err(Errno::EINVAL),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// A number, or a part of [`SIZE`] in percent.
+fn size(value: &str) -> Result<u64, Errno> {
+    match value.strip_suffix('%') {
+        Some(percent) => Ok(SIZE / 100 * number(percent)?.min(100)),
+        // Whole pages, as on Linux; 0: no limit but the one of all.
+        None => number(value)?.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL),
+    }
+}
+
+/// A number, perhaps with k, m or g behind it.
+fn number(value: &str) -> Result<u64, Errno> {
+    let shift = match value.as_bytes().last() {
+        Some(b'k' | b'K') => 10,
+        Some(b'm' | b'M') => 20,
+        Some(b'g' | b'G') => 30,
+        _ => 0,
+    };
+    let digits = if shift == 0 { value } else { &value[..value.len() - 1] };
+    let number: u64 = digits.parse().map_err(|_| Errno::EINVAL)?;
+    number.checked_mul(1 << shift).ok_or(Errno::EINVAL)
+}
+
+impl Tmpfs {
+    /// A new one as mount(2) makes it: everybody may write to its root unless `mode=` says otherwise, and it is `owner`'s unless `uid=` and
+    /// `gid=` do.
+    ///
+    /// # Errors
+    /// `EINVAL`: an unknown option, or a value that is none.
+    pub fn mounted(options: &[u8], owner: (u32, u32), now: Time) -> Result<Self, Errno> {
+        let options = Options::parse(options)?;
+        let size = options.size.filter(|size| *size > 0).unwrap_or(SIZE);
+        let mut tmpfs = Self::new(size, now);
+        if let Some(inodes) = options.inodes.filter(|inodes| *inodes > 0) {
+            tmpfs = tmpfs.with_inodes(inodes);
+        }
+        let root = SetAttr {
+            mode: Some(options.mode.unwrap_or(0o1777)),
+            uid: Some(options.uid.unwrap_or(owner.0)),
+            gid: Some(options.gid.unwrap_or(owner.1)),
+            ..SetAttr::default()
+        };
+        tmpfs.set_attr(ROOT, &root, now)?;
+        Ok(tmpfs)
+    }
+
+    /// Changes the limits; mode and owner are those of the first mount (mm/shmem.c, `shmem_reconfigure`).
+    pub(super) fn change_limits(&mut self, options: &[u8]) -> Result<(), Errno> {
+        let options = Options::parse(options)?;
+        let limit = options.size.filter(|size| *size > 0).unwrap_or(self.limit);
+        let inodes = options.inodes.filter(|inodes| *inodes > 0).unwrap_or(self.inodes_max);
+        let taken = self.inodes.len() as u64 + self.links;
+        if limit < self.used || inodes < taken {
+            return Err(Errno::EINVAL);
+        }
+        (self.limit, self.inodes_max) = (limit, inodes);
+        Ok(())
+    }
+
+    /// As /proc/mounts shows them.
+    pub(super) fn shown_options(&self) -> String {
+        let inodes = match self.inodes_max {
+            own if own == self.limit / INODE_COST => String::new(),
+            inodes => format!(",nr_inodes={inodes}"),
+        };
+        format!(",size={}k{inodes}", self.limit / 1024)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists() {
+        let parsed = Options::parse(b"size=8m,nr_inodes=2k,mode=0750,uid=7").unwrap();
+        assert_eq!((parsed.size, parsed.inodes, parsed.mode), (Some(8 << 20), Some(2048), Some(0o750)));
+        assert_eq!(Options::parse(b"size=50%").unwrap().size, Some(SIZE / 100 * 50));
+        assert_eq!(Options::parse(b"size=5000").unwrap().size, Some(8192));
+        for wrong in [
+            b"size".as_slice(),
+            b"size=",
+            b"size=x",
+            b"size=m",
+            b"mode=9",
+            b"huge=always",
+            b"\xff=1",
+            b"size=99999999999g",
+        ] {
+            assert_eq!(Options::parse(wrong), Err(Errno::EINVAL));
+        }
+    }
+}
