@@ -237,6 +237,10 @@ impl Server {
     }
 
     fn read(&mut self, id: SessionId, flags: EventFlags) {
+        if flags.contains(EventFlags::OUT) {
+            // To be flushed at the end of the turn.
+            self.sessions.get_mut(id);
+        }
         let Some(session) = self.sessions.look_at(id) else { return };
         let gone = flags.intersects(EventFlags::ERR | EventFlags::HUP);
         // What was read is served before more is read, so that a client's requests do not pile up here.

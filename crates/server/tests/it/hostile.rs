@@ -140,6 +140,30 @@ fn a_client_that_does_not_read_its_answers_is_held_up() {
     still_serves(&server);
 }
 
+/// A client that reads its answers late gets them all, without asking for anything more, and the server rests meanwhile.
+#[test]
+fn answers_that_are_read_late() {
+    // Below what makes the server stop reading.
+    const ANSWERS: usize = 200;
+    let server = Server::start();
+    let mut late = server.guest();
+    let [one, other] = late.socketpair();
+    for _ in 0..ANSWERS {
+        late.start(abi::nr::WRITE, &[one.kfd.into(), 0x1000, 4096], &[(0x1000, &[7; 4096])]);
+        late.start(abi::nr::READ, &[other.kfd.into(), 0x2000, 4096], &[]);
+    }
+    still_serves(&server);
+    let before = server.cpu_ticks();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(server.cpu_ticks() - before < 10, "the server waits for the client without resting");
+    let mut read = 0;
+    while read < ANSWERS {
+        let reply = late.receive().expect("the server goes on sending");
+        read += usize::from(reply.payload.len() > 4096);
+    }
+    still_serves(&server);
+}
+
 /// Random bytes behind a handshake: the server survives, whatever they mean.
 #[test]
 fn noise() {

@@ -67,6 +67,13 @@ impl Server {
     pub(crate) fn proc_file(&self, name: &str) -> String {
         std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap()
     }
+
+    /// Processor time that it has used, in ticks of 10 ms (proc_pid_stat(5), utime and stime).
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = self.proc_file("stat");
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
 }
 
 impl Drop for Server {
