@@ -25,6 +25,7 @@ pub mod text;
 pub mod world;
 
 use config::Config;
+use core::sync::atomic::AtomicBool;
 use exec::{Inherited, Scratch};
 use fds::Fds;
 use task::Tasks;
@@ -40,6 +41,8 @@ pub struct Hijack<W> {
     scratch: Scratch,
     /// So many bytes of a path say whose it is.
     path_decides: usize,
+    /// It has called fcntl(2) with F_SETLK or F_SETLKW in the rump kernel.
+    takes_locks: AtomicBool,
 }
 
 impl<W: World> Hijack<W> {
@@ -48,7 +51,16 @@ impl<W: World> Hijack<W> {
     pub fn new(config: Config, inherited: Inherited, world: W, fds: Fds) -> Self {
         let path_decides = path::decides(&config);
         let (tasks, scratch) = (Tasks::new(), Scratch::new());
-        Self { config, world, fds, inherited, tasks, scratch, path_decides }
+        Self {
+            config,
+            world,
+            fds,
+            inherited,
+            tasks,
+            scratch,
+            path_decides,
+            takes_locks: AtomicBool::new(false),
+        }
     }
 
     /// What the user asked for.

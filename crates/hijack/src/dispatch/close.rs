@@ -1,6 +1,6 @@
 //! close(2), close_range(2): the host's. The rump kernel learns of the last close by the descriptor's peer.
 
-use super::{Answer, Call, Verdict};
+use super::{Answer, Call, Verdict, unlock};
 use crate::Hijack;
 use crate::fds::Entry;
 use crate::world::World;
@@ -11,6 +11,7 @@ const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
 pub(super) fn close<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let fd = call.args[0] as u32;
+    unlock::before_close(h, fd);
     match h.fds.get(fd) {
         Entry::Host => return Ok(Answer::Host),
         Entry::Own => return Err(Errno::EBADF),
@@ -34,7 +35,10 @@ pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
                 close_between(h, from, fd.checked_sub(1), flags)?;
                 from = fd.checked_add(1);
             }
-            _ if flags as u32 & CLOSE_RANGE_CLOEXEC == 0 => h.learn(fd, Entry::Host),
+            _ if flags as u32 & CLOSE_RANGE_CLOEXEC == 0 => {
+                unlock::before_close(h, fd);
+                h.learn(fd, Entry::Host);
+            }
             _ => {}
         }
     }

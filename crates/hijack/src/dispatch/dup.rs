@@ -1,6 +1,6 @@
 //! dup(2), dup2(2), dup3(2): the host's; the table follows.
 
-use super::{Answer, Call, Verdict};
+use super::{Answer, Call, Verdict, unlock};
 use crate::Hijack;
 use crate::fds::Entry;
 use crate::world::World;
@@ -44,6 +44,7 @@ fn replace<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
         return Ok(Answer::Host);
     }
     // While the host replaces the one by the other, other threads have to ask which it is.
+    unlock::before_close(h, new);
     let before = h.fds.get(new);
     h.learn(new, Entry::Unknown);
     let answer = h.world.host(call.nr, call.args);

@@ -1,6 +1,6 @@
 //! fcntl(2) and ioctl(2): what concerns the number is the host's, what concerns the file its kernel's.
 
-use super::{Answer, Call, Verdict, dup, row_of};
+use super::{Answer, Call, Verdict, dup, row_of, unlock};
 use crate::Hijack;
 use crate::fds::Entry;
 use crate::world::World;
@@ -17,7 +17,13 @@ pub(super) fn fcntl<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     match call.args[1] as u32 {
         F_DUPFD | F_DUPFD_CLOEXEC => dup::copy(h, call, entry),
         F_GETFD | F_SETFD => number_only(entry),
-        _ => h.by_fd((row_of(call.nr)?, call), 0),
+        _ => {
+            let answer = h.by_fd((row_of(call.nr)?, call), 0)?;
+            if answer != Answer::Host {
+                unlock::note(h, call);
+            }
+            Ok(answer)
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod route;
 mod select;
 mod transfer;
 mod umask;
+mod unlock;
 
 use crate::world::{Args, World};
 use crate::{Hijack, exec};
