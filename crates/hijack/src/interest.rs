@@ -16,8 +16,8 @@ pub fn of(config: &Config, number: u32) -> Interest {
         (nr::CLOSE | nr::DUP, _) => Interest::IfMarked(0),
         (nr::EPOLL_CTL, _) => Interest::IfMarked(2),
         (nr::MMAP, _) => Interest::IfMarked(4),
-        // A host socket may receive rump descriptors.
-        (nr::RECVMSG | nr::RECVMMSG, _) => Interest::Always,
+        // Rump descriptors may go over a host socket.
+        (nr::RECVMSG | nr::RECVMMSG | nr::SENDMSG | nr::SENDMMSG, _) => Interest::Always,
         // The library's own descriptors are not shown.
         (nr::GETDENTS64, _) => Interest::Always,
         (_, Route::Host) => Interest::Never,

@@ -81,7 +81,7 @@ impl<W: World> Hijack<W> {
         self.socket_option(fd, SO_COOKIE).map(u64::from_ne_bytes)
     }
 
-    fn socket_option<const N: usize>(&self, fd: u32, option: u64) -> Option<[u8; N]> {
+    pub(crate) fn socket_option<const N: usize>(&self, fd: u32, option: u64) -> Option<[u8; N]> {
         let mut value = [0u8; N];
         let mut length = u32::try_from(N).ok()?;
         let (value_at, length_at) = (value.as_mut_ptr() as u64, (&raw mut length) as u64);

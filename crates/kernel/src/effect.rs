@@ -87,6 +87,8 @@ pub enum Pass {
     Nothing,
     /// One that came along with an earlier call ([`Call::passed`]); given out once, it is the process's then.
     Passed(u64),
+    /// A copy of one that came along with an earlier call and stays on its way (`MSG_PEEK`).
+    Shown(u64),
     /// The memory of a file that is to be mapped ([`vfs::SharedBytes::id`]).
     Memory {
         /// What the server knows it by.

@@ -83,7 +83,7 @@ impl Server {
             match file.pass {
                 Pass::Born => self.kernel.file_gone(file.file),
                 Pass::Passed(passed) => drop(self.passed.remove(&passed)),
-                Pass::Nothing | Pass::Memory { .. } => {}
+                Pass::Nothing | Pass::Shown(_) | Pass::Memory { .. } => {}
             }
         }
     }
@@ -118,6 +118,11 @@ impl Server {
             Pass::Passed(passed) => {
                 // The kernel gives a right out once.
                 let fd = self.passed.remove(&passed).ok_or(Errno::EBADF)?;
+                Ok((known(file.file, &self.files), Some(fd)))
+            }
+            Pass::Shown(passed) => {
+                let fd =
+                    self.passed.get(&passed).ok_or(Errno::EBADF)?.try_clone().map_err(|_| Errno::EMFILE)?;
                 Ok((known(file.file, &self.files), Some(fd)))
             }
             Pass::Memory { id, writable } => Ok((0, Some(self.memory.descriptor(id, writable)?))),

@@ -1,7 +1,8 @@
 //! sendmsg(2) and recvmsg(2) and their plural forms: descriptors that travel in control messages (unix(7),
 //! `SCM_RIGHTS`).
 //!
-//! Over a host socket a rump descriptor goes as it is, a host descriptor; whoever receives one asks what it is.
+//! Over a host socket a rump descriptor goes as it is, a host descriptor; whoever receives one asks what it is, and must be
+//! a process of the same rump kernel.
 //! Over a rump socket the host descriptors travel along with the request, and come back with the reply.
 
 use super::{Answer, Call, Verdict, row_of, with};
@@ -24,7 +25,7 @@ const MESSAGES_MAX: u64 = 1024;
 
 pub(super) fn sendmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     match h.owner(call.args[0])? {
-        Owner::Host => Ok(Answer::Host),
+        Owner::Host => over_host(h, call, core::iter::once(call.args[1])),
         Owner::Rump(rump) => {
             let rights = rights_of(h, &header(h, call.args[1])?)?;
             send(h, call, rump, &rights)
@@ -33,7 +34,7 @@ pub(super) fn sendmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 }
 
 pub(super) fn sendmmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    let Owner::Rump(rump) = h.owner(call.args[0])? else { return Ok(Answer::Host) };
+    let Owner::Rump(rump) = h.owner(call.args[0])? else { return over_host(h, call, headers(call)) };
     let mut rights = Vec::new();
     for at in headers(call) {
         rights.extend(rights_of(h, &header(h, at)?)?);
@@ -47,6 +48,22 @@ pub(super) fn recvmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 
 pub(super) fn recvmmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     receive(h, call, |received| headers(call).take(usize::try_from(received).unwrap_or(0)))
+}
+
+/// The messages with these headers over a host socket. What is wrong with them the host tells.
+fn over_host<W: World>(h: &Hijack<W>, call: &Call, headers: impl Iterator<Item = u64>) -> Verdict {
+    let rights = headers.filter_map(|at| rights_of(h, &header(h, at).ok()?).ok()).flatten();
+    let is_rumps = |fd: u32| matches!(h.owner(fd.into()), Ok(Owner::Rump(_)));
+    for fd in rights {
+        if h.fds.get(fd) == Entry::Own {
+            return Err(Errno::EBADF);
+        }
+        if is_rumps(fd) {
+            let reaches = h.reaches_our_kernel(call.args[0] as u32);
+            return if reaches { Ok(Answer::Host) } else { Err(Errno::EOPNOTSUPP) };
+        }
+    }
+    Ok(Answer::Host)
 }
 
 fn send<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd, rights: &[u32]) -> Verdict {

@@ -17,6 +17,7 @@ mod mount;
 mod mounts;
 mod pidfd;
 mod poll;
+mod receiver;
 mod reopen;
 mod route;
 mod select;

@@ -98,7 +98,10 @@ pub(crate) fn put(cx: &mut Cx<'_>, header: &Header, messages: Vec<Control>, flag
     for message in messages {
         match message {
             Control::Bytes { level, kind, data } => out.put(cx, level, kind, &data),
-            Control::Rights(rights) => out.put_rights(cx, rights, flags & MSG_CMSG_CLOEXEC != 0),
+            Control::Rights { rights, shown } => {
+                let how = Entering { cloexec: flags & MSG_CMSG_CLOEXEC != 0, shown };
+                out.put_rights(cx, rights, how);
+            }
         }
     }
     (out.used as u64, out.truncated)
@@ -131,18 +134,20 @@ impl Writer {
         self.used = self.room.min(self.used + len.next_multiple_of(8));
     }
 
-    fn put_rights(&mut self, cx: &mut Cx<'_>, rights: Vec<Right>, cloexec: bool) {
+    fn put_rights(&mut self, cx: &mut Cx<'_>, rights: Vec<Right>, how: Entering) {
         let fit = (self.room - self.used).saturating_sub(HEADER) / 4;
         let first = self.addr.wrapping_add((self.used + HEADER) as u64);
         let mut numbers = Vec::new();
         for right in rights {
             let put_at = first.wrapping_add(numbers.len() as u64);
-            let number = if numbers.len() / 4 < fit { enter(cx, right, cloexec, put_at) } else { None };
+            let number = if numbers.len() / 4 < fit { enter(cx, right, how, put_at) } else { None };
             match number {
                 Some(number) => numbers.extend_from_slice(number.as_bytes()),
                 None => {
                     self.truncated = MSG_CTRUNC;
-                    cx.kernel.drop_right(right);
+                    if !how.shown {
+                        cx.kernel.drop_right(right);
+                    }
                 }
             }
         }
@@ -152,14 +157,30 @@ impl Writer {
     }
 }
 
+/// How descriptors come into a process.
+#[derive(Debug, Clone, Copy)]
+struct Entering {
+    /// `MSG_CMSG_CLOEXEC`.
+    cloexec: bool,
+    /// They stay where they are too.
+    shown: bool,
+}
+
 /// Gives the caller a descriptor that came through a socket. A host descriptor gets its number from the host: the
 /// client writes it to `put_at`. One kind cannot go to a process of the other (`None`).
-fn enter(cx: &mut Cx<'_>, right: Right, cloexec: bool, put_at: u64) -> Option<u32> {
+fn enter(cx: &mut Cx<'_>, right: Right, how: Entering, put_at: u64) -> Option<u32> {
+    let Entering { cloexec, shown } = how;
     let process = cx.process().ok()?;
     match (right, process.descriptors) {
-        (Right::File(file), Descriptors::Strong) => process.fds.insert(file, cloexec, 0).ok(),
+        (Right::File(file), Descriptors::Strong) => {
+            let number = process.fds.insert(file, cloexec, 0).ok()?;
+            if shown {
+                cx.kernel.keep_right(right);
+            }
+            Some(number)
+        }
         (Right::Passed(passed), Descriptors::Weak) => {
-            let pass = Pass::Passed(passed);
+            let pass = if shown { Pass::Shown(passed) } else { Pass::Passed(passed) };
             // What it is a descriptor of, and whether of this kernel, only the host knows.
             let (file, kfd, kind) = (FileId(0), u32::MAX, FileKind::Socket);
             cx.call.files.push(NewFile { file, kfd, kind, cloexec, put_at, pass });

@@ -82,7 +82,11 @@ pub(crate) struct Incoming {
 #[derive(Debug)]
 pub(crate) enum Control {
     /// `SCM_RIGHTS`.
-    Rights(Vec<Right>),
+    Rights {
+        rights: Vec<Right>,
+        /// They stay in the queue too (`MSG_PEEK`).
+        shown: bool,
+    },
     /// Any other.
     Bytes {
         /// `cmsg_level`.
@@ -256,7 +260,8 @@ impl File for SocketFile {
         if buf.is_empty() {
             return Ok(0);
         }
-        let data = self.0.receive(k, f, buf.len(), 0)?.data;
+        let Incoming { data, control, .. } = self.0.receive(k, f, buf.len(), 0)?;
+        k.drop_control(control);
         let len = data.len().min(buf.len());
         buf[..len].copy_from_slice(&data[..len]);
         Ok(len)

@@ -1,6 +1,6 @@
 //! Descriptors and credentials on their way through sockets.
 
-use super::Right;
+use super::{Control, Right};
 use crate::process::{Descriptors, Process};
 use crate::{Effect, Kernel};
 use abi::layout::Ucred;
@@ -15,6 +15,15 @@ impl Kernel {
     pub(crate) fn keep_right(&mut self, right: Right) {
         if let Right::File(file) = right {
             self.files.retain(file);
+        }
+    }
+
+    /// The receiver takes no control messages: their descriptors do not arrive.
+    pub(crate) fn drop_control(&mut self, messages: Vec<Control>) {
+        for message in messages {
+            if let Control::Rights { rights, shown: false } = message {
+                rights.into_iter().for_each(|right| self.drop_right(right));
+            }
         }
     }
 

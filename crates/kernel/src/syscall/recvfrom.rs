@@ -2,7 +2,6 @@
 
 use crate::call::Answer;
 use crate::cx::Cx;
-use crate::socket::Control;
 use crate::socket::message::{AddressRoom, Buffers};
 use crate::socket::transfer;
 
@@ -18,10 +17,6 @@ pub(crate) fn recvfrom(cx: &mut Cx<'_>) -> Answer {
     if let Some(room) = room {
         room.put(cx, &got.from.unwrap_or_default());
     }
-    for message in got.control {
-        if let Control::Rights(rights) = message {
-            rights.into_iter().for_each(|right| cx.kernel.drop_right(right));
-        }
-    }
+    cx.kernel.drop_control(got.control);
     Ok(value)
 }

@@ -181,6 +181,21 @@ fn descriptors_pass() {
         s.say("header", (header, controllen, flags));
         let fd = u64::from(s.get_u32(control + 16));
         s.recv(fd, 10, 0).ok();
+        // Looked at, they stay.
+        let (control, len) = rights(s, &[a, b]);
+        let message = msghdr(s, data, 7, control, len);
+        s.call("", nr::SENDMSG, &[a, message, 0]).ok();
+        for flags in [PEEK, PEEK, 0] {
+            let control = s.put(&[0; 64]);
+            let message = msghdr(s, room, 16, control, 64);
+            s.call("", nr::RECVMSG, &[b, message, flags]).ok();
+            let (header, controllen) = (s.get(control, 16), s.get_u32(message + 40));
+            s.say("looked at", (header, controllen));
+            for at in [16, 20] {
+                let fd = s.get_u32(control + at).into();
+                s.close(fd);
+            }
+        }
         // No room for two.
         let (control, len) = rights(s, &[a, b]);
         let message = msghdr(s, data, 7, control, len);
@@ -218,6 +233,17 @@ fn host_descriptors_pass_as_the_server_names_them() {
     let reply = rump.reply(id).expect("a message is there");
     let got: Vec<_> = reply.files.iter().map(|file| (file.pass, file.put_at, file.cloexec)).collect();
     assert_eq!(got, [(Pass::Passed(500), found + 16, true), (Pass::Passed(501), found + 20, true)]);
+    // A look gives copies out; read(2) has no room for them and lets them go.
+    let id = rump.start_with(pid, nr::SENDMSG, [a, message, 0, 0, 0, 0], vec![510, 511]);
+    assert_eq!(rump.answer(id), Some(Ok(1)));
+    let id = rump.start(pid, nr::RECVMSG, [b, receive, 2, 0, 0, 0]);
+    let shown: Vec<_> =
+        rump.reply(id).expect("a message is there").files.iter().map(|file| file.pass).collect();
+    assert_eq!(shown, [Pass::Shown(510), Pass::Shown(511)]);
+    assert!(rump.effects.is_empty(), "they stay on their way");
+    assert_eq!(rump.sys_of(pid, nr::READ, [b, room, 4, 0, 0, 0]), Ok(1));
+    let dropped = format!("{:?}", std::mem::take(&mut rump.effects));
+    assert!(dropped.contains("DropPassed(510)") && dropped.contains("DropPassed(511)"), "{dropped}");
     // A message that nobody takes gives them back.
     let id = rump.start_with(pid, nr::SENDMSG, [a, message, 0, 0, 0, 0], vec![502, 503]);
     assert_eq!(rump.answer(id), Some(Ok(1)));

@@ -161,7 +161,7 @@ pub(super) fn receive(k: &mut Kernel, id: UnixId, len: usize, flags: u32) -> Res
         k.unix.in_flight = k.unix.in_flight.saturating_sub(taken.rights.len());
         tell_senders(k, id, before);
     }
-    Ok(finish(k, id, taken))
+    Ok(finish(k, id, taken, peek))
 }
 
 /// What was taken out of a queue.
@@ -173,14 +173,15 @@ struct Taken {
     rights: Vec<Right>,
 }
 
-/// One datagram. A look at it leaves its descriptors there: a host descriptor cannot be given out twice.
+/// One datagram.
 fn take_datagram(end: &mut Endpoint, len: usize, peek: bool) -> Taken {
     let nothing = Message { data: Vec::new(), at: 0, from: None, credentials: end.owner, rights: Vec::new() };
     if peek {
         let message = end.queue.front().unwrap_or(&nothing);
         let data = message.data[..message.data.len().min(len)].to_vec();
         let (full_len, from) = (message.data.len(), message.from.clone());
-        return Taken { data, full_len, from, credentials: message.credentials, rights: Vec::new() };
+        let (credentials, rights) = (message.credentials, message.rights.clone());
+        return Taken { data, full_len, from, credentials, rights };
     }
     let mut message = end.queue.pop_front().unwrap_or(nothing);
     let full_len = message.data.len();
@@ -216,6 +217,7 @@ fn take_stream(end: &mut Endpoint, len: usize, peek: bool) -> Taken {
         let brings = !message.rights.is_empty();
         if peek {
             looked_at += 1;
+            taken.rights.clone_from(&message.rights);
         } else {
             message.at += count;
             taken.rights = std::mem::take(&mut message.rights);
@@ -245,7 +247,7 @@ fn trim(message: &mut Message) {
     }
 }
 
-fn finish(k: &Kernel, id: UnixId, taken: Taken) -> Incoming {
+fn finish(k: &Kernel, id: UnixId, taken: Taken, peek: bool) -> Incoming {
     let wants = k.unix.get(id).is_ok_and(|end| end.common.flag(SOL_SOCKET, SO_PASSCRED));
     let mut control = Vec::new();
     if wants {
@@ -253,7 +255,7 @@ fn finish(k: &Kernel, id: UnixId, taken: Taken) -> Incoming {
         control.push(Control::Bytes { level: SOL_SOCKET, kind: SCM_CREDENTIALS, data });
     }
     if !taken.rights.is_empty() {
-        control.push(Control::Rights(taken.rights));
+        control.push(Control::Rights { rights: taken.rights, shown: peek });
     }
     Incoming { data: taken.data, full_len: taken.full_len, from: taken.from, control, flags: 0 }
 }
