@@ -22,6 +22,16 @@ const NEEDED: &[(&str, &str)] = &[
     ("ss", "iproute2"),
     ("sysctl", "procps"),
     ("netstat", "net-tools"),
+    ("/usr/sbin/sshd", "openssh-server"),
+    ("ssh", "openssh-client"),
+    ("rsync", "rsync"),
+    ("node", "nodejs"),
+    ("go", "golang-go"),
+    ("memcached", "memcached"),
+    ("haproxy", "haproxy"),
+    ("stress-ng", "stress-ng"),
+    ("sqlite3", "sqlite3"),
+    ("vim.tiny", "vim-tiny"),
 ];
 
 /// Installs what is missing, as root; otherwise says what is missing.

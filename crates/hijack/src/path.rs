@@ -40,6 +40,13 @@ pub fn absolute(config: &Config, path: &[u8]) -> Option<Owner> {
     })
 }
 
+/// What the rump kernel is told of a relative path that lies in `/`, if that makes it the rump kernel's.
+#[must_use]
+pub fn below_root(config: &Config, path: &[u8]) -> Option<RumpPath> {
+    let prefix = config.path.as_deref()?.strip_prefix(b"/")?;
+    if prefix.is_empty() || prefix.ends_with(b"/") { None } else { under(prefix, path) }
+}
+
 /// How a directory of the rump kernel is shown to the program: with the prefix put back, or bare where there
 /// is none. Answers what to put in front, and the rest.
 #[must_use]
@@ -95,6 +102,21 @@ mod tests {
     fn relative_paths_are_decided_by_their_directory() {
         assert_eq!(owner("path=/rump", "rump/x"), None);
         assert_eq!(owner("path=/rump", ""), None);
+    }
+
+    #[test]
+    fn the_prefix_without_its_slash_below_root() {
+        let below = |prefix: &str, path: &str| {
+            let config = Config::parse(Some(prefix.as_bytes())).unwrap();
+            below_root(&config, path.as_bytes())
+        };
+        assert_eq!(below("path=/rump", "rump"), Some(RumpPath::Root));
+        assert_eq!(below("path=/rump", "rump/x"), Some(RumpPath::From(4)));
+        for (prefix, path) in
+            [("path=/rump", "rumpx"), ("path=/rump", "/rump"), ("path=//", "x"), ("sysctl", "x")]
+        {
+            assert_eq!(below(prefix, path), None, "{prefix} {path}");
+        }
     }
 
     #[test]

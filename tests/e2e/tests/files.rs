@@ -138,3 +138,25 @@ fn locks() {
          flock -s l flock -s -n l echo shared",
     );
 }
+
+#[test]
+fn sqlite() {
+    same_in_both(
+        "sqlite3 $D/t.db 'pragma journal_mode=wal; create table t(a, b); begin; insert into t values(1, \"x\"),(2, \"y\"); \
+        commit; select sum(a) from t; pragma integrity_check;'\n\
+        for i in 1 2 3 4; do sqlite3 -cmd '.timeout 20000' $D/t.db \"insert into t values($i, 'z')\" & done; wait\n\
+        sqlite3 $D/t.db 'select count(*), sum(a) from t; pragma wal_checkpoint(truncate); vacuum; pragma integrity_check;'",
+    );
+}
+
+#[test]
+fn vim_writes_a_file() {
+    with_tree("vim.tiny -es -u NONE $D/tree/a/2 -c '%s/lines/rows/' -c wq; cat $D/tree/a/2; ls $D/tree/a");
+}
+
+#[test]
+fn rsync_within() {
+    with_tree(
+        "rsync -aH $D/tree/ $D/copy/; list $D/copy; rm $D/tree/a/2; rsync -aH --delete $D/tree/ $D/copy/; list $D/copy",
+    );
+}

@@ -5,7 +5,8 @@ use crate::Hijack;
 use crate::owner::Owner;
 use crate::path::{self, RumpPath};
 use crate::world::World;
-use abi::Errno;
+use abi::raw::general::AT_EMPTY_PATH;
+use abi::{Errno, nr};
 
 /// `AT_FDCWD` (linux/fcntl.h), as the low half of a register.
 pub(super) const AT_FDCWD: u32 = -100i32 as u32;
@@ -88,11 +89,12 @@ impl<W: World> Hijack<W> {
     /// place of the two, or `None` if it is the host's.
     pub(crate) fn path_at(&self, dir: Option<u64>, path: u64) -> Result<Option<(u64, u64)>, Errno> {
         let cwd = u64::from(AT_FDCWD);
-        match (self.path_owner(path), dir) {
+        let (owner, below_root) = self.decide_path(path);
+        match (owner, dir) {
             (PathOwner::Host, _) => Ok(None),
             (PathOwner::Rump(address), _) => Ok(Some((cwd, address))),
             (PathOwner::Relative, Some(dir)) if dir as u32 != AT_FDCWD => match self.owner(dir)? {
-                Owner::Host => Ok(None),
+                Owner::Host => Ok(below_root.filter(|_| self.is_root(dir)).map(|address| (cwd, address))),
                 Owner::Rump(rump) => Ok(Some((u64::from(rump.kernel_fd.0), path))),
             },
             (PathOwner::Relative, _) => Ok(self.cwd_in_rump().then_some((cwd, path))),
@@ -102,19 +104,46 @@ impl<W: World> Hijack<W> {
     /// Whose path a string of the program's is. One that cannot be read is taken for a relative one: either
     /// kernel answers `EFAULT`, and a null path beside a descriptor means the descriptor (utimensat(2)).
     pub(crate) fn path_owner(&self, address: u64) -> PathOwner {
+        self.decide_path(address).0
+    }
+
+    /// As [`Hijack::path_owner`]; and for a relative path what the rump kernel is told of it should its directory be `/`.
+    fn decide_path(&self, address: u64) -> (PathOwner, Option<u64>) {
         // Clearing 4,096 bytes for each path would cost more than the decision.
         if self.path_decides <= 64 { self.decide::<64>(address) } else { self.decide::<4096>(address) }
     }
 
-    fn decide<const ROOM: usize>(&self, address: u64) -> PathOwner {
+    fn decide<const ROOM: usize>(&self, address: u64) -> (PathOwner, Option<u64>) {
         let mut start = [0; ROOM];
         let room = start.get_mut(..self.path_decides).unwrap_or_default();
-        let Ok(length) = self.world.read_str(address, room) else { return PathOwner::Relative };
-        match path::absolute(&self.config, start.get(..length).unwrap_or_default()) {
-            None => PathOwner::Relative,
-            Some(path::Owner::Host) => PathOwner::Host,
-            Some(path::Owner::Rump(RumpPath::Root)) => PathOwner::Rump(ROOT.as_ptr() as u64),
-            Some(path::Owner::Rump(RumpPath::From(at))) => PathOwner::Rump(address.wrapping_add(at as u64)),
+        let Ok(length) = self.world.read_str(address, room) else { return (PathOwner::Relative, None) };
+        let start = start.get(..length).unwrap_or_default();
+        let told = |cut| match cut {
+            RumpPath::Root => ROOT.as_ptr() as u64,
+            RumpPath::From(at) => address.wrapping_add(at as u64),
+        };
+        match path::absolute(&self.config, start) {
+            None => (PathOwner::Relative, path::below_root(&self.config, start).map(told)),
+            Some(path::Owner::Host) => (PathOwner::Host, None),
+            Some(path::Owner::Rump(cut)) => (PathOwner::Rump(told(cut)), None),
         }
+    }
+
+    /// Whether a host descriptor is that of `/`. Programs that take a path apart and open one name after the other
+    /// begin there (rsync does, so that nobody slips it a symbolic link).
+    fn is_root(&self, dir: u64) -> bool {
+        let (Some(this), Some(root)) = (self.identity(dir, b"\0"), self.identity(AT_FDCWD.into(), b"/\0"))
+        else {
+            return false;
+        };
+        this == root
+    }
+
+    /// Device and inode of a file of the host.
+    fn identity(&self, dir: u64, path: &[u8]) -> Option<(u64, u64)> {
+        let mut stat = abi::layout::Stat::default();
+        let args = [dir, path.as_ptr() as u64, (&raw mut stat) as u64, AT_EMPTY_PATH.into(), 0, 0];
+        self.world.host(nr::NEWFSTATAT, args).ok()?;
+        Some((stat.st_dev, stat.st_ino))
     }
 }
