@@ -7,8 +7,8 @@ use abi::Errno;
 use crate::{
     Stack, addr,
     ports::Ports,
-    socket::{Binding, Kind, Socket},
-    types::SocketId,
+    socket::{Binding, Socket},
+    types::{Protocol, SocketId},
 };
 
 impl Stack {
@@ -35,22 +35,32 @@ impl Stack {
     /// Binds to a port, 0 being any ephemeral one. `ip`: `None` is the unspecified address.
     pub(crate) fn bind_to(&mut self, id: SocketId, ip: Option<IpAddr>, port: u16) -> Result<(), Errno> {
         let (random, range) = (self.random.next(), self.settings.ip_local_port_range);
-        let socket = self.sockets.find_mut(id)?;
+        let socket = self.sockets.find(id)?;
         let claim = socket.claim(ip);
-        let ports = ports_of(&mut self.tcp_ports, &mut self.udp_ports, socket);
+        let protocol = socket.protocol();
+        let ports = self.ports_of(protocol);
         let port = match port {
             0 => ports.free_ephemeral(range, random, &claim, id).ok_or(Errno::EADDRINUSE)?,
             port if ports.is_free(port, &claim, id) => port,
             _ => return Err(Errno::EADDRINUSE),
         };
         ports.bind(id, port, claim);
-        socket.binding = Some(Binding { port, ip });
+        self.sockets.find_mut(id)?.binding = Some(Binding { port, ip });
         Ok(())
     }
 
     pub(crate) fn unbind(&mut self, id: SocketId, socket: &Socket) {
         if let Some(binding) = socket.binding {
-            ports_of(&mut self.tcp_ports, &mut self.udp_ports, socket).unbind(id, binding.port);
+            self.ports_of(socket.protocol()).unbind(id, binding.port);
+        }
+    }
+
+    /// Each protocol has ports of its own.
+    pub(crate) fn ports_of(&mut self, protocol: Protocol) -> &mut Ports {
+        match protocol {
+            Protocol::Tcp => &mut self.tcp_ports,
+            Protocol::Udp => &mut self.udp_ports,
+            Protocol::UdpLite => &mut self.udplite_ports,
         }
     }
 
@@ -73,12 +83,5 @@ impl Stack {
             socket.change_queued = true;
             self.changes.push_back(id);
         }
-    }
-}
-
-fn ports_of<'a>(tcp: &'a mut Ports, udp: &'a mut Ports, socket: &Socket) -> &'a mut Ports {
-    match socket.kind {
-        Kind::Tcp(_) => tcp,
-        Kind::Udp(_) => udp,
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     slab::Key,
     tcp::{connection::Owner, engine::State, time_wait::FlowEntry},
     types::LinkId,
+    udp_header::Variant,
 };
 
 const HEADER: usize = 8;
@@ -169,7 +170,10 @@ impl Stack {
         let Some((why, quote)) = why.zip(message.get(HEADER..)) else { return };
         let Some((protocol, flow)) = quoted_flow(quote) else { return };
         match protocol {
-            IpProtocol::Udp => self.udp_error(flow, why.errno()),
+            IpProtocol::Udp => self.udp_error(Variant::Udp, flow, why.errno()),
+            protocol if protocol == Variant::Lite.protocol() => {
+                self.udp_error(Variant::Lite, flow, why.errno());
+            }
             IpProtocol::Tcp => {
                 if let Some(&FlowEntry::Connection(key)) = self.flows.get(&flow) {
                     self.tcp_error(key, why.errno());

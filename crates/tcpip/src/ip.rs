@@ -12,6 +12,7 @@ use crate::{
     packet::IpPacket,
     route::{self, Route},
     types::LinkId,
+    udp_header::Variant,
 };
 
 /// Packets that may wait for a link; those behind are dropped. Congestion control keeps TCP far below it.
@@ -34,7 +35,8 @@ impl Stack {
         }
         match ip.protocol {
             IpProtocol::Tcp => self.tcp_input(link, &ip),
-            IpProtocol::Udp => self.udp_input(link, &ip),
+            IpProtocol::Udp => self.udp_input(link, &ip, Variant::Udp),
+            protocol if protocol == Variant::Lite.protocol() => self.udp_input(link, &ip, Variant::Lite),
             IpProtocol::Icmp if ip.src.is_ipv4() => self.icmp_input(link, &ip),
             IpProtocol::Icmpv6 if ip.src.is_ipv6() => self.icmp_input(link, &ip),
             _ if ip.src.is_ipv4() => self.send_unreachable(link, &ip, Unreachable::Protocol),

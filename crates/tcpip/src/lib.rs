@@ -29,9 +29,10 @@ mod tcp;
 mod timers;
 mod types;
 mod udp;
+mod udp_header;
 
 pub use option::{Opt, Options};
 pub use report::{Counters, LinkInfo, SocketInfo, TcpInfo};
 pub use settings::Settings;
 pub use stack::Stack;
-pub use types::{Config, Domain, LinkConfig, LinkId, Protocol, Readiness, Received, SocketId};
+pub use types::{Config, Domain, LinkConfig, LinkId, Protocol, Readiness, Received, Sending, SocketId};

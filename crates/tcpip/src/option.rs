@@ -50,6 +50,10 @@ pub enum Opt {
     KeepCnt(u32),
     /// `TCP_USER_TIMEOUT` in milliseconds; 0: the default.
     UserTimeout(u32),
+    /// `UDPLITE_SEND_CSCOV`: how many bytes checksums cover, the header's 8 among them; 0: all.
+    SendCoverage(u16),
+    /// `UDPLITE_RECV_CSCOV`: how many bytes they must cover; 0: all.
+    RecvCoverage(u16),
 }
 
 /// The options of a socket, as getsockopt(2) shows them.
@@ -91,6 +95,10 @@ pub struct Options {
     pub keep_cnt: u32,
     /// `TCP_USER_TIMEOUT` in milliseconds; 0: the default.
     pub user_timeout_ms: u32,
+    /// `UDPLITE_SEND_CSCOV`.
+    pub send_coverage: u16,
+    /// `UDPLITE_RECV_CSCOV`; none: not asked for.
+    pub recv_coverage: Option<u16>,
 }
 
 impl Options {
@@ -116,6 +124,8 @@ impl Options {
             keep_intvl: settings.tcp_keepalive_intvl,
             keep_cnt: settings.tcp_keepalive_probes,
             user_timeout_ms: 0,
+            send_coverage: 0,
+            recv_coverage: None,
         }
     }
 
@@ -148,8 +158,15 @@ impl Options {
             Opt::KeepIntvl(s) => self.keep_intvl = in_range(s, 1, MAX_KEEP_SECONDS)?,
             Opt::KeepCnt(n) => self.keep_cnt = in_range(n, 1, MAX_KEEP_CNT)?,
             Opt::UserTimeout(ms) => self.user_timeout_ms = ms,
+            Opt::SendCoverage(bytes) => self.send_coverage = bytes,
+            Opt::RecvCoverage(bytes) => self.recv_coverage = Some(bytes),
         }
         Ok(())
+    }
+
+    /// Whether a datagram of which only `covered` bytes are covered by its checksum is taken (udplite(7)).
+    pub(crate) fn takes_coverage(&self, covered: u16) -> bool {
+        self.recv_coverage.is_none_or(|least| least != 0 && covered >= least)
     }
 }
 

@@ -155,7 +155,7 @@ impl Stack {
                 let flow = udp.flow.as_ref().unwrap_or(&bound);
                 SocketInfo {
                     recv_queue: udp.charged(),
-                    ..flow_info(Some(id), domain, Protocol::Udp, state, flow)
+                    ..flow_info(Some(id), domain, socket.protocol(), state, flow)
                 }
             }
         }

@@ -12,8 +12,9 @@ use crate::{
     option::Options,
     ports::{Claim, Cover},
     slab::Key,
-    types::{Domain, Readiness, SocketId},
+    types::{Domain, Protocol, Readiness, SocketId},
     udp::Udp,
+    udp_header::Variant,
 };
 
 /// One socket.
@@ -96,6 +97,14 @@ impl Socket {
             kind,
             told: Readiness::default(),
             change_queued: false,
+        }
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        match &self.kind {
+            Kind::Tcp(_) => Protocol::Tcp,
+            Kind::Udp(udp) if udp.variant == Variant::Lite => Protocol::UdpLite,
+            Kind::Udp(_) => Protocol::Udp,
         }
     }
 

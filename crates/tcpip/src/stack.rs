@@ -8,8 +8,8 @@ use std::{
 use abi::Errno;
 
 use crate::{
-    Config, Counters, Domain, LinkConfig, LinkId, LinkInfo, Opt, Options, Readiness, Received, Settings,
-    SocketId, SocketInfo, TcpInfo, addr,
+    Config, Counters, Domain, LinkConfig, LinkId, LinkInfo, Opt, Options, Readiness, Received, Sending,
+    Settings, SocketId, SocketInfo, TcpInfo, addr,
     addr::Flow,
     frame::{Frame, Frames},
     link::Links,
@@ -24,6 +24,7 @@ use crate::{
     timers::Timers,
     types::Protocol,
     udp::Udp,
+    udp_header::Variant,
 };
 
 /// One TCP/IP stack. See the crate's documentation.
@@ -39,9 +40,10 @@ pub struct Stack {
     pub(crate) flows: HashMap<Flow, FlowEntry, Keyed>,
     pub(crate) time_waits: TimeWaits,
     /// Connected UDP sockets by their ends.
-    pub(crate) udp_flows: HashMap<Flow, SocketId, Keyed>,
+    pub(crate) udp_flows: HashMap<(Variant, Flow), SocketId, Keyed>,
     pub(crate) tcp_ports: Ports,
     pub(crate) udp_ports: Ports,
+    pub(crate) udplite_ports: Ports,
     pub(crate) timers: Timers,
     pub(crate) frames: Frames,
     /// Packets on `lo`.
@@ -73,6 +75,7 @@ impl Stack {
             udp_flows: HashMap::with_hasher(hasher),
             tcp_ports: Ports::new(Protocol::Tcp, hasher),
             udp_ports: Ports::new(Protocol::Udp, hasher),
+            udplite_ports: Ports::new(Protocol::UdpLite, hasher),
             timers: Timers::default(),
             frames: Frames::default(),
             lo: VecDeque::new(),
@@ -170,6 +173,11 @@ impl Stack {
         self.add_socket(domain, Protocol::Udp)
     }
 
+    /// socket(2), `SOCK_DGRAM` with `IPPROTO_UDPLITE`.
+    pub fn udplite_socket(&mut self, domain: Domain) -> SocketId {
+        self.add_socket(domain, Protocol::UdpLite)
+    }
+
     /// bind(2). Port 0 takes an ephemeral one.
     ///
     /// # Errors
@@ -227,7 +235,7 @@ impl Stack {
     pub fn send(&mut self, id: SocketId, data: &[u8]) -> Result<usize, Errno> {
         let result = match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_send(id, data),
-            Kind::Udp(_) => self.udp_send(id, data, None),
+            Kind::Udp(_) => self.udp_send(id, data, None, &Sending::default()),
         };
         self.note_failure(id, result)
     }
@@ -250,10 +258,24 @@ impl Stack {
     /// # Errors
     /// As [`Stack::send`], and `EACCES`: a broadcast address without `SO_BROADCAST`.
     pub fn send_to(&mut self, id: SocketId, data: &[u8], to: Option<SocketAddr>) -> Result<usize, Errno> {
+        self.send_message(id, data, to, &Sending::default())
+    }
+
+    /// sendmsg(2) on a UDP socket, with control messages.
+    ///
+    /// # Errors
+    /// As [`Stack::send_to`], and `ENETUNREACH`, `EINVAL`: a source address that is not ours.
+    pub fn send_message(
+        &mut self,
+        id: SocketId,
+        data: &[u8],
+        to: Option<SocketAddr>,
+        how: &Sending,
+    ) -> Result<usize, Errno> {
         let result = match self.sockets.find(id)?.kind {
             // tcp(7): the address is ignored.
             Kind::Tcp(_) => self.tcp_send(id, data),
-            Kind::Udp(_) => self.udp_send(id, data, to),
+            Kind::Udp(_) => self.udp_send(id, data, to, how),
         };
         self.note_failure(id, result)
     }
@@ -397,7 +419,8 @@ impl Stack {
     fn add_socket(&mut self, domain: Domain, protocol: Protocol) -> SocketId {
         let kind = match protocol {
             Protocol::Tcp => Kind::Tcp(Tcp::Closed),
-            Protocol::Udp => Kind::Udp(Udp::default()),
+            Protocol::Udp => Kind::Udp(Udp::new(Variant::Udp)),
+            Protocol::UdpLite => Kind::Udp(Udp::new(Variant::Lite)),
         };
         let id = SocketId(self.sockets.insert(Socket::new(
             domain,
@@ -430,14 +453,12 @@ impl Stack {
     /// Lets a change of options act on what is open already.
     fn apply_options(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get(id.0) else { return };
-        let options = socket.options;
+        let (options, kind, connection) = (socket.options, socket.protocol(), socket.connection());
         if let Some(binding) = socket.binding {
             let claim = socket.claim(binding.ip);
-            let ports =
-                if matches!(socket.kind, Kind::Tcp(_)) { &mut self.tcp_ports } else { &mut self.udp_ports };
-            ports.set_claim(id, binding.port, claim);
+            self.ports_of(kind).set_claim(id, binding.port, claim);
         }
-        if let Some(key) = socket.connection()
+        if let Some(key) = connection
             && let Some(connection) = self.connections.get_mut(key)
         {
             connection.limits = Limits::new(&options, &self.settings);

@@ -28,6 +28,8 @@ pub enum Protocol {
     Tcp,
     /// `IPPROTO_UDP`.
     Udp,
+    /// `IPPROTO_UDPLITE` (RFC 3828).
+    UdpLite,
 }
 
 /// A socket. Never used again for another one in the life of its stack.
@@ -77,6 +79,17 @@ pub struct Readiness {
     pub err: bool,
     /// `POLLPRI`.
     pub pri: bool,
+}
+
+/// What control messages ask for one datagram that is sent; the socket's options hold for what they do not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sending {
+    /// `IP_TTL`, `IPV6_HOPLIMIT`.
+    pub ttl: Option<u8>,
+    /// `IP_TOS`, `IPV6_TCLASS`.
+    pub tos: Option<u8>,
+    /// The source address of `IP_PKTINFO`, `IPV6_PKTINFO`, in the form of the socket's family.
+    pub source: Option<IpAddr>,
 }
 
 /// A datagram that was received.

@@ -1,4 +1,5 @@
-//! UDP (udp(7), RFC 768).
+//! UDP (udp(7), RFC 768), and UDP-Lite (udplite(7)), which is UDP but for its header's third field and a name space of ports
+//! of its own.
 
 use std::{
     collections::VecDeque,
@@ -7,15 +8,17 @@ use std::{
 };
 
 use abi::Errno;
-use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, UdpPacket, UdpRepr};
+use smoltcp::wire::{IpAddress, IpRepr};
 
 use crate::{
     Stack,
     addr::{self, Endpoint, Flow},
     icmp::Unreachable,
     packet::{self, IpPacket},
+    ports::Ports,
     socket::{Kind, Socket},
-    types::{LinkId, Readiness, Received, SocketId},
+    types::{Domain, LinkId, Readiness, Received, Sending, SocketId},
+    udp_header::{self, Header, Variant},
 };
 
 /// What Linux charges a datagram beyond its bytes (`sizeof(struct sk_buff)` and the like).
@@ -27,6 +30,7 @@ const MAX_PACKET: usize = 65535;
 /// The protocol's part of a UDP socket.
 #[derive(Debug, Default)]
 pub(crate) struct Udp {
+    pub(crate) variant: Variant,
     /// Both ends once connected.
     pub(crate) flow: Option<Flow>,
     queue: VecDeque<Datagram>,
@@ -45,6 +49,10 @@ struct Datagram {
 }
 
 impl Udp {
+    pub(crate) fn new(variant: Variant) -> Self {
+        Self { variant, ..Self::default() }
+    }
+
     pub(crate) fn readiness(&self, read_shut: bool, write_shut: bool) -> Readiness {
         Readiness {
             readable: !self.queue.is_empty() || read_shut,
@@ -99,27 +107,29 @@ impl Stack {
         self.udp_disconnect(id)?;
         let local = Endpoint { ip: source.ip, port };
         let flow = Flow { local, remote };
-        udp_of(self.sockets.find_mut(id)?)?.flow = Some(flow);
-        self.udp_flows.insert(flow, id);
+        let udp = udp_of(self.sockets.find_mut(id)?)?;
+        udp.flow = Some(flow);
+        self.udp_flows.insert((udp.variant, flow), id);
         Ok(())
     }
 
     pub(crate) fn udp_disconnect(&mut self, id: SocketId) -> Result<(), Errno> {
-        let flow = udp_of(self.sockets.find_mut(id)?)?.flow.take();
-        self.forget_udp_flow(id, flow);
+        let udp = udp_of(self.sockets.find_mut(id)?)?;
+        let (variant, flow) = (udp.variant, udp.flow.take());
+        self.forget_udp_flow(id, variant, flow);
         Ok(())
     }
 
-    fn forget_udp_flow(&mut self, id: SocketId, flow: Option<Flow>) {
+    fn forget_udp_flow(&mut self, id: SocketId, variant: Variant, flow: Option<Flow>) {
         if let Some(flow) = flow
-            && self.udp_flows.get(&flow) == Some(&id)
+            && self.udp_flows.get(&(variant, flow)) == Some(&id)
         {
-            self.udp_flows.remove(&flow);
+            self.udp_flows.remove(&(variant, flow));
         }
     }
 
     pub(crate) fn udp_close(&mut self, id: SocketId, udp: &Udp) {
-        self.forget_udp_flow(id, udp.flow);
+        self.forget_udp_flow(id, udp.variant, udp.flow);
     }
 
     /// shutdown(2): Linux wants a connected socket.
@@ -137,6 +147,7 @@ impl Stack {
         id: SocketId,
         data: &[u8],
         to: Option<SocketAddr>,
+        how: &Sending,
     ) -> Result<usize, Errno> {
         let socket = self.sockets.find_mut(id)?;
         socket.check_error()?;
@@ -154,16 +165,31 @@ impl Stack {
             return Err(Errno::EINVAL);
         }
         let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
-        let source = match connected.filter(|flow| flow.remote == remote) {
+        let mut source = match connected.filter(|flow| flow.remote == remote) {
             Some(flow) => Source { link: self.udp_source(id, remote.ip)?.link, ip: flow.local.ip },
             None => self.udp_source(id, remote.ip)?,
         };
+        if let Some(ip) = how.source {
+            source.ip = self.prescribed_source(domain, ip, remote.ip)?;
+        }
         self.check_size(source.link, remote.ip, data.len())?;
         let port = self.udp_port(id)?;
         let flow = Flow { local: Endpoint { ip: source.ip, port }, remote };
-        self.emit_datagram(id, source.link, flow, data)?;
+        self.emit_datagram(id, source.link, flow, data, how)?;
         self.pump();
         Ok(data.len())
+    }
+
+    /// The source address that a control message names: one of ours (ip(7), `ipi_spec_dst`).
+    fn prescribed_source(&self, domain: Domain, ip: IpAddr, to: IpAddr) -> Result<IpAddr, Errno> {
+        let ip = addr::from_program(domain, SocketAddr::new(ip, 0))?.ip;
+        let ours = self.links.is_local(ip) && ip.is_ipv4() == to.is_ipv4();
+        match ip {
+            _ if ours => Ok(ip),
+            // net/ipv4/route.c, ip_route_output_key_hash_rcu; net/ipv6/datagram.c, ip6_datagram_send_ctl.
+            IpAddr::V4(_) => Err(Errno::ENETUNREACH),
+            IpAddr::V6(_) => Err(Errno::EINVAL),
+        }
     }
 
     /// Where a datagram to `ip` leaves, and with which source address.
@@ -202,18 +228,26 @@ impl Stack {
         if fits { Ok(()) } else { Err(Errno::EMSGSIZE) }
     }
 
-    fn emit_datagram(&mut self, id: SocketId, link: LinkId, flow: Flow, data: &[u8]) -> Result<(), Errno> {
-        let options = self.sockets.find(id)?.options;
+    fn emit_datagram(
+        &mut self,
+        id: SocketId,
+        link: LinkId,
+        flow: Flow,
+        data: &[u8],
+        how: &Sending,
+    ) -> Result<(), Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        let (options, variant) = (socket.options, udp_of(socket)?.variant);
+        let (ttl, tos) = (how.ttl.unwrap_or(options.ttl), how.tos.unwrap_or(options.tos));
         let caps = self.links.carrier(link).checksums();
         let (src, dst) = (IpAddress::from(flow.local.ip), IpAddress::from(flow.remote.ip));
-        let ip = IpRepr::new(src, dst, IpProtocol::Udp, HEADER + data.len(), options.ttl);
+        let ip = IpRepr::new(src, dst, variant.protocol(), HEADER + data.len(), ttl);
         let mut frame = self.frames.take(ip.buffer_len());
         ip.emit(frame.bytes_mut(), &caps);
-        let repr = UdpRepr { src_port: flow.local.port, dst_port: flow.remote.port };
-        let mut udp = UdpPacket::new_unchecked(&mut frame.bytes_mut()[ip.header_len()..]);
-        repr.emit(&mut udp, &src, &dst, data.len(), |payload| payload.copy_from_slice(data), &caps);
-        if options.tos != 0 {
-            packet::set_tos(frame.bytes_mut(), options.tos, &caps);
+        let header = Header { variant, flow, coverage: options.send_coverage };
+        header.emit(&mut frame.bytes_mut()[ip.header_len()..], data, &caps);
+        if tos != 0 {
+            packet::set_tos(frame.bytes_mut(), tos, &caps);
         }
         self.counters.udp_out_datagrams += 1;
         self.transmit(link, frame);
@@ -248,37 +282,30 @@ impl Stack {
         Ok(received)
     }
 
-    /// Takes a UDP packet.
-    pub(crate) fn udp_input(&mut self, link: LinkId, ip: &IpPacket<'_>) {
-        let caps = if link == LinkId::LO {
-            smoltcp::phy::ChecksumCapabilities::ignored()
-        } else {
-            Default::default()
-        };
-        let (src, dst) = (IpAddress::from(ip.src), IpAddress::from(ip.dst));
-        let Some((udp, repr)) = UdpPacket::new_checked(ip.payload)
-            .ok()
-            .and_then(|udp| UdpRepr::parse(&udp, &src, &dst, &caps).ok().map(|repr| (udp, repr)))
-        else {
+    /// Takes a packet of UDP or UDP-Lite.
+    pub(crate) fn udp_input(&mut self, link: LinkId, ip: &IpPacket<'_>, variant: Variant) {
+        let Some(udp) = udp_header::parse(ip, variant, link != LinkId::LO) else {
             self.counters.udp_in_errors += 1;
             return;
         };
-        let flow = Flow {
-            local: Endpoint { ip: ip.dst, port: repr.dst_port },
-            remote: Endpoint { ip: ip.src, port: repr.src_port },
-        };
-        let Some(id) = self.udp_receiver(flow) else {
+        let Some(id) = self.udp_receiver(variant, udp.flow) else {
             self.counters.udp_no_ports += 1;
             self.send_unreachable(link, ip, Unreachable::Port);
             return;
         };
-        let (from, to, ttl, tos) = (flow.remote, ip.dst, ip.ttl, ip.tos);
-        self.deliver(id, Datagram { from, to, link, ttl, tos, data: udp.payload().into() });
+        if let (Some(covered), Some(socket)) = (udp.partly_covered, self.sockets.get(id.0))
+            && !socket.options.takes_coverage(covered)
+        {
+            self.counters.udp_in_errors += 1;
+            return;
+        }
+        let (from, to, ttl, tos) = (udp.flow.remote, ip.dst, ip.ttl, ip.tos);
+        self.deliver(id, Datagram { from, to, link, ttl, tos, data: udp.data.into() });
     }
 
     /// A connected socket for just this flow, else the one bound most closely that is not connected elsewhere.
-    fn udp_receiver(&self, flow: Flow) -> Option<SocketId> {
-        if let Some(&id) = self.udp_flows.get(&flow) {
+    fn udp_receiver(&self, variant: Variant, flow: Flow) -> Option<SocketId> {
+        if let Some(&id) = self.udp_flows.get(&(variant, flow)) {
             return Some(id);
         }
         let hash = self.hasher.hash_one(flow);
@@ -286,7 +313,14 @@ impl Stack {
             let socket = self.sockets.get(id.0);
             socket.is_some_and(|s| matches!(&s.kind, Kind::Udp(udp) if udp.flow.is_none()))
         };
-        self.udp_ports.receiver(flow.local.port, flow.local.ip, hash, unconnected)
+        self.datagram_ports(variant).receiver(flow.local.port, flow.local.ip, hash, unconnected)
+    }
+
+    fn datagram_ports(&self, variant: Variant) -> &Ports {
+        match variant {
+            Variant::Udp => &self.udp_ports,
+            Variant::Lite => &self.udplite_ports,
+        }
     }
 
     fn deliver(&mut self, id: SocketId, datagram: Datagram) {
@@ -304,8 +338,8 @@ impl Stack {
     }
 
     /// An ICMP error for a datagram of `flow`: only a connected socket hears of it (udp(7)).
-    pub(crate) fn udp_error(&mut self, flow: Flow, error: Errno) {
-        if let Some(&id) = self.udp_flows.get(&flow)
+    pub(crate) fn udp_error(&mut self, variant: Variant, flow: Flow, error: Errno) {
+        if let Some(&id) = self.udp_flows.get(&(variant, flow))
             && let Some(socket) = self.sockets.get_mut(id.0)
         {
             socket.error = Some(error);

@@ -12,7 +12,7 @@ use abi::raw::net::{MSG_CMSG_CLOEXEC, MSG_CTRUNC, SCM_CREDENTIALS, SCM_RIGHTS, S
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::message::Header;
-use super::{Ancillary, Control, Right};
+use super::{Ancillary, Control, Other, Right};
 
 /// `SCM_MAX_FD`.
 const RIGHTS_MAX: usize = 253;
@@ -45,6 +45,8 @@ pub(crate) fn read(cx: &mut Cx<'_>, header: &Header) -> Result<Ancillary, Stop> 
 
 fn read_one(cx: &mut Cx<'_>, head: Cmsghdr, data: &[u8], found: &mut Ancillary) -> Result<(), Stop> {
     if head.cmsg_level != SOL_SOCKET.cast_signed() {
+        let (level, kind) = (head.cmsg_level.cast_unsigned(), head.cmsg_type.cast_unsigned());
+        found.others.push(Other { level, kind, data: data.to_vec() });
         return Ok(());
     }
     match head.cmsg_type.cast_unsigned() {

@@ -14,6 +14,7 @@ pub(crate) mod message;
 mod netlink;
 pub(crate) mod option;
 mod rights;
+mod sending;
 mod tcp;
 pub(crate) mod transfer;
 mod udp;
@@ -52,6 +53,19 @@ pub(crate) struct Ancillary {
     pub(crate) rights: Vec<Right>,
     /// `SCM_CREDENTIALS`.
     pub(crate) credentials: Option<Ucred>,
+    /// Those of other levels than `SOL_SOCKET`, for the protocol.
+    pub(crate) others: Vec<Other>,
+}
+
+/// A control message that is the protocol's to understand.
+#[derive(Debug)]
+pub(crate) struct Other {
+    /// `cmsg_level`.
+    pub(crate) level: u32,
+    /// `cmsg_type`.
+    pub(crate) kind: u32,
+    /// What follows the header.
+    pub(crate) data: Vec<u8>,
 }
 
 /// A descriptor on its way through a socket.

@@ -1,13 +1,13 @@
-//! UDP sockets (udp(7)).
+//! UDP sockets (udp(7)), and those of UDP-Lite (udplite(7)).
 
 use crate::Kernel;
 use crate::call::Stop;
 use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
-use abi::raw::net::{IPPROTO_UDP, MSG_OOB, MSG_PEEK, SOCK_DGRAM};
+use abi::raw::net::{IPPROTO_UDP, IPPROTO_UDPLITE, MSG_OOB, MSG_PEEK, SOCK_DGRAM};
 use tcpip::{Protocol, SocketId};
 
-use super::{Common, How, Incoming, Outgoing, Socket, Summary, address, ancillary, inet};
+use super::{Common, How, Incoming, Outgoing, Socket, Summary, address, ancillary, inet, sending};
 
 /// One UDP socket.
 pub(crate) struct Udp {
@@ -21,6 +21,13 @@ impl Udp {
         let id = k.net.stack.udp_socket(inet::domain(family));
         k.net.enter(id, object);
         Self { common: Common::new(family, SOCK_DGRAM, IPPROTO_UDP as u32), id }
+    }
+
+    /// socket(2) with `IPPROTO_UDPLITE`.
+    pub(crate) fn lite(k: &mut Kernel, family: u32, object: ObjectId) -> Self {
+        let id = k.net.stack.udplite_socket(inet::domain(family));
+        k.net.enter(id, object);
+        Self { common: Common::new(family, SOCK_DGRAM, IPPROTO_UDPLITE as u32), id }
     }
 }
 
@@ -53,7 +60,8 @@ impl Socket for Udp {
             Some(addr) => address::for_send(self.common.family, addr)?,
             None => None,
         };
-        Ok(k.net.stack.send_to(self.id, message.data, to)?)
+        let how = sending::read(self.common.family, &message.control.others)?;
+        Ok(k.net.stack.send_message(self.id, message.data, to, &how)?)
     }
 
     fn receive(&self, k: &mut Kernel, _f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
@@ -102,6 +110,8 @@ impl Socket for Udp {
     }
 
     fn summary(&self, k: &Kernel) -> Summary {
-        inet::summary(k, self.id, Protocol::Udp, self.common.family)
+        let lite = self.common.protocol == IPPROTO_UDPLITE as u32;
+        let protocol = if lite { Protocol::UdpLite } else { Protocol::Udp };
+        inet::summary(k, self.id, protocol, self.common.family)
     }
 }

@@ -7,7 +7,7 @@ use crate::socket::{Common, Netlink, Socket, SocketFile, Tcp, Udp, Unix};
 use abi::Errno;
 use abi::raw::general::{O_CLOEXEC, O_NONBLOCK, O_RDWR};
 use abi::raw::net::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
+    AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
     SOCK_STREAM,
 };
 
@@ -63,6 +63,7 @@ fn create(
             SOCK_DGRAM if protocol == 0 || protocol == IPPROTO_UDP as u32 => {
                 Ok(Box::new(Udp::new(k, family, object)))
             }
+            SOCK_DGRAM if protocol == IPPROTO_UDPLITE as u32 => Ok(Box::new(Udp::lite(k, family, object))),
             SOCK_STREAM | SOCK_DGRAM => Err(Errno::EPROTONOSUPPORT.into()),
             _ => Err(Errno::ESOCKTNOSUPPORT.into()),
         },

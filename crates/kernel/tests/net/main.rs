@@ -18,5 +18,6 @@ mod pipe;
 mod poll;
 mod tcp;
 mod udp;
+mod udp_message;
 mod unix;
 mod unix_path;

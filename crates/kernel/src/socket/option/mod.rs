@@ -9,6 +9,7 @@ mod ipv6;
 mod netlink;
 mod socket;
 mod tcp;
+mod udplite;
 
 use crate::Kernel;
 use crate::file::OpenFile;
@@ -167,6 +168,7 @@ fn find(common: &Common, (level, name): (u32, u32)) -> Result<&'static Row, Errn
         IP if inet => ip::ROWS,
         IPV6 if common.family == AF_INET6 => ipv6::ROWS,
         TCP if inet && common.kind == SOCK_STREAM => tcp::ROWS,
+        udplite::LEVEL if inet && common.protocol == udplite::LEVEL => udplite::ROWS,
         netlink::LEVEL if common.family == AF_NETLINK => netlink::ROWS,
         _ if inet || common.family == AF_NETLINK => return Err(Errno::ENOPROTOOPT),
         _ => return Err(Errno::EOPNOTSUPP),

@@ -1,0 +1,83 @@
+//! What control messages ask for one datagram that is sent (ip(7), ipv6(7)).
+
+use abi::Errno;
+use abi::raw::net::{
+    AF_INET6, IP_PKTINFO, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_HOPLIMIT,
+    IPV6_PKTINFO, IPV6_TCLASS,
+};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tcpip::Sending;
+
+use super::Other;
+
+const IP: u32 = IPPROTO_IP as u32;
+const IPV6: u32 = IPPROTO_IPV6 as u32;
+
+/// For a socket of this family. An IPv4 socket passes IPv6's messages over, as Linux does.
+///
+/// # Errors
+/// `EINVAL`: out of range, malformed or unknown.
+pub(super) fn read(family: u32, messages: &[Other]) -> Result<Sending, Errno> {
+    let mut how = Sending::default();
+    for message in messages {
+        match message.level {
+            IP => ipv4(family, message, &mut how)?,
+            IPV6 if family == AF_INET6 => ipv6(message, &mut how)?,
+            _ => {}
+        }
+    }
+    Ok(how)
+}
+
+/// net/ipv4/ip_sockglue.c, ip_cmsg_send.
+fn ipv4(family: u32, message: &Other, how: &mut Sending) -> Result<(), Errno> {
+    match (message.kind, message.data.as_slice()) {
+        (IP_TTL, data) => how.ttl = Some(byte(data).filter(|ttl| *ttl > 0).ok_or(Errno::EINVAL)?),
+        (IP_TOS, [tos]) => how.tos = Some(*tos),
+        (IP_TOS, data) => how.tos = Some(byte(data).ok_or(Errno::EINVAL)?),
+        // struct in_pktinfo: interface, source, destination.
+        (IP_PKTINFO, &[_, _, _, _, a, b, c, d, _, _, _, _]) => {
+            let ip = Ipv4Addr::new(a, b, c, d);
+            if !ip.is_unspecified() {
+                let mapped = family == AF_INET6;
+                how.source = Some(if mapped { ip.to_ipv6_mapped().into() } else { ip.into() });
+            }
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
+
+/// net/ipv6/datagram.c, ip6_datagram_send_ctl.
+fn ipv6(message: &Other, how: &mut Sending) -> Result<(), Errno> {
+    let data = message.data.as_slice();
+    match message.kind {
+        IPV6_HOPLIMIT => how.ttl = byte_or_default(data)?,
+        IPV6_TCLASS => how.tos = byte_or_default(data)?,
+        // Nothing here fragments.
+        IPV6_DONTFRAG if data.len() == 4 => {}
+        // struct in6_pktinfo: source, interface.
+        IPV6_PKTINFO if data.len() >= 20 => {
+            let ip = data.first_chunk::<16>().map(|bytes| Ipv6Addr::from(*bytes)).ok_or(Errno::EINVAL)?;
+            how.source = Some(IpAddr::from(ip)).filter(|ip| !ip.is_unspecified());
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
+
+fn int(data: &[u8]) -> Option<i32> {
+    data.try_into().ok().map(i32::from_ne_bytes)
+}
+
+fn byte(data: &[u8]) -> Option<u8> {
+    u8::try_from(int(data)?).ok()
+}
+
+/// -1 stands for the socket's own.
+fn byte_or_default(data: &[u8]) -> Result<Option<u8>, Errno> {
+    match int(data).ok_or(Errno::EINVAL)? {
+        -1 => Ok(None),
+        number => u8::try_from(number).map(Some).map_err(|_| Errno::EINVAL),
+    }
+}
