@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["abi", "host", "wire"]),
     ("intercept", &["abi", "host", "sitelist"]),
     ("hijack", &["abi", "client", "host", "intercept", "sitelist", "wire"]),
-    ("preload", &["hijack", "host", "intercept"]),
+    ("preload", &["abi", "hijack", "host", "intercept"]),
     ("server", &["abi", "kernel", "sites", "sitelist", "tcpip", "vfs", "wire"]),
     ("rump", &["abi", "client", "host", "server", "sites", "sitelist", "wire"]),
 ];

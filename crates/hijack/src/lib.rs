@@ -17,6 +17,7 @@ pub mod fds;
 pub mod interest;
 pub mod live;
 mod named;
+pub mod netbsd;
 mod newfd;
 mod owner;
 pub mod path;

@@ -27,6 +27,8 @@ pub struct Image {
 /// An object that ld.so has mapped.
 pub(crate) struct Object {
     pub(crate) base: u64,
+    /// Its dynamic section.
+    pub(crate) dynamic: u64,
     pub(crate) path: &'static CStr,
 }
 
@@ -122,9 +124,9 @@ impl Image {
         unsafe {
             let mut map = self.link_map().unwrap_or(core::ptr::null());
             while !map.is_null() {
-                let LinkMap { base, name, next, .. } = *map;
+                let LinkMap { base, name, dynamic, next } = *map;
                 if base != 0 && !name.is_null() && *name != 0 {
-                    objects.push(Object { base, path: CStr::from_ptr(name) });
+                    objects.push(Object { base, dynamic, path: CStr::from_ptr(name) });
                 }
                 map = next;
             }

@@ -35,6 +35,7 @@ mod signal;
 mod sites_unsafe;
 mod slow_unsafe;
 mod start_unsafe;
+mod symbols_unsafe;
 mod trampoline;
 
 pub use heap_unsafe::Heap;

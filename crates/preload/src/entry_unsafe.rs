@@ -15,6 +15,7 @@ extern "C" fn init(argc: c_int, arguments: *const *const c_char, environment: *c
             b"librumphijack: the environment cannot be read: /proc is expected where the C library is musl\n",
         )
     };
+    crate::netbsd_unsafe::find(image);
     let hooks =
         match live::start(image.environment(), live::Outside { mark: marks::set, task: intercept::task }) {
             Some(hijack) => live::hooks(hijack),

@@ -7,6 +7,8 @@
 mod entry_unsafe;
 #[cfg(not(test))]
 mod memory_unsafe;
+#[cfg(not(test))]
+mod netbsd_unsafe;
 
 #[cfg(not(test))]
 #[global_allocator]

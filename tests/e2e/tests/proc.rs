@@ -1,6 +1,6 @@
 //! /proc, /proc/sys, the list of mounts and the lists of sockets, through the programs that read them.
 
-use e2e::{Background, Server, c_program, run};
+use e2e::{Background, Server, artifact, c_program, run};
 use std::process::Command;
 
 fn with(server: &Server, rumphijack: &str, program: &str) -> Command {
@@ -119,4 +119,17 @@ fn fhcalls() {
     let ran = run(&mut with(&server, "path=/rump,vfs=fhcalls", &program.to_string_lossy()));
     assert_eq!((ran.status, ran.stdout.as_str()), (0, "stale\n"), "{}", ran.stderr);
     assert!(server.counter("call.open_by_handle_at") == 2);
+}
+
+#[test]
+fn netbsd_names() {
+    let server = Server::start();
+    let program = server.directory().join("h_netbsd");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/c/h_netbsd.c");
+    let mut cc = Command::new("cc");
+    cc.args(["-O1", "-Wall", "-Werror", "-o"]).arg(&program).arg(source).arg(artifact("librumphijack.so"));
+    assert!(cc.status().expect("a C compiler").success());
+    let hijack = "path=/rump,vfs=all,sysctl=yes";
+    let ran = run(&mut with(&server, hijack, &program.to_string_lossy()));
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "ok\n"), "{}", ran.stderr);
 }
