@@ -64,7 +64,7 @@ impl Session {
 
     /// The call for another kernel, if there is one now: it knows none of the old one's descriptors.
     fn call_again(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
-        self.ready(&mut self.state.lock())?;
+        self.ready()?;
         if row.args.contains(&Arg::Fd) {
             return Err(Errno::EBADF);
         }
@@ -76,10 +76,7 @@ impl Session {
 
     fn call_once(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
         let gathered = gather(row, &args);
-        let extended = {
-            let mut state = self.state.lock();
-            self.ready(&mut state)?.1
-        };
+        let (_, extended) = self.ready()?;
         if extended {
             self.call_extended(row, args, gathered, passed)
         } else {

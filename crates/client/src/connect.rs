@@ -1,7 +1,12 @@
 //! Making a connection and introducing oneself.
+//!
+//! It may take long, and one thread does it at a time, holding no lock: others wait for what comes of it, and a signal
+//! ends anybody's wait.
 
+use crate::retry::SECOND_NS;
 use crate::state::{Greeting, Phase, Session, State};
 use abi::Errno;
+use core::sync::atomic::Ordering;
 use host::{Fd, Wait};
 use wire::banner::{self, Banner};
 use wire::{Header, Message, handshake, kind};
@@ -11,66 +16,140 @@ use wire::{Header, Message, handshake, kind};
 const TOP: u32 = 1024;
 /// So many numbers are tried from there down.
 const ROOM: u32 = 16;
+/// A server that has not said what it is by then is none.
+const BANNER_NS: u64 = 10 * SECOND_NS;
+/// How long to wait for the rest of a banner that has come in part.
+const PART_NS: u64 = SECOND_NS / 1000;
+
+/// What has to be done before requests can be sent.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Open,
+    ReadBanner,
+    Reconnect,
+}
 
 impl Session {
-    /// Opens a connection. The banner is not waited for.
-    ///
-    /// # Errors
-    /// The host's.
-    pub(crate) fn open(&self, state: &mut State) -> Result<(), Errno> {
-        let (family, address) = self.options.url.sockaddr();
-        let socket = host::socket_connect(family, &address)?;
-        let number = socket.number();
-        state.phase = Phase::Silent(at_the_top(number, None).unwrap_or(socket).into_number());
-        Ok(())
-    }
-
     /// The socket to send a request on, and whether the server takes CALL frames. Connects and reads the banner where
     /// that has not happened.
     ///
     /// # Errors
-    /// `ENOTCONN`, `EINTR`.
-    pub(crate) fn ready(&self, state: &mut State) -> Result<(u32, bool), Errno> {
+    /// `ENOTCONN`. `ERESTARTSYS`: a signal came first.
+    pub(crate) fn ready(&self) -> Result<(u32, bool), Errno> {
         loop {
-            match state.phase {
-                Phase::Up { socket, extended } => return Ok((socket, extended)),
-                Phase::Silent(socket) => self.read_banner(state, socket)?,
-                Phase::Fresh => {
-                    if self.open(state).is_err() {
-                        state.phase = Phase::Lost;
-                    }
-                }
-                Phase::Lost => self.reconnect(state)?,
-                Phase::Given => return Err(Errno::ENOTCONN),
-            }
+            let seen = self.settled.load(Ordering::Acquire);
+            let (step, is_mine) = {
+                let mut state = self.state.lock();
+                let step = match state.phase {
+                    Phase::Up { socket, extended } => return Ok((socket, extended)),
+                    Phase::Given => return Err(Errno::ENOTCONN),
+                    Phase::Fresh => Step::Open,
+                    Phase::Silent(_) => Step::ReadBanner,
+                    Phase::Lost => Step::Reconnect,
+                };
+                (step, !core::mem::replace(&mut state.is_connecting, true))
+            };
+            let outcome = if is_mine { self.take_step(step) } else { self.wait_for_another(seen) };
+            outcome.map_err(|errno| if errno == Errno::EINTR { Errno::ERESTARTSYS } else { errno })?;
         }
     }
 
-    /// Reads the banner and prepares the handshake, which goes in front of the first request.
-    fn read_banner(&self, state: &mut State, socket: u32) -> Result<(), Errno> {
-        let mut line = [0; banner::LENGTH_MAX];
-        let mut len = 0;
-        while !line[..len].ends_with(b"\n") {
-            // A byte at a time: what follows the newline belongs to the frames. It happens once in a session.
-            let Some(room) = line.get_mut(len..=len) else { break };
-            match host::receive(socket, room, Wait::Yes, drop) {
-                Ok(received) if received.len > 0 => len += received.len,
-                Err(Errno::EINTR) => {}
-                _ => {
-                    self.lose(state);
-                    return Ok(());
-                }
-            }
+    fn take_step(&self, step: Step) -> Result<(), Errno> {
+        let outcome = match step {
+            Step::Open => self.open(),
+            Step::ReadBanner => self.learn_banner(BANNER_NS),
+            Step::Reconnect => self.reconnect(),
+        };
+        self.state.lock().is_connecting = false;
+        self.settled.fetch_add(1, Ordering::Release);
+        host::futex_wake(&self.settled, u32::MAX >> 1);
+        outcome
+    }
+
+    fn wait_for_another(&self, seen: u32) -> Result<(), Errno> {
+        match host::futex_wait(&self.settled, seen, None, Wait::Interruptible) {
+            Err(Errno::EINTR) => Err(Errno::EINTR),
+            _ => Ok(()),
         }
-        let Some(banner) = Banner::parse(&line[..len]).filter(|banner| banner.major == 0) else {
-            self.lose(state);
+    }
+
+    /// The first connection. The banner is not waited for.
+    fn open(&self) -> Result<(), Errno> {
+        let phase = match self.connect() {
+            Ok(socket) => Phase::Silent(socket),
+            Err(Errno::EINTR) => return Err(Errno::EINTR),
+            Err(_) => Phase::Lost,
+        };
+        self.state.lock().phase = phase;
+        Ok(())
+    }
+
+    /// A connection, as its descriptor.
+    ///
+    /// # Errors
+    /// The host's.
+    pub(crate) fn connect(&self) -> Result<u32, Errno> {
+        let (family, address) = self.options.url.sockaddr();
+        let socket = host::socket_connect(family, &address)?;
+        let number = socket.number();
+        Ok(at_the_top(number, None).unwrap_or(socket).into_number())
+    }
+
+    /// Reads the banner and prepares the handshake, which goes in front of the first request. Without a banner the
+    /// connection is lost.
+    ///
+    /// # Errors
+    /// `EINTR`; `EPROTO`: it is no server that we understand.
+    pub(crate) fn learn_banner(&self, within_ns: u64) -> Result<(), Errno> {
+        let found = self.read_banner(within_ns);
+        if found == Err(Errno::EINTR) {
+            return Err(Errno::EINTR);
+        }
+        let mut state = self.state.lock();
+        let (Some(socket), Ok(extended)) = (state.socket(), found) else {
+            self.lose(&mut state);
+            return Ok(());
+        };
+        let Some(extended) = extended else {
+            self.lose(&mut state);
             state.phase = Phase::Given;
             return Err(Errno::EPROTO);
         };
-        let extended = banner.has_extensions() && !self.options.plain;
+        let extended = extended && !self.options.plain;
         state.phase = Phase::Up { socket, extended };
-        self.introduce(state, extended);
+        self.introduce(&mut state, extended);
         Ok(())
+    }
+
+    /// Whether the server has extensions; `None`: it is none of ours.
+    fn read_banner(&self, within_ns: u64) -> Result<Option<bool>, Errno> {
+        let until = host::monotonic_ns().saturating_add(within_ns);
+        loop {
+            let now = host::monotonic_ns();
+            // Each time anew: another thread may have moved it out of the program's way.
+            let socket = self.state.lock().socket().filter(|_| now < until).ok_or(Errno::ENOTCONN)?;
+            let mut line = [0; banner::LENGTH_MAX];
+            let here = match host::peek(socket, &mut line) {
+                Ok(0) => return Err(Errno::ENOTCONN),
+                Ok(here) => here,
+                Err(Errno::EAGAIN) => {
+                    host::wait_readable(socket, until - now)?;
+                    continue;
+                }
+                Err(errno) => return Err(errno),
+            };
+            let line = &mut line[..here];
+            match line.iter().position(|byte| *byte == b'\n') {
+                Some(end) => {
+                    let line = &mut line[..=end];
+                    host::read(socket, line)?;
+                    let banner = Banner::parse(line).filter(|banner| banner.major == 0);
+                    return Ok(banner.map(|banner| banner.has_extensions()));
+                }
+                None if here == banner::LENGTH_MAX => return Ok(None),
+                None => host::sleep_ns(PART_NS)?,
+            }
+        }
     }
 
     fn introduce(&self, state: &mut State, extended: bool) {

@@ -30,7 +30,7 @@ impl Session {
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
-    /// `ENOTCONN`, `EINTR` before anything was sent; `EPIPE`: the server was gone before it had all of it.
+    /// `ENOTCONN`, `ERESTARTSYS` before anything was sent; `EPIPE`: the server was gone before it had all of it.
     pub(crate) fn transact(&self, request: &Request<'_>, memory: Memory) -> Result<Answer, Errno> {
         let slot = Arc::new(Slot::new(memory));
         let reqno = self.submit(request, &slot)?;
@@ -38,10 +38,15 @@ impl Session {
     }
 
     fn submit(&self, request: &Request<'_>, slot: &Arc<Slot>) -> Result<u64, Errno> {
+        self.ready()?;
         let _sending = self.sender.lock();
         let (socket, reqno, first) = {
             let mut state = self.state.lock();
-            let (socket, _) = self.ready(&mut state)?;
+            let Phase::Up { socket, extended } = state.phase else { return Err(Errno::EPIPE) };
+            if request.kind == kind::CALL && !extended {
+                // Lost meanwhile, and another kind of server has taken its place.
+                return Err(Errno::EPIPE);
+            }
             let reqno = state.next_reqno();
             state.waiting.push((reqno, slot.clone()));
             (socket, reqno, core::mem::take(&mut state.first))
@@ -185,6 +190,10 @@ impl Session {
                 class::RESP | class::ERROR => self.deliver(frame, fds)?,
                 _ => return None,
             }
+        }
+        if decoder.is_empty() {
+            // No frame has claimed them.
+            fds.clear();
         }
         Some(())
     }

@@ -44,8 +44,11 @@ impl Session {
 
     fn copyout(&self, address: u64, bytes: &[u8]) -> Option<()> {
         // A bad address of the program's own is the call's EFAULT, which plain rump_sp cannot say.
-        let _ = self
-            .any(|memory| memory.may_write(address, bytes.len() as u64))
+        // The lock keeps the call waiting for as long as its memory is written.
+        let state = self.state.lock();
+        let mut waiting = state.waiting.iter();
+        let _ = waiting
+            .any(|(_, slot)| slot.memory.may_write(address, bytes.len() as u64))
             .then(|| host::copy_out(address, bytes))?;
         Some(())
     }

@@ -37,6 +37,8 @@ pub struct Session {
     pub(crate) reader: Lock<Reader>,
     /// Held while a frame is sent, so that frames do not mix.
     pub(crate) sender: Lock<()>,
+    /// Counts up whenever a thread has done with connecting.
+    pub(crate) settled: AtomicU32,
     /// Counts connections.
     generation: AtomicU32,
 }
@@ -76,6 +78,12 @@ pub(crate) struct State {
     /// Bytes that go in front of the next request.
     pub(crate) first: Vec<u8>,
     pub(crate) last_reqno: u64,
+    /// A thread is connecting, or waiting for the server to come back.
+    pub(crate) is_connecting: bool,
+    /// When to give up a lost server.
+    pub(crate) trying_until: Option<u64>,
+    /// When to tell the user again that it is lost.
+    pub(crate) remind_at: u64,
     /// Unanswered requests.
     pub(crate) waiting: Vec<(u64, Arc<Slot>)>,
 }
@@ -96,7 +104,16 @@ pub(crate) struct Reader {
 
 impl State {
     pub(crate) fn new(greeting: Greeting) -> Self {
-        Self { phase: Phase::Fresh, greeting, first: Vec::new(), last_reqno: 0, waiting: Vec::new() }
+        Self {
+            phase: Phase::Fresh,
+            greeting,
+            first: Vec::new(),
+            last_reqno: 0,
+            is_connecting: false,
+            trying_until: None,
+            remind_at: 0,
+            waiting: Vec::new(),
+        }
     }
 
     pub(crate) fn next_reqno(&mut self) -> u64 {
@@ -143,6 +160,7 @@ impl Session {
             state: Lock::new(State::new(greeting)),
             reader: Lock::new(Reader::new()),
             sender: Lock::new(()),
+            settled: AtomicU32::new(0),
             generation: AtomicU32::new(0),
         }
     }
@@ -176,10 +194,10 @@ impl Session {
     /// The host's, e.g. `ENOENT`, `ECONNREFUSED`.
     pub fn open_now(&self) -> Result<(), Errno> {
         let mut state = self.state.lock();
-        match state.phase {
-            Phase::Fresh => self.open(&mut state),
-            _ => Ok(()),
+        if let Phase::Fresh = state.phase {
+            state.phase = Phase::Silent(self.connect()?);
         }
+        Ok(())
     }
 
     /// What the user chose.
@@ -258,6 +276,9 @@ impl Session {
     /// The connection is gone: who waits is told, and it is not used any more.
     pub(crate) fn lose(&self, state: &mut State) {
         let Some(socket) = state.socket() else { return };
+        if self.options.retry == Retry::Die {
+            host::exit_group(1);
+        }
         // The leader may be blocked in it, and keeps it open for the server as long.
         let _ = host::shutdown(socket);
         let _ = host::close(socket);

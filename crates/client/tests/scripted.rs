@@ -327,3 +327,64 @@ fn a_lost_server_that_stays_away() {
         assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN), "given up");
     }
 }
+
+/// The listener's queue takes the connection, and nobody ever speaks.
+#[test]
+fn a_server_that_says_nothing() {
+    let place = place();
+    let session = place.session(Retry::No, false);
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let calls: Vec<_> = (0..3).map(|_| scope.spawn(|| lseek(&session, 0))).collect();
+        for call in calls {
+            assert_eq!(call.join().unwrap(), Err(Errno::ENOTCONN));
+        }
+    });
+    assert!((9..15).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_lost_server_in_whose_place_nothing_speaks() {
+    let place = place();
+    let session = place.session(Retry::Seconds(1), false);
+    thread::scope(|scope| {
+        scope.spawn(|| drop(Peer::accept(&place.listener, OURS).request()));
+        assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN));
+    });
+    let start = Instant::now();
+    assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN));
+    assert!((1..6).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+/// A banner that comes in pieces is one.
+#[test]
+fn a_slow_banner() {
+    let place = place();
+    let session = place.session(Retry::No, false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut stream, _) = place.listener.accept().unwrap();
+            for byte in OURS {
+                stream.write_all(&[*byte]).unwrap();
+                thread::sleep(Duration::from_millis(2));
+            }
+            let mut peer = Peer { stream, decoder: Decoder::default() };
+            let call = peer.request().unwrap();
+            peer.reply(&call, 7, vec![]);
+        });
+        assert_eq!(lseek(&session, 0), Ok(7));
+    });
+}
+
+#[test]
+fn what_is_no_server_of_ours() {
+    for banner in [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], &[b'x'; 200], b"RUMPSP-1.0-Linux-9/x86_64\n"] {
+        let place = place();
+        let session = place.session(Retry::Inftime, false);
+        thread::scope(|scope| {
+            scope.spawn(|| drop(Peer::accept(&place.listener, banner).frame()));
+            assert!(matches!(lseek(&session, 0), Err(Errno::EPROTO)), "{banner:?}");
+            assert_eq!(lseek(&session, 0), Err(Errno::ENOTCONN), "it is not tried again");
+        });
+    }
+}

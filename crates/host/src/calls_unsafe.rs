@@ -168,6 +168,33 @@ pub fn sleep_ns(ns: u64) -> Result<(), Errno> {
     Errno::from_rax(rax).map(drop)
 }
 
+/// Waits until there is something to read, or the other side is gone; `false`: not within this time.
+///
+/// # Errors
+/// `EINTR`.
+pub fn wait_readable(fd: u32, timeout_ns: u64) -> Result<bool, Errno> {
+    use abi::layout::Pollfd;
+    const POLLIN: u16 = 1;
+    let mut entry = Pollfd { fd: fd.cast_signed(), events: POLLIN, revents: 0 };
+    let time = [timeout_ns / 1_000_000_000, timeout_ns % 1_000_000_000];
+    let args = [&raw mut entry as usize, 1, time.as_ptr() as usize, 0, 0, 0];
+    // SAFETY: the kernel reads and writes one `struct pollfd`, and reads one `struct timespec`.
+    Errno::from_rax(unsafe { interruptible(nr::PPOLL, args) }).map(|ready| ready > 0)
+}
+
+/// Looks at what has arrived without taking it.
+///
+/// # Errors
+/// The host's; `EAGAIN`: nothing has.
+pub fn peek(socket: u32, into: &mut [u8]) -> Result<usize, Errno> {
+    use abi::raw::net::{MSG_DONTWAIT, MSG_PEEK};
+    let flags = (MSG_PEEK | MSG_DONTWAIT) as usize;
+    // SAFETY: the kernel writes within the slice.
+    Errno::from_rax(unsafe {
+        syscall(nr::RECVFROM, [socket as usize, into.as_mut_ptr() as usize, into.len(), flags, 0, 0])
+    })
+}
+
 /// sched_yield(2): lets others of this core run. Answers how many ticks of the processor's time stamp counter that took:
 /// 1 to 5 in a nanosecond.
 pub fn sched_yield() -> u64 {

@@ -14,8 +14,8 @@ mod message_unsafe;
 
 pub use calls_unsafe::{
     close, descriptor_limit, dup_above, exit_group, fcntl, futex_wait, futex_wake, getpid, gettid,
-    monotonic_ns, read, sched_yield, shutdown, sleep_ns, so_cookie, socket_connect, socket_error, tgkill,
-    write,
+    monotonic_ns, peek, read, sched_yield, shutdown, sleep_ns, so_cookie, socket_connect, socket_error,
+    tgkill, wait_readable, write,
 };
 pub use fd::Fd;
 pub use gadget_unsafe::{interruptible, syscall};

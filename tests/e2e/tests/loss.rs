@@ -126,3 +126,52 @@ fn inftime_until_the_kernel_is_back() {
     assert_eq!(program.ask("old.getsockname()"), "EBADF");
     assert_eq!(program.end(), (Some(0), format!("{LOST}{BACK}")));
 }
+
+/// A thread that waits in a call is told as soon as the kernel is gone, and the program with it.
+#[test]
+fn die_while_a_call_is_under_way() {
+    let mut server = Server::start();
+    let mut program = Program::start(&server, Some("die"));
+    let stdin = program.child.stdin.as_mut().expect("a pipe");
+    writeln!(stdin, "(old.bind(('127.0.0.1', 0)), old.recv(1))").expect("it reads");
+    std::thread::sleep(Duration::from_millis(300));
+    server.kill();
+    assert_eq!(program.answer(), "");
+    assert_eq!(program.end().0, Some(1));
+}
+
+/// Retrying for ever, a program still runs its signals' handlers, in whichever thread.
+#[test]
+fn signals_while_trying() {
+    let script = "
+import signal, socket, sys, threading, time
+def new(): return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+old = new(); print('ready', flush=True); sys.stdin.readline()
+class Alarm(Exception): pass
+def alarm(*_): raise Alarm
+signal.signal(signal.SIGALRM, alarm)
+threading.Thread(target=new, daemon=True).start(); time.sleep(0.2)
+for _ in range(3):
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try: new()
+    except Alarm: print('alarm', flush=True)
+print('done', flush=True)
+";
+    let mut server = Server::start();
+    let mut command: Command = server.hijacked("python3");
+    command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.env("RUMPHIJACK_RETRYCONNECT", "inftime").spawn().expect("python3");
+    let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut program = Program { child, answers };
+    assert_eq!(program.answer(), "ready");
+    server.kill();
+    let before = Instant::now();
+    writeln!(program.child.stdin.as_mut().expect("a pipe")).expect("it reads");
+    for expected in ["alarm", "alarm", "alarm", "done"] {
+        assert_eq!(program.answer(), expected);
+    }
+    assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
+    program.child.kill().expect("our own child");
+    let (_, messages) = program.end();
+    assert_eq!(messages, LOST, "said once, however often it is tried");
+}
