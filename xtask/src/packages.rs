@@ -19,6 +19,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("musl-gcc", "musl-tools"),
     ("setpriv", "util-linux"),
     ("getfattr", "attr"),
+    ("setfacl", "acl"),
     ("ss", "iproute2"),
     ("sysctl", "procps"),
     ("netstat", "net-tools"),

@@ -36,8 +36,9 @@ impl Kernel {
     /// # Errors
     /// `ESRCH`.
     pub(crate) fn tree(&mut self) -> Result<Tree<'_>, Errno> {
-        let who = &self.processes.get(self.current)?.who;
-        let who = Who { uid: who.uid, gid: who.gid, groups: &who.groups };
+        let process = self.processes.get(self.current)?;
+        let who = &process.who;
+        let who = Who { uid: who.uid, gid: who.gid, groups: &who.groups, umask: process.umask };
         Ok(Tree { vfs: &mut self.fs.vfs, who, now: self.now.real_ns })
     }
 }
@@ -132,13 +133,5 @@ impl Cx<'_> {
     /// `EBADF`. `EOPNOTSUPP`: it is not in the tree.
     pub(crate) fn place_of(&mut self, fd: usize) -> Result<Location, Stop> {
         Ok(self.file(fd)?.ops.location().ok_or(Errno::EOPNOTSUPP)?)
-    }
-
-    /// The permission bits in argument `mode`, without those that the umask takes off.
-    ///
-    /// # Errors
-    /// `ESRCH`.
-    pub(crate) fn masked(&mut self, mode: u32) -> Result<u32, Stop> {
-        Ok(mode & !self.process()?.umask)
     }
 }

@@ -5,9 +5,11 @@
 //! because each of its operations checks all before the first change, or (a write that takes set-user-ID away) changes what a second
 //! run may change again. On it the kernel would park the call and run it again, as it does for bytes of a caller's memory.
 
+use crate::acl::Acl;
 use crate::node::{Attr, Ino, NewName, NewNode, SetAttr, Time};
 use abi::Errno;
 use abi::layout::Statfs;
+use std::rc::Rc;
 
 type Result<T> = std::result::Result<T, Errno>;
 
@@ -139,6 +141,24 @@ pub trait FileSystem {
     /// # Errors
     /// `ENODATA`, `ENOSPC`, `EOPNOTSUPP`.
     fn set_xattr(&mut self, ino: Ino, name: &[u8], value: Option<&[u8]>, now: Time) -> Result<()>;
+
+    /// Whether inodes have access control lists. What an inode's says is part of its attributes.
+    fn has_acls(&self) -> bool {
+        false
+    }
+
+    /// The list that new files in this directory get.
+    fn default_acl(&self, _dir: Ino) -> Option<Rc<Acl>> {
+        None
+    }
+
+    /// Sets or removes the access control list of an inode, or the default one of a directory. The permission bits are the caller's.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`, `ENOSPC`.
+    fn set_acl(&mut self, _ino: Ino, _default: bool, _acl: Option<Rc<Acl>>, _now: Time) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
 
     /// One more (`held`) or one less holder: an inode without names lives while it is held.
     fn hold(&mut self, ino: Ino, held: bool);

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod acl;
 pub mod dev;
 mod fs;
 pub mod locks;
@@ -23,6 +24,7 @@ mod remount;
 pub mod tmpfs;
 mod walk;
 
+pub use acl::Acl;
 pub use fs::{FileSystem, SharedBytes, SharedMemory};
 pub use mount::{Location, Vfs};
 pub use mount_flags::MountFlags;

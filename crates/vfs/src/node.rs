@@ -1,6 +1,8 @@
 //! What is known of an inode.
 
+use crate::acl::Acl;
 use abi::raw::general::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
+use std::rc::Rc;
 
 /// An inode's number in its file system.
 pub type Ino = u64;
@@ -58,7 +60,7 @@ impl Kind {
 }
 
 /// An inode's attributes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attr {
     /// Its number.
     pub ino: Ino,
@@ -86,6 +88,8 @@ pub struct Attr {
     pub ctime: Time,
     /// Creation.
     pub btime: Time,
+    /// Its access control list, if it says more than the permission bits.
+    pub acl: Option<Rc<Acl>>,
 }
 
 /// What a new inode is to be.

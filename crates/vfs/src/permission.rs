@@ -24,6 +24,8 @@ pub struct Who<'a> {
     pub gid: u32,
     /// Supplementary groups.
     pub groups: &'a [u32],
+    /// Permission bits that files made do not get (umask(2)), unless their directory has a default list (acl(5)).
+    pub umask: u32,
 }
 
 impl Who<'_> {
@@ -50,17 +52,25 @@ impl Who<'_> {
     /// # Errors
     /// `EACCES`.
     pub fn access(&self, attr: &Attr, wanted: u32) -> Result<(), Errno> {
-        let bits = if self.uid == attr.uid {
+        let granted = match &attr.acl {
+            Some(acl) => acl.grants(self, (attr.uid, attr.gid), wanted),
+            None => self.mode_bits(attr) & wanted == wanted,
+        };
+        // Root may all but execute what nobody may (CAP_DAC_OVERRIDE).
+        let root = self.is_root()
+            && (wanted & EXECUTE == 0 || attr.kind == Kind::Directory || attr.mode & 0o111 != 0);
+        if root || granted { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
+    /// The bits of the class that it is in.
+    fn mode_bits(&self, attr: &Attr) -> u32 {
+        if self.uid == attr.uid {
             attr.mode >> 6
         } else if self.is_in(attr.gid) {
             attr.mode >> 3
         } else {
             attr.mode
-        };
-        // Root may all but execute what nobody may (CAP_DAC_OVERRIDE).
-        let root = self.is_root()
-            && (wanted & EXECUTE == 0 || attr.kind == Kind::Directory || attr.mode & 0o111 != 0);
-        if root || bits & wanted == wanted { Ok(()) } else { Err(Errno::EACCES) }
+        }
     }
 
     /// The mode after a change of owner: set-user-ID goes, and set-group-ID where the group may execute, or where the caller

@@ -103,6 +103,7 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
             mtime: self.born,
             ctime: self.born,
             btime: self.born,
+            acl: None,
         })
     }
 

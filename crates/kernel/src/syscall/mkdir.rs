@@ -9,7 +9,6 @@ pub(crate) fn mkdir(cx: &mut Cx<'_>) -> Answer {
 }
 
 pub(super) fn make_directory(cx: &mut Cx<'_>, dir: Option<usize>, path: usize, mode: u32) -> Answer {
-    let mode = cx.masked(mode)?;
     let arg = cx.path(dir, path)?;
     let tree = cx.tree()?;
     tree.vfs.mkdir(&tree.who, arg.start, &arg.path, mode, tree.now)?;

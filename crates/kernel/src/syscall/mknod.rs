@@ -9,7 +9,6 @@ pub(crate) fn mknod(cx: &mut Cx<'_>) -> Answer {
 }
 
 pub(super) fn make_node(cx: &mut Cx<'_>, dir: Option<usize>, path: usize, mode: u32, dev: u32) -> Answer {
-    let mode = cx.masked(mode)?;
     let arg = cx.path(dir, path)?;
     let tree = cx.tree()?;
     tree.vfs.mknod(&tree.who, arg.start, &arg.path, mode, u64::from(dev), tree.now)?;

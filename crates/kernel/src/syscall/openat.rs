@@ -34,7 +34,7 @@ pub(super) fn open_path(cx: &mut Cx<'_>, dir: Option<usize>, path: usize, mut ho
     if how.flags & O_PATH != 0 {
         how.flags &= WITH_PATH;
     }
-    how.mode = cx.masked(how.mode & 0o7777)?;
+    how.mode &= 0o7777;
     let arg = cx.path(dir, path)?;
     let tree = cx.tree()?;
     let opened = tree.vfs.open(&tree.who, arg.start, &arg.path, how, tree.now)?;

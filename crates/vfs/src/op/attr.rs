@@ -30,7 +30,8 @@ impl Vfs {
         if !who.is_root() && !who.is_in(attr.gid) {
             mode &= !S_ISGID;
         }
-        self.fs_mut(at)?.set_attr(at.ino, &SetAttr { mode: Some(mode), ..SetAttr::default() }, now)
+        self.fs_mut(at)?.set_attr(at.ino, &SetAttr { mode: Some(mode), ..SetAttr::default() }, now)?;
+        self.acl_follows_mode(at, mode, now)
     }
 
     /// chown(2); none: stays.

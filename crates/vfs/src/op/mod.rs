@@ -1,5 +1,6 @@
 //! What path calls ask of the tree: each function checks what its manual page says, then has the file system do it.
 
+mod acl;
 pub(crate) mod attr;
 pub(crate) mod handle;
 pub(crate) mod io;

@@ -14,7 +14,7 @@ const S_ISUID: u32 = 0o4000;
 const SET_GID: u32 = 0o2010;
 
 impl Vfs {
-    /// mkdir(2); the umask is taken off `mode` already.
+    /// mkdir(2); the umask is `who`'s.
     ///
     /// # Errors
     /// As mkdir(2).
@@ -32,7 +32,7 @@ impl Vfs {
         Ok(())
     }
 
-    /// mknod(2), and the name of a socket that is bound; the umask is taken off `mode` already.
+    /// mknod(2), and the name of a socket that is bound; the umask is `who`'s.
     ///
     /// # Errors
     /// As mknod(2).

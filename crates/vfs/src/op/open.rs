@@ -19,7 +19,7 @@ const S_ISGID: u32 = 0o2000;
 pub struct Opening {
     /// `O_*` flags.
     pub flags: u32,
-    /// Permission bits of a new file, the umask taken off.
+    /// Permission bits of a new file, before the umask.
     pub mode: u32,
     /// `RESOLVE_*` flags (openat2(2)).
     pub resolve: u64,
@@ -210,7 +210,11 @@ impl Vfs {
         {
             node.mode &= !S_ISGID;
         }
+        let default = self.inherit(who, dir, &mut node)?;
         let ino = self.fs_mut(dir)?.create(dir.ino, name, &node, now)?;
+        if let Some(default) = default {
+            self.apply_inherited(dir.with(ino), &node, default, now)?;
+        }
         Ok(dir.with(ino))
     }
 }

@@ -1,5 +1,6 @@
 //! Extended attributes (xattr(7)).
 
+use super::acl::list;
 use crate::mount::{Location, Vfs};
 use crate::node::{Attr, Kind, Time};
 use crate::permission::{READ, WRITE, Who};
@@ -16,6 +17,9 @@ impl Vfs {
     /// # Errors
     /// As getxattr(2).
     pub fn xattr(&self, who: &Who<'_>, at: Location, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        if let Some(default) = list(name) {
+            return self.acl_value(at, default);
+        }
         permitted(who, &self.attr(at)?, name, READ)?;
         self.fs(at)?.xattr(at.ino, name)
     }
@@ -26,7 +30,11 @@ impl Vfs {
     /// As listxattr(2).
     pub fn xattrs(&self, who: &Who<'_>, at: Location) -> Result<Vec<u8>, Errno> {
         let names = self.fs(at)?.xattrs(at.ino)?;
-        let known = names.into_iter().filter(|name| who.is_root() || !name.starts_with(b"trusted."));
+        let known = self
+            .acl_names(at)?
+            .into_iter()
+            .chain(names)
+            .filter(|name| who.is_root() || !name.starts_with(b"trusted."));
         Ok(known.flat_map(|name| [name, vec![0]].concat()).collect())
     }
 
@@ -50,6 +58,9 @@ impl Vfs {
             return Err(Errno::E2BIG);
         }
         self.writable(at)?;
+        if let Some(default) = list(name) {
+            return self.set_acl(who, at, default, (value, flags), now);
+        }
         permitted(who, &self.attr(at)?, name, WRITE)?;
         let there = self.fs(at)?.xattr(at.ino, name).is_ok();
         match there {
@@ -65,6 +76,9 @@ impl Vfs {
     /// As removexattr(2).
     pub fn remove_xattr(&mut self, who: &Who<'_>, at: Location, name: &[u8], now: Time) -> Result<(), Errno> {
         self.writable(at)?;
+        if let Some(default) = list(name) {
+            return self.set_acl(who, at, default, (&[], 0), now);
+        }
         permitted(who, &self.attr(at)?, name, WRITE)?;
         self.fs_mut(at)?.set_xattr(at.ino, name, None, now)
     }
@@ -90,7 +104,7 @@ fn permitted(who: &Who<'_>, attr: &Attr, name: &[u8], wanted: u32) -> Result<(),
         }
         rest
     } else {
-        // system.posix_acl_*: no access control lists yet; other name spaces do not exist, but permission comes first.
+        // Other name spaces do not exist, but permission comes first.
         if !name.starts_with(b"system.") {
             who.access(attr, wanted)?;
         }

@@ -3,9 +3,11 @@
 use super::bytes::Bytes;
 use super::directory::Directory;
 use super::page::PAGE;
+use crate::acl::Acl;
 use crate::node::{Attr, Ino, Kind, NewNode, SetAttr, Time};
 use abi::Errno;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What an inode holds.
 pub(super) enum Body {
@@ -28,6 +30,9 @@ pub(super) struct Inode {
     pub(super) ctime: Time,
     btime: Time,
     pub(super) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The access control list, and the one that new files in this directory get.
+    pub(super) acl: Option<Rc<Acl>>,
+    pub(super) default_acl: Option<Rc<Acl>>,
     /// It was made without a name and may be given one.
     pub(super) linkable: bool,
     /// Bytes that were counted for it. Shared memory may have grown since: others can change its size.
@@ -57,6 +62,8 @@ impl Inode {
             ctime: now,
             btime: now,
             xattrs: BTreeMap::new(),
+            acl: None,
+            default_acl: None,
             linkable: false,
             charged: 0,
             holders: 0,
@@ -93,6 +100,7 @@ impl Inode {
             mtime: self.mtime,
             ctime: self.ctime,
             btime: self.btime,
+            acl: self.acl.clone(),
         }
     }
 
@@ -109,7 +117,8 @@ impl Inode {
     /// Counts anew what it takes, extended attributes too, in `used` of the whole file system.
     pub(super) fn charge(&mut self, used: &mut u64) {
         let xattrs: usize = self.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let now = self.taken() + xattrs as u64;
+        let lists: usize = [&self.acl, &self.default_acl].into_iter().flatten().map(|acl| acl.size()).sum();
+        let now = self.taken() + (xattrs + lists) as u64;
         *used = used.saturating_sub(self.charged).saturating_add(now);
         self.charged = now;
     }

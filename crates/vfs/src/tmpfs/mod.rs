@@ -8,6 +8,7 @@ mod names;
 mod options;
 mod page;
 
+use crate::acl::Acl;
 use crate::fs::{FileSystem, SharedMemory};
 use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
 use abi::Errno;
@@ -15,6 +16,7 @@ use abi::layout::Statfs;
 use bytes::Bytes;
 use inode::{Body, Inode};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 const ROOT: Ino = 1;
 const TMPFS_MAGIC: i64 = 0x0102_1994;
@@ -238,6 +240,26 @@ impl FileSystem for Tmpfs {
                 inode.xattrs.remove(name).ok_or(Errno::ENODATA)?;
             }
         }
+        inode.ctime = now;
+        inode.charge(&mut self.used);
+        Ok(())
+    }
+
+    fn has_acls(&self) -> bool {
+        true
+    }
+
+    fn default_acl(&self, dir: Ino) -> Option<Rc<Acl>> {
+        self.inodes.get(&dir)?.default_acl.clone()
+    }
+
+    fn set_acl(&mut self, ino: Ino, default: bool, acl: Option<Rc<Acl>>, now: Time) -> Result<(), Errno> {
+        let free = self.free();
+        let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
+        if acl.as_ref().is_some_and(|acl| acl.size() as u64 > free) {
+            return Err(Errno::ENOSPC);
+        }
+        *(if default { &mut inode.default_acl } else { &mut inode.acl }) = acl;
         inode.ctime = now;
         inode.charge(&mut self.used);
         Ok(())

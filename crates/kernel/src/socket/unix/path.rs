@@ -18,7 +18,7 @@ const WRITE: u32 = 2;
 pub(super) fn make(k: &mut Kernel, path: &[u8], bound: bool) -> Result<Location, Errno> {
     let start = start(k)?;
     let path = k.processes.get(k.current)?.inside(path);
-    let mode = S_IFSOCK | (0o777 & !k.processes.get(k.current)?.umask);
+    let mode = S_IFSOCK | 0o777;
     let tree = k.tree()?;
     let made = tree.vfs.mknod(&tree.who, start, path, mode, 0, tree.now);
     let at = made.map_err(|errno| if errno == Errno::EEXIST { Errno::EADDRINUSE } else { errno })?;
