@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod call;
 mod connect;
+mod crowd;
 mod fork_unsafe;
 mod gather;
 mod lock_unsafe;

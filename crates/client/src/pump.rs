@@ -15,12 +15,6 @@ use wire::{Frame, Header, class, kind};
 const QUICK_NS: u64 = 100_000;
 /// How often to look: some 40 µs.
 const LOOKS: u32 = 80;
-/// A core on which somebody else runs for so long when we yield, 0.1 to 0.5 ms, is no place to look: who yields there
-/// waits for a whole time slice (a null call 1.8 ms), where who sleeps is woken at once.
-const CROWDED_TICKS: u64 = 500_000;
-/// So many calls are slept for then, and twice as many each time that it is no better.
-pub(crate) const CROWDED_CALLS: u32 = 4096;
-const CROWDED_CALLS_MAX: u32 = 1 << 20;
 /// Bytes read at a time, unless more are known to come.
 const BUFFER: usize = 16 << 10;
 /// The most that is read at a time.
@@ -119,18 +113,12 @@ impl Session {
     /// Looks for the answer for a while before sleeping, if the last one came quickly: to be woken on another core takes longer
     /// than many an answer. On one core the server needs it to answer.
     fn look(&self, reader: &mut Reader, slot: &Slot) {
-        let mut looks = if reader.quick && reader.crowded == 0 { LOOKS } else { 0 };
-        reader.crowded = reader.crowded.saturating_sub(1);
+        let allowed = reader.crowd.allows_a_look();
+        let mut looks = if reader.quick && allowed { LOOKS } else { 0 };
         while looks > 0 && !slot.is_answered() {
-            looks -= 1;
-            if host::sched_yield() > CROWDED_TICKS {
-                reader.crowded = reader.crowded_calls;
-                reader.crowded_calls = (reader.crowded_calls * 2).min(CROWDED_CALLS_MAX);
-                looks = 0;
-            }
+            looks = if reader.crowd.yielded(host::sched_yield()) { looks - 1 } else { 0 };
             let _ = self.read_once(reader, Wait::No);
         }
-        reader.crowded_calls = (reader.crowded_calls - reader.crowded_calls / 4096).max(CROWDED_CALLS);
     }
 
     /// Another thread that waits becomes the leader.

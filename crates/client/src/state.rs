@@ -1,7 +1,7 @@
 //! A session: what its threads share.
 
+use crate::crowd::Crowd;
 use crate::lock_unsafe::Lock;
-use crate::pump::CROWDED_CALLS;
 use crate::retry::Retry;
 use crate::slot::{Answer, Slot};
 use abi::Errno;
@@ -96,10 +96,8 @@ pub(crate) struct Reader {
     pub(crate) fds: VecDeque<Fd>,
     /// The last answer that was slept for came quickly.
     pub(crate) quick: bool,
-    /// For so many calls it is not looked for the answer: others need the core.
-    pub(crate) crowded: u32,
-    /// For how many the next time.
-    pub(crate) crowded_calls: u32,
+    /// Whether others need the core.
+    pub(crate) crowd: Crowd,
 }
 
 impl State {
@@ -131,13 +129,7 @@ impl State {
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        Self {
-            decoder: Decoder::default(),
-            fds: VecDeque::new(),
-            quick: false,
-            crowded: 0,
-            crowded_calls: CROWDED_CALLS,
-        }
+        Self { decoder: Decoder::default(), fds: VecDeque::new(), quick: false, crowd: Crowd::new() }
     }
 }
 

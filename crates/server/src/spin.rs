@@ -13,6 +13,10 @@ const IN_A_ROW: u32 = 8;
 /// A yield that takes so long gave the core to somebody else for a whole
 /// time slice. Who sleeps is woken at once.
 const CROWDED_NS: u64 = 200_000;
+/// What such a yield weighs against short ones, and how much of that makes a crowd: now and then one takes long for no such
+/// reason, an interrupt or a virtual machine that was put aside.
+const WEIGHT: u32 = 32;
+const CROWD: u32 = 80;
 /// It is not looked for so long then, and twice as long each time that it is no better.
 const CROWDED_FOR_NS: u64 = 100_000_000;
 const CROWDED_FOR_MAX_NS: u64 = 10_000_000_000;
@@ -22,6 +26,7 @@ const CROWDED_FOR_MAX_NS: u64 = 10_000_000_000;
 pub(crate) struct Spin {
     last_ns: u64,
     close: u32,
+    suspicion: u32,
     /// Others need the core until then.
     crowded_until_ns: u64,
     /// How long it is not looked the next time.
@@ -30,7 +35,7 @@ pub(crate) struct Spin {
 
 impl Default for Spin {
     fn default() -> Self {
-        Self { last_ns: 0, close: 0, crowded_until_ns: 0, crowded_for_ns: CROWDED_FOR_NS }
+        Self { last_ns: 0, close: 0, suspicion: 0, crowded_until_ns: 0, crowded_for_ns: CROWDED_FOR_NS }
     }
 }
 
@@ -45,9 +50,14 @@ impl Spin {
     /// The core was yielded between these times.
     pub(crate) fn yielded(&mut self, from_ns: u64, now_ns: u64) {
         if now_ns.saturating_sub(from_ns) > CROWDED_NS {
-            self.crowded_until_ns = now_ns.saturating_add(self.crowded_for_ns);
-            self.crowded_for_ns = (self.crowded_for_ns * 2).min(CROWDED_FOR_MAX_NS);
+            self.suspicion += WEIGHT;
+            if self.suspicion >= CROWD {
+                self.suspicion = 0;
+                self.crowded_until_ns = now_ns.saturating_add(self.crowded_for_ns);
+                self.crowded_for_ns = (self.crowded_for_ns * 2).min(CROWDED_FOR_MAX_NS);
+            }
         } else {
+            self.suspicion = self.suspicion.saturating_sub(1);
             self.crowded_for_ns = (self.crowded_for_ns - self.crowded_for_ns / 1024).max(CROWDED_FOR_NS);
         }
     }
@@ -88,6 +98,8 @@ mod tests {
         spin.yielded(now, now + CROWDED_NS);
         assert!(spin.looks(now + CROWDED_NS / 4), "some turns take long");
         spin.yielded(now, now + CROWDED_NS + 1);
+        assert!(spin.looks(now + CROWDED_NS / 4), "one of them is no crowd");
+        (0..2).for_each(|_| spin.yielded(now, now + CROWDED_NS + 1));
         let later = now + CROWDED_NS + CROWDED_FOR_NS;
         spin.worked(later);
         assert!(!spin.looks(later));
