@@ -11,6 +11,7 @@ mod fcntl;
 mod getdents;
 mod handle;
 mod inotify;
+mod linkat;
 mod message;
 mod mmap;
 mod mount;
@@ -62,6 +63,7 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::OPEN => reopen::open,
         nr::OPENAT => reopen::openat,
         nr::CHMOD => reopen::chmod,
+        nr::LINKAT => linkat::linkat,
         nr::POLL => poll::poll,
         nr::PPOLL => poll::ppoll,
         nr::SELECT | nr::PSELECT6 => select::select,

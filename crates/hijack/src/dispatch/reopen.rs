@@ -45,7 +45,7 @@ fn by_name<W: World>(h: &Hijack<W>, path: u64, flags: u64) -> Verdict {
 }
 
 /// The number that a path of the host's is the name of, if something is there that is not the host's.
-fn named<W: World>(h: &Hijack<W>, path: u64) -> Option<u32> {
+pub(super) fn named<W: World>(h: &Hijack<W>, path: u64) -> Option<u32> {
     let mut name = [0; NAME_MAX];
     if !h.fds.any_rump() {
         return None;
