@@ -326,6 +326,11 @@ impl Kernel {
         while let Some(file) = self.dropped.pop() {
             self.release(file);
         }
+        while let Some(socket) = self.net.stack.next_urgent() {
+            if let Some(object) = self.net.object(socket) {
+                self.report_urgent(object);
+            }
+        }
         while let Some(socket) = self.net.stack.next_change() {
             if let Some(object) = self.net.object(socket) {
                 self.parked.wake(object);

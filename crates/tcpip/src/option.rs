@@ -50,6 +50,10 @@ pub enum Opt {
     KeepCnt(u32),
     /// `TCP_USER_TIMEOUT` in milliseconds; 0: the default.
     UserTimeout(u32),
+    /// `SO_OOBINLINE`.
+    OobInline(bool),
+    /// `SO_RCVLOWAT`: from how many bytes on a stream is readable.
+    RcvLowAt(u32),
     /// `UDPLITE_SEND_CSCOV`: how many bytes checksums cover, the header's 8 among them; 0: all.
     SendCoverage(u16),
     /// `UDPLITE_RECV_CSCOV`: how many bytes they must cover; 0: all.
@@ -95,6 +99,10 @@ pub struct Options {
     pub keep_cnt: u32,
     /// `TCP_USER_TIMEOUT` in milliseconds; 0: the default.
     pub user_timeout_ms: u32,
+    /// `SO_OOBINLINE`.
+    pub oob_inline: bool,
+    /// `SO_RCVLOWAT`.
+    pub rcvlowat: u32,
     /// `UDPLITE_SEND_CSCOV`.
     pub send_coverage: u16,
     /// `UDPLITE_RECV_CSCOV`; none: not asked for.
@@ -124,6 +132,8 @@ impl Options {
             keep_intvl: settings.tcp_keepalive_intvl,
             keep_cnt: settings.tcp_keepalive_probes,
             user_timeout_ms: 0,
+            oob_inline: false,
+            rcvlowat: 1,
             send_coverage: 0,
             recv_coverage: None,
         }
@@ -158,6 +168,8 @@ impl Options {
             Opt::KeepIntvl(s) => self.keep_intvl = in_range(s, 1, MAX_KEEP_SECONDS)?,
             Opt::KeepCnt(n) => self.keep_cnt = in_range(n, 1, MAX_KEEP_CNT)?,
             Opt::UserTimeout(ms) => self.user_timeout_ms = ms,
+            Opt::OobInline(on) => self.oob_inline = on,
+            Opt::RcvLowAt(bytes) => self.rcvlowat = bytes.max(1),
             Opt::SendCoverage(bytes) => self.send_coverage = bytes,
             Opt::RecvCoverage(bytes) => self.recv_coverage = Some(bytes),
         }

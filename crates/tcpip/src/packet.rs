@@ -79,6 +79,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) ack: Option<u32>,
     pub(crate) seq: u32,
     pub(crate) window: u16,
+    /// The sequence number of the urgent byte (RFC 9293, `SEG.UP`, which points behind it as BSD's and Linux's do).
+    pub(crate) urgent: Option<u32>,
     pub(crate) data_len: usize,
     /// The IP packet it came in.
     pub(crate) bytes: &'a [u8],
@@ -105,6 +107,9 @@ impl<'a> Segment<'a> {
             ack: tcp.ack().then(|| seq_bits(tcp.ack_number())),
             seq: seq_bits(tcp.seq_number()),
             window: tcp.window_len(),
+            urgent: tcp.urg().then(|| {
+                seq_bits(tcp.seq_number()).wrapping_add(u32::from(tcp.urgent_at().saturating_sub(1)))
+            }),
             data_len: tcp.payload().len(),
             bytes: ip.bytes,
             tcp: ip.payload,

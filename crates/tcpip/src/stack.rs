@@ -53,6 +53,8 @@ pub struct Stack {
     /// Connections that may have something to send.
     pub(crate) output_queue: VecDeque<Key>,
     pub(crate) changes: VecDeque<SocketId>,
+    /// Sockets to which urgent data was announced.
+    pub(crate) urgent: VecDeque<SocketId>,
     pub(crate) counters: Counters,
     pub(crate) settings: Settings,
 }
@@ -82,6 +84,7 @@ impl Stack {
             outgoing: VecDeque::new(),
             output_queue: VecDeque::new(),
             changes: VecDeque::new(),
+            urgent: VecDeque::new(),
             counters: Counters::default(),
             settings: Settings::default(),
         }
@@ -376,14 +379,12 @@ impl Stack {
         Ok(())
     }
 
-    /// `FIONREAD`: bytes that wait; for UDP, of the next datagram.
+    /// `FIONREAD`: bytes that wait, up to urgent data; for UDP, of the next datagram.
     #[must_use]
     pub fn unread(&self, id: SocketId) -> usize {
         let Some(socket) = self.sockets.get(id.0) else { return 0 };
         match &socket.kind {
-            Kind::Tcp(Tcp::Connection(key)) => {
-                self.connections.get(*key).map_or(0, |c| c.engine.recv_queue())
-            }
+            Kind::Tcp(Tcp::Connection(key)) => self.connections.get(*key).map_or(0, |c| c.engine.unread()),
             Kind::Tcp(_) => 0,
             Kind::Udp(udp) => udp.next_len(),
         }
@@ -464,6 +465,7 @@ impl Stack {
             connection.limits = Limits::new(&options, &self.settings);
             connection.engine.set_nodelay(options.nodelay);
             connection.engine.set_ttl(options.ttl);
+            connection.engine.set_oob_inline(options.oob_inline);
             self.queue_output(key);
             self.pump();
         }

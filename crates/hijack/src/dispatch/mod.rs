@@ -22,6 +22,7 @@ mod receiver;
 mod reopen;
 mod route;
 mod select;
+mod select_rump;
 mod transfer;
 mod umask;
 mod unlock;

@@ -1,7 +1,7 @@
 //! select(2), pselect6(2): rump descriptors are real host descriptors, so the numbers stand; what is asked for is
 //! watched first.
 
-use super::{Answer, Call, Verdict, poll};
+use super::{Answer, Call, Verdict, poll, select_rump};
 use crate::Hijack;
 use crate::fds::Entry;
 use crate::owner::Owner;
@@ -17,6 +17,9 @@ pub(super) fn select<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let Some((last, _)) = h.fds.known(0, count.saturating_sub(1)).last().filter(|_| count > 0) else {
         return Ok(Answer::Host);
     };
+    if let Some(outcome) = select_rump::select(h, count, call) {
+        return outcome.map(Answer::Value);
+    }
     for address in sets.into_iter().filter(|&address| address != 0) {
         watch_set(h, address, last);
     }

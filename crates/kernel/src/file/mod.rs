@@ -34,6 +34,8 @@ pub(crate) struct ObjectId(pub(crate) u64);
 
 /// signal(7).
 const SIGIO: u8 = 29;
+/// signal(7).
+const SIGURG: u8 = 23;
 
 /// What a client wants to know of a file before it asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,14 +289,21 @@ impl Kernel {
                 self.effects.push_back(Effect::Ready { file: file.id, mask, edge: true });
             }
             if file.flags.get() & abi::raw::general::FASYNC != 0 {
-                self.raise_sigio(file.owner.get());
+                self.raise_for(file.owner.get(), SIGIO);
             }
         }
     }
 
-    /// SIGIO for the process that F_SETOWN named, by the number its own getpid(2) answers: the rump kernel's
+    /// Urgent data was announced to the socket of `object`.
+    pub(crate) fn report_urgent(&mut self, object: ObjectId) {
+        for file in self.files.of_object(object) {
+            self.raise_for(file.owner.get(), SIGURG);
+        }
+    }
+
+    /// A signal for the process that F_SETOWN named, by the number its own getpid(2) answers: the rump kernel's
     /// for a process that lives there, the host's for a hijacked one. Of a group, its leader gets it.
-    fn raise_sigio(&mut self, owner: i32) {
+    fn raise_for(&mut self, owner: i32, signo: u8) {
         let number = owner.unsigned_abs();
         let is_owner = |process: &&Process| match process.descriptors {
             Descriptors::Strong => process.pid.0 == number,
@@ -303,7 +312,7 @@ impl Kernel {
         if number != 0
             && let Some(pid) = self.processes.iter().find(is_owner).map(|process| process.pid)
         {
-            self.effects.push_back(Effect::Raise { pid, signo: SIGIO });
+            self.effects.push_back(Effect::Raise { pid, signo });
         }
     }
 

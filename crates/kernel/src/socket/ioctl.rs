@@ -34,8 +34,7 @@ pub(super) fn ioctl(cx: &mut Cx<'_>, f: &OpenFile, socket: &dyn Socket, cmd: u32
     match cmd {
         FIONREAD => put_count(cx, addr, socket.unread(cx.kernel)?),
         TIOCOUTQ => put_count(cx, addr, socket.unsent(cx.kernel)?),
-        // There is never urgent data, so no mark to be at.
-        SIOCATMARK => put_count(cx, addr, 0),
+        SIOCATMARK => put_count(cx, addr, usize::from(socket.at_mark(cx.kernel))),
         FIOSETOWN | SIOCSPGRP => {
             f.owner.set(cx.get::<i32>(addr)?);
             Ok(0)

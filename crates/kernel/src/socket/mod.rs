@@ -246,6 +246,11 @@ pub(crate) trait Socket {
         false
     }
 
+    /// `SIOCATMARK`: whether what is read next follows urgent data.
+    fn at_mark(&self, _k: &Kernel) -> bool {
+        false
+    }
+
     /// The socket of the TCP/IP stack, if it is one of those.
     fn inet(&self) -> Option<tcpip::SocketId> {
         None

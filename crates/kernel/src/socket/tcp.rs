@@ -24,6 +24,19 @@ impl Tcp {
     }
 }
 
+impl Tcp {
+    /// `MSG_OOB`: one byte, out of the order of the others.
+    fn receive_urgent(&self, k: &mut Kernel, len: usize, flags: u32) -> Result<Incoming, Stop> {
+        let Some(byte) = k.net.stack.recv_urgent(self.id, flags & MSG_PEEK != 0)? else {
+            return Ok(Incoming::default());
+        };
+        let fits = len > 0 && flags & MSG_TRUNC == 0;
+        let data = if fits { vec![byte] } else { Vec::new() };
+        let truncated = if len > 0 { 0 } else { MSG_TRUNC };
+        Ok(Incoming { data, full_len: len.min(1), flags: MSG_OOB | truncated, ..Incoming::default() })
+    }
+}
+
 impl Socket for Tcp {
     fn common(&self) -> &Common {
         &self.common
@@ -59,19 +72,17 @@ impl Socket for Tcp {
 
     /// An address is ignored, as Linux does on a connection.
     fn send(&self, k: &mut Kernel, _f: &OpenFile, message: &Outgoing<'_>) -> Result<usize, Stop> {
-        if message.flags & MSG_OOB != 0 {
-            return Err(Errno::EOPNOTSUPP.into());
-        }
-        Ok(k.net.stack.send(self.id, message.data)?)
+        let urgent = message.flags & MSG_OOB != 0;
+        let stack = &mut k.net.stack;
+        Ok(if urgent { stack.send_urgent(self.id, message.data) } else { stack.send(self.id, message.data) }?)
     }
 
     fn receive(&self, k: &mut Kernel, _f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
         if flags & MSG_OOB != 0 {
-            // No urgent data ever waits: RFC 6093 says not to use it, and the stack has none.
-            return Err(Errno::EINVAL.into());
+            return self.receive_urgent(k, len, flags);
         }
         // Programs offer far more room than there are bytes: a buffer of one byte finds the end and errors too.
-        let mut data = vec![0; len.min(k.net.stack.unread(self.id).max(1))];
+        let mut data = vec![0; len.min(k.net.stack.received(self.id).max(1))];
         let got = k.net.stack.recv(self.id, &mut data, flags & MSG_PEEK != 0)?;
         data.truncate(got);
         if flags & MSG_TRUNC != 0 {
@@ -107,6 +118,10 @@ impl Socket for Tcp {
 
     fn unsent(&self, k: &Kernel) -> Result<usize, Errno> {
         if self.is_listening(k) { Err(Errno::EINVAL) } else { Ok(k.net.stack.unsent(self.id)) }
+    }
+
+    fn at_mark(&self, k: &Kernel) -> bool {
+        k.net.stack.at_mark(self.id)
     }
 
     fn inet(&self) -> Option<SocketId> {

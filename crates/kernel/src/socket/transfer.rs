@@ -5,7 +5,8 @@ use crate::cx::Cx;
 use crate::file::OpenFile;
 use abi::Errno;
 use abi::raw::net::{
-    MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
+    MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
+    SO_RCVLOWAT, SOL_SOCKET,
 };
 
 use super::message::{Buffers, Header};
@@ -131,13 +132,16 @@ pub(crate) fn receive(
         return Err(Errno::EAGAIN.into());
     }
     let stream = !socket.keeps_boundaries();
-    let collect = stream && flags & MSG_WAITALL != 0 && flags & MSG_PEEK == 0;
+    let least = least(socket, flags).min(buffers.len());
+    let collect = stream && least > 1 && flags & (MSG_PEEK | MSG_OOB) == 0;
     let whole = buffers.len().min(if collect { COLLECT_MAX } else { PIECE_MAX });
     loop {
         let done = if collect { cx.call.progress as u64 } else { 0 };
         let len = usize::try_from((whole - done).min(PIECE_MAX)).unwrap_or(0);
         let got = socket.receive(cx.kernel, file, len, flags);
-        let mut got = match cx.or_wait(file, Direction::Receive, nonblock(file, flags), got) {
+        // Urgent data is never waited for (net/ipv4/tcp.c, tcp_recv_urg).
+        let nonblock = nonblock(file, flags) || flags & MSG_OOB != 0;
+        let mut got = match cx.or_wait(file, Direction::Receive, nonblock, got) {
             Ok(got) => got,
             Err(Stop::Errno(_)) if done > 0 => return Ok((done, Incoming::default())),
             Err(stop) => return Err(stop),
@@ -151,10 +155,19 @@ pub(crate) fn receive(
             return Ok((value, got));
         }
         cx.call.progress += got.full_len;
-        if got.full_len == 0 || cx.call.progress as u64 >= whole || !got.control.is_empty() {
+        if got.full_len == 0 || cx.call.progress as u64 >= whole.min(least) || !got.control.is_empty() {
             return Ok((cx.call.progress as u64, got));
         }
     }
+}
+
+/// How many bytes a call that blocks waits for: `MSG_WAITALL`, `SO_RCVLOWAT`.
+fn least(socket: &dyn Socket, flags: u32) -> u64 {
+    if flags & MSG_WAITALL != 0 {
+        return u64::MAX;
+    }
+    let asked = socket.common().value(SOL_SOCKET, SO_RCVLOWAT).unwrap_or(1);
+    u64::try_from(asked).unwrap_or(1)
 }
 
 /// recv(2): with `MSG_TRUNC` the real length of a datagram.

@@ -17,6 +17,7 @@ mod option;
 mod pipe;
 mod poll;
 mod tcp;
+mod tcp_urgent;
 mod udp;
 mod udp_message;
 mod unix;

@@ -65,6 +65,8 @@ pub(crate) struct Connection {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) tos: u8,
+    /// `SO_RCVLOWAT`.
+    rcvlowat: u32,
     keep_alive: Option<KeepAlive>,
     user_timeout_ns: Option<u64>,
     syn_sent_ns: u64,
@@ -120,6 +122,7 @@ impl Limits {
         let user_timeout_ns = u64::from(options.user_timeout_ms) * 1_000_000;
         Self {
             tos: options.tos,
+            rcvlowat: options.rcvlowat,
             keep_alive: options.keep_alive.then_some(keep_alive),
             user_timeout_ns: (user_timeout_ns > 0).then_some(user_timeout_ns),
             syn_sent_ns: patience_ns(settings.tcp_syn_retries),
@@ -204,13 +207,20 @@ impl Connection {
             return Readiness { readable: no_more_in, rdhup: no_more_in, hup, ..Readiness::default() };
         }
         Readiness {
-            readable: self.engine.recv_queue() > 0 || no_more_in,
+            readable: self.has_enough() || no_more_in,
             writable: no_more_out || self.has_room(),
             hup,
             rdhup: no_more_in,
             err: false,
-            pri: false,
+            pri: self.engine.has_urgent(),
         }
+    }
+
+    /// `tcp_stream_is_readable`. More than half of what fits is never waited for: the peer would have no room to send it.
+    fn has_enough(&self) -> bool {
+        let least = usize::try_from(self.limits.rcvlowat).unwrap_or(usize::MAX);
+        let least = least.min(self.engine.recv_capacity() / 2).max(1);
+        self.engine.recv_queue() >= least + self.engine.out_of_band()
     }
 
     /// Its state as ss(8) prints it, and as linux/tcp.h numbers it.

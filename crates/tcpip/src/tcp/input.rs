@@ -61,8 +61,14 @@ impl Stack {
         connection.clock.heard_ns = self.now_ns;
         connection.clock.probes = 0;
         let open = connection.engine.state() != State::Closed;
-        connection.engine.ingress(self.now_ns, segment, &mut self.frames);
+        let news = connection.engine.ingress(self.now_ns, segment, &mut self.frames);
         connection.reset |= open && segment.rst && connection.engine.state() == State::Closed;
+        if let (true, Owner::Socket(id)) = (news.urgent, connection.owner) {
+            self.urgent.push_back(id);
+        }
+        if let (true, Owner::Socket(id)) = (news.urgent || news.urgent_there, connection.owner) {
+            self.note_arrival(id);
+        }
         self.send_made(key);
         self.queue_output(key);
     }
@@ -81,6 +87,7 @@ impl Stack {
         let Some(mut engine) = Engine::listen(&setup, segment.flow, self.now_ns) else { return };
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);
+        engine.set_oob_inline(options.oob_inline);
         let connection = Connection {
             engine,
             flow: segment.flow,

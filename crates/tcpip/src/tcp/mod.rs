@@ -5,13 +5,14 @@
 //! * `input` which connection, listener or TIME-WAIT a segment is for;
 //! * `life` what follows when an engine's state has changed;
 //! * `time_wait` what is left of a connection that was closed here first;
-//! * `open`, `transfer`, `close` the calls.
+//! * `open`, `transfer`, `oob`, `close` the calls.
 
 mod close;
 pub(crate) mod connection;
 pub(crate) mod engine;
 mod input;
 mod life;
+mod oob;
 mod open;
 pub(crate) mod time_wait;
 mod transfer;

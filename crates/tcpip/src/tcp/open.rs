@@ -104,6 +104,7 @@ impl Stack {
         let mut engine = Engine::connect(&setup, flow, self.now_ns).ok_or(Errno::EADDRNOTAVAIL)?;
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);
+        engine.set_oob_inline(options.oob_inline);
         self.end_time_wait(flow);
         let key = self.add_connection(Connection {
             engine,

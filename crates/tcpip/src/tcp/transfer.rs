@@ -6,13 +6,30 @@ use crate::{
     Stack,
     report::TcpInfo,
     slab::Key,
-    socket::{Kind, Tcp},
-    tcp::connection::{Connection, Owner},
+    socket::{Kind, Socket, Tcp},
+    tcp::{
+        connection::{Connection, Owner},
+        engine::OutOfBand,
+    },
     types::{Readiness, SocketId},
 };
 
 impl Stack {
     pub(crate) fn tcp_send(&mut self, id: SocketId, data: &[u8]) -> Result<usize, Errno> {
+        let sent = self.tcp_queue(id, data)?;
+        self.tcp_push(id);
+        Ok(sent)
+    }
+
+    /// Sends what is queued as far as it can be.
+    fn tcp_push(&mut self, id: SocketId) {
+        if let Some(key) = self.connection_of(id) {
+            self.queue_output(key);
+            self.pump();
+        }
+    }
+
+    fn tcp_queue(&mut self, id: SocketId, data: &[u8]) -> Result<usize, Errno> {
         let socket = self.sockets.find_mut(id)?;
         socket.check_error()?;
         let key = socket.connection().ok_or(Errno::EPIPE)?;
@@ -27,8 +44,6 @@ impl Stack {
         if sent == 0 && !data.is_empty() {
             return Err(Errno::EAGAIN);
         }
-        self.queue_output(key);
-        self.pump();
         Ok(sent)
     }
 
@@ -42,7 +57,11 @@ impl Stack {
         if connection.is_opening() {
             return if socket.read_shut { Ok(0) } else { Err(Errno::EAGAIN) };
         }
-        if connection.engine.recv_queue() == 0 {
+        if connection.engine.recv_queue() == connection.engine.out_of_band() {
+            if !peek {
+                // A read passes over an urgent byte even if nothing is behind it.
+                connection.engine.recv(&mut [], false);
+            }
             // The order is tcp_recvmsg's: the end of the stream, then the error, then our own shutdown.
             if connection.fin_received {
                 return Ok(0);
@@ -58,6 +77,36 @@ impl Stack {
             self.pump();
         }
         Ok(received)
+    }
+
+    /// `MSG_OOB` of send(2): the last of these bytes is urgent.
+    pub(crate) fn tcp_send_urgent(&mut self, id: SocketId, data: &[u8]) -> Result<usize, Errno> {
+        let sent = self.tcp_queue(id, data)?;
+        if let Some(connection) = self.connection_of(id).and_then(|key| self.connections.get_mut(key)) {
+            connection.engine.mark_urgent();
+        }
+        self.tcp_push(id);
+        Ok(sent)
+    }
+
+    /// `MSG_OOB` of recv(2) (net/ipv4/tcp.c, tcp_recv_urg). It never waits.
+    pub(crate) fn tcp_recv_urgent(&mut self, id: SocketId, peek: bool) -> Result<Option<u8>, Errno> {
+        let socket = self.sockets.find(id)?;
+        let (read_shut, key) = (socket.read_shut, socket.connection());
+        let Some(connection) = key.and_then(|key| self.connections.get_mut(key)) else {
+            return Err(Errno::EINVAL);
+        };
+        let ended = read_shut || connection.fin_received || connection.over;
+        match connection.engine.recv_urgent(peek) {
+            OutOfBand::There(byte) => Ok(Some(byte)),
+            OutOfBand::Announced if ended => Ok(None),
+            OutOfBand::Announced => Err(Errno::EAGAIN),
+            OutOfBand::Nothing => Err(Errno::EINVAL),
+        }
+    }
+
+    fn connection_of(&self, id: SocketId) -> Option<Key> {
+        self.sockets.get(id.0).and_then(Socket::connection)
     }
 
     /// `tcp_poll`, the pending error aside.

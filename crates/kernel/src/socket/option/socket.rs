@@ -32,7 +32,7 @@ pub(super) const ROWS: &[Row] = &[
     own(SO_SNDBUF, Some(sndbuf), Some(|t, v| set_sndbuf(t, v, narrow(settings(t).wmem_max)))),
     own(SO_RCVBUF, Some(rcvbuf), Some(|t, v| set_rcvbuf(t, v, narrow(settings(t).rmem_max)))),
     Row { name: SO_KEEPALIVE, value: Value::Flag { default: false, stack: Some(Opt::KeepAlive) } },
-    flag(SO_OOBINLINE),
+    Row { name: SO_OOBINLINE, value: Value::Flag { default: false, stack: Some(Opt::OobInline) } },
     own(SO_PRIORITY, Some(|t| remembered(t, SO_PRIORITY, 0)), Some(set_priority)),
     own(SO_LINGER, Some(linger), Some(set_linger)),
     Row { name: SO_REUSEPORT, value: Value::Flag { default: false, stack: Some(Opt::ReusePort) } },
@@ -129,13 +129,14 @@ fn set_rcvbuf(target: &mut Target<'_>, value: &[u8], max: i32) -> Result<(), Err
     Ok(())
 }
 
-/// Remembered only: whatever is there is received.
+/// Streams wait for so many bytes. 0 is 1, a negative number all there can be.
 fn set_rcvlowat(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     let bytes = match number(value)? {
         0 => 1,
         bytes if bytes < 0 => i32::MAX,
         bytes => bytes,
     };
+    super::apply(target, Some(Opt::RcvLowAt(bytes.unsigned_abs())))?;
     target.common().remember(SOL_SOCKET, SO_RCVLOWAT, bytes);
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! * `setup` how one is made;
 //! * `passing` what is read off the segments that pass, and put right in them;
 //! * `queue` bytes on their way into the send buffer;
+//! * `urgent` what `MSG_OOB` sends and receives;
 //! * `resize` other buffers for a connection that goes on.
 //!
 //! It is smoltcp's socket, alone in a socket set behind an interface of its own, so that a packet costs the same
@@ -28,11 +29,14 @@ mod passing;
 mod queue;
 mod resize;
 mod setup;
+mod urgent;
 
 use passing::Ledger;
 use resize::Burst;
 pub(crate) use setup::Setup;
 use setup::{Build, SMALL, Sizes, build};
+pub(crate) use urgent::OutOfBand;
+use urgent::Urgent;
 
 pub(crate) use smoltcp::socket::tcp::State;
 
@@ -56,6 +60,16 @@ pub(crate) struct Engine {
     /// A FIN is to follow them.
     finishing: bool,
     ledger: Ledger,
+    urgent: Urgent,
+}
+
+/// What a segment that came in brought besides bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct News {
+    /// Urgent data was announced (SIGURG).
+    pub(crate) urgent: bool,
+    /// The urgent byte has come (`POLLPRI`).
+    pub(crate) urgent_there: bool,
 }
 
 impl fmt::Debug for Engine {
@@ -103,24 +117,27 @@ impl Engine {
             overflow: VecDeque::new(),
             finishing: false,
             ledger: Ledger::default(),
+            urgent: Urgent::default(),
         }
     }
 
     /// Takes a segment of this connection, already verified. What it answers at once goes to `frames`.
-    pub(crate) fn ingress(&mut self, now_ns: u64, segment: &Segment<'_>, frames: &mut Frames) {
+    pub(crate) fn ingress(&mut self, now_ns: u64, segment: &Segment<'_>, frames: &mut Frames) -> News {
         self.ledger.segs_in = self.ledger.segs_in.wrapping_add(1);
         if segment.syn && !self.ledger.synchronized {
             self.ledger.irs = segment.seq;
             self.ledger.synchronized = true;
             self.peer = segment.syn_options();
         } else if self.overruns(segment) {
-            return;
+            return News::default();
         }
+        let urgent = self.note_urgent(segment);
         let scale = if segment.syn { 0 } else { self.peer.scale.unwrap_or(0) };
         self.peer_window = usize::from(segment.window) << scale;
         self.burst.note(now_ns, segment.data_len);
         let mut port = Port { carrier: self.carrier, rx: Some(segment.bytes), tx: frames };
         self.interface.poll_ingress_single(instant(now_ns), &mut port, &mut self.sockets);
+        News { urgent, urgent_there: self.fetch_urgent() }
     }
 
     /// Makes the next segment that is due, if any.
@@ -138,13 +155,28 @@ impl Engine {
         Some(u64::try_from(at.total_micros()).unwrap_or(0).saturating_mul(1000))
     }
 
-    /// Takes received bytes out, or copies them.
+    /// Takes received bytes out, or copies them: those before an urgent byte, or, without it, those behind it.
     pub(crate) fn recv(&mut self, buf: &mut [u8], peek: bool) -> usize {
-        if peek {
-            return self.socket_mut().peek_slice(buf).unwrap_or(0);
+        let skipped = self.out_of_band();
+        if peek && skipped > 0 {
+            let mut whole = vec![0; buf.len().min(self.recv_queue()) + skipped];
+            let found = self.socket_mut().peek_slice(&mut whole).unwrap_or(0).saturating_sub(skipped);
+            let found = found.min(buf.len());
+            buf[..found].copy_from_slice(&whole[skipped..skipped + found]);
+            return found;
         }
+        if skipped > 0 {
+            self.take(&mut [0]);
+        }
+        let len = buf.len().min(self.until_mark());
+        let buf = &mut buf[..len];
+        if peek { self.socket_mut().peek_slice(buf).unwrap_or(0) } else { self.take(buf) }
+    }
+
+    fn take(&mut self, buf: &mut [u8]) -> usize {
         let n = self.socket_mut().recv_slice(buf).unwrap_or(0);
         self.ledger.read = self.ledger.read.wrapping_add(u32::try_from(n).unwrap_or(u32::MAX));
+        self.forget_passed();
         n
     }
 

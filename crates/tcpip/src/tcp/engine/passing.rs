@@ -21,6 +21,10 @@ pub(crate) struct Ledger {
     pub(super) irs: u32,
     /// Bytes that the program took out.
     pub(super) read: u32,
+    /// The number of our first byte.
+    pub(super) data_begin: u32,
+    /// Bytes that the program gave us.
+    pub(super) written: u32,
     /// The last segment sent was a SYN.
     pub(super) syn_last: bool,
     /// The peer's SYN has come.
@@ -67,6 +71,12 @@ impl Engine {
             if self.ledger.started && len == 0 && own && seq_after(self.ledger.snd_nxt, seq) {
                 tcp.set_seq_number(TcpSeqNumber(self.ledger.snd_nxt.cast_signed()));
             }
+            if let Some(pointer) = self.urgent_pointer(tcp.seq_number().0.cast_unsigned())
+                && !rst
+            {
+                tcp.set_urg(true);
+                tcp.set_urgent_at(pointer);
+            }
         }
         if !self.carrier.loopback {
             TcpPacket::new_unchecked(tcp).fill_checksum(&src.into(), &dst.into());
@@ -86,7 +96,11 @@ impl Engine {
 
     /// Notes a segment of ours that goes out; whether it is one that went out before.
     pub(crate) fn sent(&mut self, segment: &Segment<'_>) -> bool {
+        self.forget_stale(segment.seq);
         let ledger = &mut self.ledger;
+        if segment.syn {
+            ledger.data_begin = segment.seq.wrapping_add(1);
+        }
         let end = segment.seq.wrapping_add(segment.len());
         let again = ledger.started && segment.len() > 0 && !seq_after(end, ledger.snd_nxt);
         if !ledger.started || seq_after(end, ledger.snd_nxt) {

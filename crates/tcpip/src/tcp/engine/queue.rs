@@ -15,6 +15,7 @@ impl Engine {
         let wait = !self.overflow.is_empty() || (self.is_resizable() && self.wants_receive_room());
         let direct = if wait { 0 } else { self.send_directly(now_ns, data) };
         self.overflow.extend(data.iter().skip(direct));
+        self.ledger.written = self.ledger.written.wrapping_add(u32::try_from(taken).unwrap_or(u32::MAX));
         taken
     }
 

@@ -99,11 +99,11 @@ impl Engine {
     }
 
     /// `RCV.NXT`, FIN aside.
-    fn rcv_nxt(&self) -> u32 {
+    pub(super) fn rcv_nxt(&self) -> u32 {
         self.first_unread().wrapping_add(u32::try_from(self.recv_queue()).unwrap_or(0))
     }
 
-    fn first_unread(&self) -> u32 {
+    pub(super) fn first_unread(&self) -> u32 {
         self.ledger.irs.wrapping_add(1).wrapping_add(self.ledger.read)
     }
 
