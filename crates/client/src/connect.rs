@@ -153,22 +153,31 @@ impl Session {
     }
 
     fn introduce(&self, state: &mut State, extended: bool) {
-        let (word, message) = match state.greeting {
+        let name = |kind| Message::Name { kind, name: self.options.name.clone() };
+        match state.greeting {
             Greeting::Guest => {
-                let name = self.options.name.clone();
-                (handshake::GUEST, Message::Name { kind: handshake::GUEST, name })
+                state.say(kind::HANDSHAKE, handshake::GUEST, &name(handshake::GUEST).payload())
             }
-            Greeting::Fork(auth) => (handshake::FORK, Message::Fork { auth, cancel: false }),
-        };
-        let payload = message.payload();
-        let reqno = state.next_reqno();
-        state.first = Header::request(reqno, kind::HANDSHAKE, word).emit(payload.len()).to_vec();
-        state.first.extend_from_slice(&payload);
-        if extended {
-            let (reqno, wanted) = (state.next_reqno(), self.wanted());
-            state.first.extend_from_slice(&Header::request(reqno, kind::OPTIONS, 0).emit(wanted.len()));
-            state.first.extend_from_slice(&wanted);
+            Greeting::Fork(auth) | Greeting::Exec(auth) => {
+                let fork = Message::Fork { auth, cancel: false };
+                state.say(kind::HANDSHAKE, handshake::FORK, &fork.payload());
+            }
         }
+        if let Greeting::Exec(_) = state.greeting {
+            state.say(kind::HANDSHAKE, handshake::EXEC, &name(handshake::EXEC).payload());
+        }
+        if extended {
+            state.say(kind::OPTIONS, 0, &self.wanted());
+        }
+    }
+}
+
+impl State {
+    /// Puts a request in front of the next one.
+    fn say(&mut self, kind: u16, word: u32, payload: &[u8]) {
+        let header = Header::request(self.next_reqno(), kind, word).emit(payload.len());
+        self.first.extend_from_slice(&header);
+        self.first.extend_from_slice(payload);
     }
 }
 

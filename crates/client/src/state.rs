@@ -69,6 +69,8 @@ pub(crate) enum Phase {
 pub(crate) enum Greeting {
     Guest,
     Fork([u8; 16]),
+    /// As `Fork`; and the program is another one meanwhile.
+    Exec([u8; 16]),
 }
 
 #[derive(Debug)]
@@ -144,6 +146,12 @@ impl Session {
     #[must_use]
     pub fn forked(options: Options, auth: [u8; 16]) -> Self {
         Self::with(options, Greeting::Fork(auth))
+    }
+
+    /// The session of a program that a forked child runs before it has introduced itself.
+    #[must_use]
+    pub fn executed(options: Options, auth: [u8; 16]) -> Self {
+        Self::with(options, Greeting::Exec(auth))
     }
 
     fn with(options: Options, greeting: Greeting) -> Self {
@@ -222,7 +230,7 @@ impl Session {
     pub fn fork_auth(&self) -> Option<[u8; 16]> {
         let state = self.state.lock();
         match (&state.greeting, &state.phase) {
-            (Greeting::Fork(auth), Phase::Fresh | Phase::Silent(_)) => Some(*auth),
+            (Greeting::Fork(auth) | Greeting::Exec(auth), Phase::Fresh | Phase::Silent(_)) => Some(*auth),
             _ => None,
         }
     }

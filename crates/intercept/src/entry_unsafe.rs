@@ -77,10 +77,12 @@ entry_asm!(
     "mov rdi, gs:[0]",
     "call {slow}",
     // A signal up to here is deferred. From `intercept_exit` on the frame is complete, and the signal's wrapper
-    // finishes what is left.
+    // finishes what is left. The stack is the program's there: the handler's frame lies on it, and the next call that
+    // the handler makes begins at the top of ours.
     ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
     "movups xmm\\n, gs:[{xmm} + 16 * \\n]",
     ".endr",
+    "mov rsp, gs:[{rsp}]",
     "intercept_label intercept_exit",
     "cmp dword ptr gs:[{pending}], 0",
     "jne 2f",
@@ -97,7 +99,6 @@ entry_asm!(
     "mov r13, gs:[{r13}]",
     "mov r14, gs:[{r14}]",
     "mov r15, gs:[{r15}]",
-    "mov rsp, gs:[{rsp}]",
     "jmp qword ptr gs:[{target}]",
     "intercept_label intercept_exit_end",
     // A deferred signal: sent again, then all are unblocked. They arrive behind the `syscall` below.
@@ -114,6 +115,7 @@ entry_asm!(
     "add rsi, {saved_mask}",
     "xor edx, edx",
     "mov r10d, 8",
+    "mov rsp, gs:[{rsp}]",
     "syscall",
     "intercept_label intercept_unmasked",
     "jmp intercept_exit",
@@ -178,6 +180,7 @@ entry_asm!(
     "lea rsi, [rbx + {saved_mask}]",
     "xor edx, edx",
     "mov r10d, 8",
+    "mov rsp, [rbx + {rsp}]",
     "syscall",
     "intercept_label intercept_child_unmasked",
     "jmp intercept_exit",

@@ -169,7 +169,7 @@ fn session(options: &Options, server: Option<&[u8]>, marks: Option<Marks>) -> Se
     };
     let adopted = marks.session.and_then(|fd| Session::adopted(options.clone(), Fd::own(fd)).ok());
     adopted.unwrap_or_else(|| match marks.fork {
-        Some(auth) => Session::forked(options.clone(), auth),
+        Some(auth) => Session::executed(options.clone(), auth),
         None => Session::new(options.clone()),
     })
 }
