@@ -3,6 +3,8 @@
 use crate::file::FileId;
 use abi::Errno;
 use foldhash::HashMap;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// More than this in one process is `EMFILE` (Linux's own default hard limit, 1 Mi, is `nr_open`).
 pub(crate) const FDS_MAX: usize = 1 << 20;
@@ -13,9 +15,82 @@ struct Entry {
     cloexec: bool,
 }
 
+/// A process's table. /proc looks into it as well: [`FdTable::shared`].
+#[derive(Debug, Default)]
+pub(crate) struct FdTable(Rc<RefCell<Table>>);
+
+impl Clone for FdTable {
+    /// Another table with the same entries (fork(2)).
+    fn clone(&self) -> Self {
+        Self(Rc::new(RefCell::new(self.0.borrow().clone())))
+    }
+}
+
+impl FdTable {
+    /// The same table.
+    pub(crate) fn shared(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+
+    /// Enters a file at the lowest free number from `from` on.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub(crate) fn insert(&mut self, file: FileId, cloexec: bool, from: u32) -> Result<u32, Errno> {
+        self.0.borrow_mut().insert(file, cloexec, from)
+    }
+
+    /// Puts a file at this number; answers the file that was there.
+    ///
+    /// # Errors
+    /// `EBADF`: the number is too large.
+    pub(crate) fn replace(&mut self, fd: u32, file: FileId, cloexec: bool) -> Result<Option<FileId>, Errno> {
+        self.0.borrow_mut().replace(fd, file, cloexec)
+    }
+
+    pub(crate) fn get(&self, fd: u32) -> Result<FileId, Errno> {
+        self.0.borrow().get(fd)
+    }
+
+    pub(crate) fn cloexec(&self, fd: u32) -> Result<bool, Errno> {
+        self.0.borrow().cloexec(fd)
+    }
+
+    pub(crate) fn set_cloexec(&mut self, fd: u32, cloexec: bool) -> Result<(), Errno> {
+        self.0.borrow_mut().set_cloexec(fd, cloexec)
+    }
+
+    pub(crate) fn remove(&mut self, fd: u32) -> Result<FileId, Errno> {
+        self.0.borrow_mut().remove(fd)
+    }
+
+    /// The number of this file, if it has one.
+    pub(crate) fn find(&self, file: FileId) -> Option<u32> {
+        self.0.borrow().find(file)
+    }
+
+    pub(crate) fn forget(&mut self, file: FileId) {
+        self.0.borrow_mut().forget(file);
+    }
+
+    pub(crate) fn take_cloexec(&mut self) -> Vec<FileId> {
+        self.0.borrow_mut().take_cloexec()
+    }
+
+    /// All numbers with their files.
+    pub(crate) fn iter(&self) -> std::vec::IntoIter<(u32, FileId)> {
+        self.0.borrow().iter().collect::<Vec<_>>().into_iter()
+    }
+
+    /// Empties it.
+    pub(crate) fn take_files(&mut self) -> Vec<FileId> {
+        std::mem::take(&mut *self.0.borrow_mut()).into_files()
+    }
+}
+
 /// Numbers to files.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FdTable {
+struct Table {
     entries: Vec<Option<Entry>>,
     /// The numbers of each file: a server with 10,000 idle connections closes one as fast as one with ten.
     numbers: HashMap<FileId, Vec<u32>>,
@@ -23,12 +98,12 @@ pub(crate) struct FdTable {
     lowest: usize,
 }
 
-impl FdTable {
+impl Table {
     /// Enters a file at the lowest free number from `from` on.
     ///
     /// # Errors
     /// `EMFILE`.
-    pub(crate) fn insert(&mut self, file: FileId, cloexec: bool, from: u32) -> Result<u32, Errno> {
+    fn insert(&mut self, file: FileId, cloexec: bool, from: u32) -> Result<u32, Errno> {
         let start = self.lowest.max(from as usize);
         let at = (start..self.entries.len())
             .find(|&at| self.entries[at].is_none())
@@ -47,7 +122,7 @@ impl FdTable {
     ///
     /// # Errors
     /// `EBADF`: the number is too large.
-    pub(crate) fn replace(&mut self, fd: u32, file: FileId, cloexec: bool) -> Result<Option<FileId>, Errno> {
+    fn replace(&mut self, fd: u32, file: FileId, cloexec: bool) -> Result<Option<FileId>, Errno> {
         let at = fd as usize;
         if at >= FDS_MAX {
             return Err(Errno::EBADF);
@@ -79,15 +154,15 @@ impl FdTable {
         Some(entry)
     }
 
-    pub(crate) fn get(&self, fd: u32) -> Result<FileId, Errno> {
+    fn get(&self, fd: u32) -> Result<FileId, Errno> {
         self.entry(fd).map(|entry| entry.file)
     }
 
-    pub(crate) fn cloexec(&self, fd: u32) -> Result<bool, Errno> {
+    fn cloexec(&self, fd: u32) -> Result<bool, Errno> {
         self.entry(fd).map(|entry| entry.cloexec)
     }
 
-    pub(crate) fn set_cloexec(&mut self, fd: u32, cloexec: bool) -> Result<(), Errno> {
+    fn set_cloexec(&mut self, fd: u32, cloexec: bool) -> Result<(), Errno> {
         let entry = self.entries.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::EBADF)?;
         entry.cloexec = cloexec;
         Ok(())
@@ -97,36 +172,36 @@ impl FdTable {
         self.entries.get(fd as usize).copied().flatten().ok_or(Errno::EBADF)
     }
 
-    pub(crate) fn remove(&mut self, fd: u32) -> Result<FileId, Errno> {
+    fn remove(&mut self, fd: u32) -> Result<FileId, Errno> {
         let entry = self.clear(fd as usize).ok_or(Errno::EBADF)?;
         self.lowest = self.lowest.min(fd as usize);
         Ok(entry.file)
     }
 
     /// The number of this file, if it has one.
-    pub(crate) fn find(&self, file: FileId) -> Option<u32> {
+    fn find(&self, file: FileId) -> Option<u32> {
         self.numbers.get(&file)?.iter().copied().min()
     }
 
-    pub(crate) fn forget(&mut self, file: FileId) {
+    fn forget(&mut self, file: FileId) {
         for fd in self.numbers.get(&file).cloned().unwrap_or_default() {
             // It is there: the two tables agree.
             let _ = self.remove(fd);
         }
     }
 
-    pub(crate) fn take_cloexec(&mut self) -> Vec<FileId> {
+    fn take_cloexec(&mut self) -> Vec<FileId> {
         let marked =
             (0..self.entries.len()).filter(|&at| self.entries[at].is_some_and(|entry| entry.cloexec));
         let marked: Vec<u32> = marked.filter_map(|at| u32::try_from(at).ok()).collect();
         marked.into_iter().filter_map(|fd| self.remove(fd).ok()).collect()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, FileId)> {
+    fn iter(&self) -> impl Iterator<Item = (u32, FileId)> + use<'_> {
         (0..).zip(&self.entries).filter_map(|(fd, entry)| entry.map(|entry| (fd, entry.file)))
     }
 
-    pub(crate) fn into_files(self) -> Vec<FileId> {
+    fn into_files(self) -> Vec<FileId> {
         self.entries.into_iter().flatten().map(|entry| entry.file).collect()
     }
 }

@@ -105,14 +105,15 @@ impl Kernel {
     /// # Errors
     /// `ENOSPC`: no room for the first directories and devices.
     pub fn with_ram(now: Now, seed: [u8; 32], ram: u64) -> Result<Self, Errno> {
-        let processes = ProcessTable::default();
+        let files = FileTable::default();
+        let processes = ProcessTable::new(files.shared());
         let fs = fs::Fs::new(seed, now.real_ns, ram, &processes)?;
         Ok(Self {
             fs,
             now,
             booted: now,
             processes,
-            files: FileTable::default(),
+            files,
             parked: Parked::default(),
             effects: VecDeque::new(),
             calls_served: counters::Counters::default(),
@@ -150,8 +151,9 @@ impl Kernel {
         let child = self.processes.fork(parent)?;
         let process = self.processes.get(child)?;
         self.files.retain_for(process);
-        self.fs.vfs.hold(process.cwd, true);
-        self.fs.vfs.hold(process.root, true);
+        let (cwd, root) = (process.cwd(), process.root());
+        self.fs.vfs.hold(cwd, true);
+        self.fs.vfs.hold(root, true);
         Ok(child)
     }
 
@@ -202,11 +204,11 @@ impl Kernel {
         }
         self.trace.forget(pid);
         self.unlock_all_of(pid);
-        let Some(process) = self.processes.remove(pid) else { return };
-        self.fs.vfs.hold(process.cwd, false);
-        self.fs.vfs.hold(process.root, false);
+        let Some(mut process) = self.processes.remove(pid) else { return };
+        self.fs.vfs.hold(process.cwd(), false);
+        self.fs.vfs.hold(process.root(), false);
         if process.descriptors == Descriptors::Strong {
-            for file in process.fds.into_files() {
+            for file in process.fds.take_files() {
                 self.release(file);
             }
         }

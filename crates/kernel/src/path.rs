@@ -59,7 +59,7 @@ impl Cx<'_> {
     pub(crate) fn path(&mut self, dir: Option<usize>, path: usize) -> Result<PathArg, Stop> {
         let path = self.string(path)?;
         let process = self.process()?;
-        let (root, cwd) = (process.root, process.cwd);
+        let (root, cwd) = (process.root(), process.cwd());
         let start = match dir {
             // Neither an absolute path nor an empty one, which leads nowhere, looks at the descriptor.
             Some(at) if !path.starts_with(b"/") && !path.is_empty() && self.int(at) != AT_FDCWD => {
@@ -107,7 +107,7 @@ impl Cx<'_> {
     /// `EBADF`.
     pub(crate) fn named_by(&mut self, dir: usize) -> Result<Named, Stop> {
         if self.int(dir) == AT_FDCWD {
-            return Ok(Named::Place(self.process()?.cwd));
+            return Ok(Named::Place(self.process()?.cwd()));
         }
         let file = self.any_file(dir)?;
         Ok(match file.ops.location() {

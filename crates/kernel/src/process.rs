@@ -1,11 +1,12 @@
 //! Processes: who calls.
 
 use crate::fdtable::FdTable;
-use crate::file::FileId;
+use crate::file::{FileId, Files};
 use crate::fs::Key;
-use crate::proc::view::View;
+use crate::proc::view::{Seen, View};
 use abi::Errno;
 use abi::prefix::{RumpPath, under};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use vfs::Location;
@@ -45,6 +46,13 @@ pub enum Descriptors {
     Weak,
 }
 
+/// Where a process's paths start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places {
+    pub(crate) root: Location,
+    pub(crate) cwd: Location,
+}
+
 /// One process.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
@@ -53,8 +61,8 @@ pub(crate) struct Process {
     pub(crate) who: Credentials,
     pub(crate) name: Vec<u8>,
     pub(crate) umask: u32,
-    pub(crate) root: Location,
-    pub(crate) cwd: Location,
+    /// Root and working directory. /proc looks at them as well.
+    places: Rc<Cell<Places>>,
     /// What the program writes in front of paths to this kernel's tree; empty where it writes nothing.
     pub(crate) prefix: Vec<u8>,
     /// The inodes on which it may hold locks of its own (F_SETLK).
@@ -65,6 +73,24 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    pub(crate) fn root(&self) -> Location {
+        self.places.get().root
+    }
+
+    pub(crate) fn cwd(&self) -> Location {
+        self.places.get().cwd
+    }
+
+    /// chroot(2); answers what it was before.
+    pub(crate) fn set_root(&mut self, root: Location) -> Location {
+        self.places.replace(Places { root, ..self.places.get() }).root
+    }
+
+    /// chdir(2); answers what it was before.
+    pub(crate) fn set_cwd(&mut self, cwd: Location) -> Location {
+        self.places.replace(Places { cwd, ..self.places.get() }).cwd
+    }
+
     /// A path in a socket address, which comes as the program wrote it, as this kernel's tree has it.
     pub(crate) fn inside<'a>(&self, path: &'a [u8]) -> &'a [u8] {
         let under = if self.prefix.is_empty() { None } else { under(&self.prefix, path) };
@@ -81,7 +107,6 @@ impl Process {
 }
 
 /// All processes.
-#[derive(Debug)]
 pub(crate) struct ProcessTable {
     processes: BTreeMap<Pid, Process>,
     last: Pid,
@@ -92,13 +117,13 @@ pub(crate) struct ProcessTable {
     pub(crate) view: Rc<View>,
 }
 
-impl Default for ProcessTable {
-    fn default() -> Self {
-        Self { processes: BTreeMap::new(), last: INIT, born: 0, pid_max: PID_MAX, view: Rc::default() }
-    }
-}
-
 impl ProcessTable {
+    /// No process; /proc shows their descriptors with what `files` knows.
+    pub(crate) fn new(files: Files) -> Self {
+        let view = Rc::new(View::new(files));
+        Self { processes: BTreeMap::new(), last: INIT, born: 0, pid_max: PID_MAX, view }
+    }
+
     pub(crate) fn create(
         &mut self,
         who: Credentials,
@@ -113,8 +138,7 @@ impl ProcessTable {
             who,
             name: Vec::new(),
             umask: 0o022,
-            root,
-            cwd: root,
+            places: Rc::new(Cell::new(Places { root, cwd: root })),
             prefix: Vec::new(),
             locked: BTreeSet::new(),
             descriptors,
@@ -131,6 +155,7 @@ impl ProcessTable {
         child.pid = self.next_pid();
         child.ppid = parent;
         child.calls = 0;
+        child.places = Rc::new(Cell::new(child.places.get()));
         // Locks are not inherited (fcntl(2)).
         child.locked.clear();
         let pid = child.pid;
@@ -140,7 +165,13 @@ impl ProcessTable {
 
     fn enter(&mut self, process: Process) {
         self.born += 1;
-        self.view.tasks.borrow_mut().insert(process.pid, (process.who.uid, process.who.gid));
+        let seen = Seen {
+            uid: process.who.uid,
+            gid: process.who.gid,
+            places: Rc::clone(&process.places),
+            fds: process.fds.shared(),
+        };
+        self.view.tasks.borrow_mut().insert(process.pid, seen);
         self.processes.insert(process.pid, process);
     }
 

@@ -7,6 +7,7 @@
 
 use crate::acl::Acl;
 use crate::node::{Attr, Ino, NewName, NewNode, SetAttr, Time};
+use crate::pseudo::Jump;
 use abi::Errno;
 use abi::layout::Statfs;
 use std::rc::Rc;
@@ -172,6 +173,11 @@ pub trait FileSystem {
     /// `ENODEV`: this file system has none to give.
     fn share(&mut self, _ino: Ino, _memory: &mut dyn SharedMemory) -> Result<u64> {
         Err(Errno::ENODEV)
+    }
+
+    /// Where a symbolic link leads that leads to a place rather than along a path (proc_pid_fd(5)).
+    fn jump(&self, _ino: Ino) -> Option<Jump> {
+        None
     }
 
     /// What the kernel knows this file by, if it makes the bytes up when the file is opened (proc(5)); none: they are here.

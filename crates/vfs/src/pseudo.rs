@@ -4,6 +4,7 @@
 //! Nothing here can be made, moved or removed.
 
 use crate::fs::FileSystem;
+use crate::mount::Location;
 use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
 use abi::Errno;
 use abi::layout::Statfs;
@@ -29,6 +30,15 @@ pub struct Node {
     pub target: Vec<u8>,
 }
 
+/// Where a link leads that leads to a place rather than along a path (proc_pid_fd(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jump {
+    /// The place.
+    pub to: Location,
+    /// The directory in which it was opened and its name there, where it is no directory.
+    pub name: Option<(Location, Vec<u8>)>,
+}
+
 /// The inodes of such a file system. They may come and go at any time.
 pub trait Nodes {
     /// The type in /proc/mounts.
@@ -45,6 +55,11 @@ pub trait Nodes {
 
     /// What a name in a directory stands for.
     fn child(&self, dir: Ino, name: &[u8]) -> Option<Ino>;
+
+    /// Where a link leads that leads to a place.
+    fn jump(&self, _ino: Ino) -> Option<Jump> {
+        None
+    }
 
     /// The entries of a directory, in the order of their inodes.
     fn children(&self, dir: Ino) -> Vec<(Ino, Vec<u8>)>;
@@ -212,6 +227,10 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
             f_namelen: 255,
             ..Statfs::default()
         }
+    }
+
+    fn jump(&self, ino: Ino) -> Option<Jump> {
+        self.nodes.jump(ino)
     }
 
     fn made_up(&self, ino: Ino) -> Option<Ino> {

@@ -4,7 +4,9 @@ use crate::mount::{Location, Vfs};
 use crate::node::Kind;
 use crate::permission::{EXECUTE, Who};
 use abi::Errno;
-use abi::raw::general::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV};
+use abi::raw::general::{
+    RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
+};
 use std::collections::VecDeque;
 
 const NAME_MAX: usize = 255;
@@ -181,6 +183,16 @@ impl Walker<'_> {
             }
             let kind = self.vfs.attr(node)?.kind;
             if kind == Kind::Symlink && (!last || slash || wanted.is_followed()) {
+                if let Some(to) = self.jump(node)? {
+                    self.enter(to)?;
+                    if !last {
+                        continue;
+                    }
+                    if slash {
+                        self.is_directory(to)?;
+                    }
+                    return Ok(Walked { dir: to, name: None, node: Ok(to), slash });
+                }
                 slash |= self.enter_symlink(node, last)?;
                 continue;
             }
@@ -232,6 +244,18 @@ impl Walker<'_> {
         let at = self.vfs.below_mount(self.at).unwrap_or(self.at);
         let ino = self.vfs.fs(at)?.parent(at.ino)?;
         self.enter(self.vfs.covered(at.with(ino)))
+    }
+
+    /// Where a link leads that leads to a place (openat2(2), RESOLVE_NO_MAGICLINKS).
+    fn jump(&self, link: Location) -> Result<Option<Location>, Errno> {
+        let Some(jump) = self.vfs.jump(self.who, link)? else { return Ok(None) };
+        if self.has(RESOLVE_NO_MAGICLINKS) || self.has(RESOLVE_NO_SYMLINKS) {
+            return Err(Errno::ELOOP);
+        }
+        if self.has(RESOLVE_BENEATH) || self.has(RESOLVE_IN_ROOT) {
+            return Err(Errno::EXDEV);
+        }
+        Ok(Some(jump.to))
     }
 
     /// Goes where a symbolic link leads. Answers whether the walk's end must be a directory by its target.

@@ -20,6 +20,9 @@ fn proc_of_the_rump_kernel() {
     for name in ["filesystems", "self", "sys", "uptime"] {
         assert!(listing.lines().any(|line| line == name), "{listing}");
     }
+    let script =
+        "cd /rump/tmp; readlink /rump/proc/self/cwd; exec 3>open; readlink /rump/proc/self/fd/* || :";
+    assert_eq!(run(server.hijacked("sh").args(["-ec", script])).success(), "/tmp\n/tmp/open\n");
     let output = run(server.hijacked("find").args(["/rump/proc", "-type", "f", "-exec", "cat", "{}", "+"]));
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "every file can be read");
 }

@@ -21,7 +21,7 @@ use abi::layout::Stat;
 use abi::raw::general::{O_ACCMODE, O_RDONLY, O_WRONLY};
 use abi::table::{self, Route};
 use foldhash::HashMap;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Names an open file (an open file description, open(2)) for the life of the kernel.
@@ -105,6 +105,11 @@ pub(crate) trait File {
         None
     }
 
+    /// The directory in which it was opened, and its name there.
+    fn name(&self) -> Option<&(vfs::Location, Vec<u8>)> {
+        None
+    }
+
     /// The socket, if it is one.
     fn socket(&self) -> Option<&dyn Socket> {
         None
@@ -177,10 +182,13 @@ impl OpenFile {
     }
 }
 
+/// Open files by their names. /proc looks at them as well.
+pub(crate) type Files = Rc<RefCell<HashMap<FileId, Rc<OpenFile>>>>;
+
 /// All open files.
 #[derive(Default)]
 pub(crate) struct FileTable {
-    files: HashMap<FileId, Rc<OpenFile>>,
+    files: Files,
     by_object: HashMap<ObjectId, Vec<FileId>>,
     last: u64,
 }
@@ -200,7 +208,7 @@ impl FileTable {
             strong: Cell::new(1),
             ops,
         };
-        self.files.insert(id, Rc::new(file));
+        self.files.borrow_mut().insert(id, Rc::new(file));
         self.by_object.entry(object).or_default().push(id);
         id
     }
@@ -212,12 +220,12 @@ impl FileTable {
     }
 
     pub(crate) fn get(&self, id: FileId) -> Result<Rc<OpenFile>, Errno> {
-        self.files.get(&id).cloned().ok_or(Errno::EBADF)
+        self.files.borrow().get(&id).cloned().ok_or(Errno::EBADF)
     }
 
     pub(crate) fn of_object(&self, object: ObjectId) -> Vec<Rc<OpenFile>> {
         let ids = self.by_object.get(&object).map(Vec::as_slice).unwrap_or_default();
-        ids.iter().filter_map(|id| self.files.get(id).cloned()).collect()
+        ids.iter().filter_map(|id| self.get(*id).ok()).collect()
     }
 
     /// One more strong reference for each descriptor of a process that was copied.
@@ -230,21 +238,21 @@ impl FileTable {
     }
 
     pub(crate) fn retain(&self, id: FileId) {
-        if let Some(file) = self.files.get(&id) {
+        if let Ok(file) = self.get(id) {
             file.strong.set(file.strong.get() + 1);
         }
     }
 
     /// One strong reference less; whether it was the last.
     pub(crate) fn release(&self, id: FileId) -> bool {
-        self.files.get(&id).is_some_and(|file| {
+        self.get(id).is_ok_and(|file| {
             file.strong.set(file.strong.get().saturating_sub(1));
             file.strong.get() == 0
         })
     }
 
     fn remove(&mut self, id: FileId) -> Option<Rc<OpenFile>> {
-        let file = self.files.remove(&id)?;
+        let file = self.files.borrow_mut().remove(&id)?;
         if let Some(ids) = self.by_object.get_mut(&file.object) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
@@ -254,13 +262,19 @@ impl FileTable {
         Some(file)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &OpenFile> {
-        self.files.values().map(Rc::as_ref)
+    /// All of them.
+    pub(crate) fn iter(&self) -> std::vec::IntoIter<Rc<OpenFile>> {
+        self.files.borrow().values().cloned().collect::<Vec<_>>().into_iter()
+    }
+
+    /// The same files, to look at.
+    pub(crate) fn shared(&self) -> Files {
+        Rc::clone(&self.files)
     }
 
     /// How many files are open.
     pub(crate) fn len(&self) -> usize {
-        self.files.len()
+        self.files.borrow().len()
     }
 }
 

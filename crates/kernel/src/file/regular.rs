@@ -16,6 +16,8 @@ const OFFSET_MAX: u64 = i64::MAX as u64;
 /// An open regular file.
 pub(crate) struct Regular {
     pub(crate) at: Location,
+    /// The directory in which it was opened, and its name there.
+    pub(crate) name: Option<(Location, Vec<u8>)>,
 }
 
 impl File for Regular {
@@ -25,6 +27,10 @@ impl File for Regular {
 
     fn location(&self) -> Option<Location> {
         Some(self.at)
+    }
+
+    fn name(&self) -> Option<&(Location, Vec<u8>)> {
+        self.name.as_ref()
     }
 
     fn read(&self, k: &mut Kernel, f: &OpenFile, buf: &mut [u8], at: At) -> Result<usize, Stop> {

@@ -34,7 +34,7 @@ impl Kernel {
                 let process = self.processes.get(pid).map_err(|_| Errno::ENOENT)?;
                 Box::new(Made { at, bytes: make(self, process) })
             }
-            Content::Directory | Content::Link(_) | Content::Current => return Err(Errno::ENOENT),
+            _ => return Err(Errno::ENOENT),
         })
     }
 

@@ -2,8 +2,9 @@
 
 use super::text::{mounts, net, snmp, system, task};
 use crate::Kernel;
-use crate::process::Process;
+use crate::process::{Places, Process};
 use crate::sysctl;
+use vfs::Location;
 
 /// What a name stands for.
 #[derive(Clone, Copy)]
@@ -14,6 +15,10 @@ pub(super) enum Content {
     Link(&'static str),
     /// A symbolic link that leads to the directory of the process that looks.
     Current,
+    /// A symbolic link to the root or to the working directory of the process.
+    Place(fn(Places) -> Location),
+    /// The directory of the process's descriptors.
+    Descriptors,
     /// A file of the kernel.
     Text(fn(&Kernel) -> String),
     /// A node of the sysctl tree.
@@ -57,9 +62,12 @@ pub(super) fn sysctls() -> impl Iterator<Item = Row> {
 pub(super) const TASK: &[Row] = &[
     ("cmdline", 0o444, Content::OfTask(task::cmdline)),
     ("comm", 0o444, Content::OfTask(task::comm)),
+    ("cwd", 0o777, Content::Place(|places| places.cwd)),
+    ("fd", 0o500, Content::Descriptors),
     ("mountinfo", 0o444, Content::OfTask(|k, process| mounts::mountinfo(k, process, b""))),
     ("mounts", 0o444, Content::OfTask(|k, process| mounts::mounts(k, process, b""))),
     ("net", 0o777, Content::Link("../net")),
+    ("root", 0o777, Content::Place(|places| places.root)),
     ("stat", 0o444, Content::OfTask(task::stat)),
     ("status", 0o444, Content::OfTask(task::status)),
 ];

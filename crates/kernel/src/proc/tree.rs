@@ -1,18 +1,21 @@
 //! The rows as a tree of inodes.
 //!
-//! An inode's number is the process's in the upper half (0: what is there once) and its place in that tree, counted from 1, in the lower.
+//! An inode's number is the process's in the upper half (0: what is there once) and in the lower its place in that tree, counted from 1,
+//! or with [`DESCRIPTOR`] the number of a descriptor.
 
 use super::table::{Content, KERNEL, Row, TASK, sysctls};
-use super::view::View;
+use super::view::{self, View};
 use crate::process::Pid;
 use std::rc::Rc;
 use std::sync::LazyLock;
-use vfs::pseudo::{Node, Nodes};
+use vfs::pseudo::{Jump, Node, Nodes};
 use vfs::{Ino, Kind};
 
 /// linux/magic.h
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 const ROOT: Ino = 1;
+/// Set in the number of a descriptor's link.
+const DESCRIPTOR: Ino = 1 << 31;
 
 /// One name of a tree.
 struct Entry {
@@ -72,6 +75,20 @@ fn number(pid: Pid, at: usize) -> Ino {
     Ino::from(pid.0) << 32 | (at as u64 + 1)
 }
 
+/// The process and the descriptor that a link is for.
+fn descriptor(ino: Ino) -> Option<(Pid, u32)> {
+    let pid = Pid(u32::try_from(ino >> 32).ok()?);
+    let fd = u32::try_from(ino & 0xffff_ffff & !DESCRIPTOR).ok()?;
+    (pid.0 != 0 && ino & DESCRIPTOR != 0).then_some((pid, fd))
+}
+
+/// A number as it is written without signs and leading zeros.
+fn decimal(name: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(name).ok()?;
+    let number: u32 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
 /// What an inode stands for, and the process that it is of.
 pub(super) fn content(ino: Ino) -> Option<(Pid, Content)> {
     parts(ino).map(|(pid, _, entry)| (pid, entry.content))
@@ -89,7 +106,22 @@ impl Proc {
 
     /// User and group of a process; none: it has ended.
     fn owner(&self, pid: Pid) -> Option<(u32, u32)> {
-        if pid.0 == 0 { Some((0, 0)) } else { self.view.tasks.borrow().get(&pid).copied() }
+        if pid.0 == 0 {
+            Some((0, 0))
+        } else {
+            self.view.tasks.borrow().get(&pid).map(|seen| (seen.uid, seen.gid))
+        }
+    }
+
+    /// The link of a descriptor: its permission bits say how the file was opened (proc_pid_fd(5)).
+    fn descriptor_node(&self, pid: Pid, fd: u32) -> Option<Node> {
+        let (uid, gid) = self.owner(pid)?;
+        let file = self.view.file(pid, fd)?;
+        let (reads, writes) = (file.check_reads().is_ok(), file.check_writes().is_ok());
+        let mode = if reads { 0o500 } else { 0 } | if writes { 0o300 } else { 0 };
+        let dir = find(&TASK_TREE, 0, b"fd")?;
+        let (parent, name, target) = (number(pid, dir), fd.to_string().into(), view::target(&file).into());
+        Some(Node { kind: Kind::Symlink, mode, uid, gid, parent, name, target })
     }
 }
 
@@ -107,10 +139,14 @@ impl Nodes for Proc {
     }
 
     fn node(&self, ino: Ino) -> Option<Node> {
+        if let Some((pid, fd)) = descriptor(ino) {
+            return self.descriptor_node(pid, fd);
+        }
         let (pid, at, entry) = parts(ino)?;
         let (uid, gid) = self.owner(pid)?;
         let (kind, target) = match entry.content {
-            Content::Directory => (Kind::Directory, Vec::new()),
+            Content::Directory | Content::Descriptors => (Kind::Directory, Vec::new()),
+            Content::Place(_) => (Kind::Symlink, Vec::new()),
             Content::Link(target) => (Kind::Symlink, target.into()),
             Content::Current => (Kind::Symlink, self.view.current.get().0.to_string().into()),
             _ => (Kind::Regular, Vec::new()),
@@ -122,24 +158,42 @@ impl Nodes for Proc {
     }
 
     fn child(&self, dir: Ino, name: &[u8]) -> Option<Ino> {
-        let (pid, dir_at, _) = parts(dir)?;
+        let (pid, dir_at, entry) = parts(dir)?;
+        if matches!(entry.content, Content::Descriptors) {
+            let fd = decimal(name).filter(|fd| Ino::from(*fd) < DESCRIPTOR)?;
+            self.view.file(pid, fd)?;
+            return Some(Ino::from(pid.0) << 32 | DESCRIPTOR | Ino::from(fd));
+        }
         let tree = if pid.0 == 0 { &KERNEL_TREE } else { &TASK_TREE };
         let found =
             (1..tree.len()).find(|at| tree[*at].parent == dir_at && tree[*at].name.as_bytes() == name);
-        let task = || {
-            let text = std::str::from_utf8(name).ok().filter(|_| dir == ROOT)?;
-            let pid = Pid(text.parse().ok()?);
-            // Neither `007` nor `+7` is a process.
-            (pid.0 != 0 && pid.0.to_string() == text).then_some(pid)
-        };
         match found {
             Some(at) => Some(number(pid, at)),
-            None => task().filter(|pid| self.owner(*pid).is_some()).map(|pid| number(pid, 0)),
+            None if dir == ROOT => {
+                let pid = decimal(name).map(Pid).filter(|pid| pid.0 != 0)?;
+                self.owner(pid).map(|_| number(pid, 0))
+            }
+            None => None,
+        }
+    }
+
+    fn jump(&self, ino: Ino) -> Option<Jump> {
+        if let Some((pid, fd)) = descriptor(ino) {
+            return view::jump(&*self.view.file(pid, fd)?);
+        }
+        let (pid, _, entry) = parts(ino)?;
+        match entry.content {
+            Content::Place(place) => Some(Jump { to: place(self.view.places(pid)?), name: None }),
+            _ => None,
         }
     }
 
     fn children(&self, dir: Ino) -> Vec<(Ino, Vec<u8>)> {
-        let Some((pid, dir_at, _)) = parts(dir) else { return Vec::new() };
+        let Some((pid, dir_at, entry)) = parts(dir) else { return Vec::new() };
+        if matches!(entry.content, Content::Descriptors) {
+            let link = |fd: u32| (Ino::from(pid.0) << 32 | DESCRIPTOR | Ino::from(fd), fd.to_string().into());
+            return self.view.fds(pid).into_iter().map(link).collect();
+        }
         let tree = if pid.0 == 0 { &KERNEL_TREE } else { &TASK_TREE };
         let named = (1..tree.len()).filter(|at| tree[*at].parent == dir_at);
         let mut entries: Vec<_> = named.map(|at| (number(pid, at), tree[at].name.into())).collect();
@@ -154,12 +208,20 @@ impl Nodes for Proc {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Credentials, Descriptors, Kernel, Now};
+
+    /// A kernel's /proc with one process, whose number is 2.
+    fn proc() -> Proc {
+        let mut kernel = Kernel::new(Now::default(), [0; 32]).expect("a kernel");
+        let who = Credentials { uid: 1000, gid: 100, groups: Vec::new(), host_pid: 0 };
+        let pid = kernel.attach(who, b"test", Descriptors::Strong);
+        assert_eq!(pid, Pid(2));
+        Proc::new(Rc::clone(&kernel.processes.view))
+    }
 
     #[test]
     fn every_entry_is_found_by_its_name_and_number() {
-        let view = Rc::new(View::default());
-        view.tasks.borrow_mut().insert(Pid(7), (1000, 100));
-        let proc = Proc::new(view);
+        let proc = proc();
         let mut todo = vec![ROOT];
         let mut seen = 0;
         while let Some(dir) = todo.pop() {
@@ -180,13 +242,12 @@ mod tests {
 
     #[test]
     fn only_plain_numbers_of_living_processes_are_names() {
-        let view = Rc::new(View::default());
-        view.tasks.borrow_mut().insert(Pid(7), (1000, 100));
-        let proc = Proc::new(view);
-        assert!(proc.child(ROOT, b"7").is_some());
-        for name in [b"07".as_slice(), b"+7", b"0", b"8", b"-1", b"4294967303", b"\xff"] {
+        let proc = proc();
+        assert!(proc.child(ROOT, b"2").is_some());
+        for name in [b"02".as_slice(), b"+2", b"0", b"8", b"-1", b"4294967298", b"\xff"] {
             assert_eq!(proc.child(ROOT, name), None);
         }
         assert!(proc.node(u64::MAX).is_none() && proc.node(0).is_none() && proc.node(8 << 32 | 1).is_none());
+        assert!(proc.node(2 << 32 | DESCRIPTOR | 5).is_none());
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn chdir(cx: &mut Cx<'_>) -> Answer {
 /// Makes a directory the working directory.
 pub(super) fn enter(cx: &mut Cx<'_>, at: Location) -> Answer {
     check_directory(cx, at)?;
-    let before = std::mem::replace(&mut cx.process()?.cwd, at);
+    let before = cx.process()?.set_cwd(at);
     cx.kernel.fs.vfs.hold(at, true);
     cx.kernel.fs.vfs.hold(before, false);
     Ok(0)

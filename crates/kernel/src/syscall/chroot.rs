@@ -13,7 +13,7 @@ pub(crate) fn chroot(cx: &mut Cx<'_>) -> Answer {
     if process.who.uid != 0 {
         return Err(Errno::EPERM.into());
     }
-    let before = std::mem::replace(&mut process.root, at);
+    let before = process.set_root(at);
     cx.kernel.fs.vfs.hold(at, true);
     cx.kernel.fs.vfs.hold(before, false);
     Ok(0)

@@ -7,7 +7,7 @@ use abi::Errno;
 /// Answers the length with its NUL.
 pub(crate) fn getcwd(cx: &mut Cx<'_>) -> Answer {
     let process = cx.process()?;
-    let (root, cwd) = (process.root, process.cwd);
+    let (root, cwd) = (process.root(), process.cwd());
     let mut path = cx.kernel.fs.vfs.path_of(root, cwd)?;
     path.push(0);
     let len = path.len() as u64;

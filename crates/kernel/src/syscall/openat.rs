@@ -43,7 +43,7 @@ pub(super) fn open_path(cx: &mut Cx<'_>, dir: Option<usize>, path: usize, mut ho
 
 /// Gives the caller a descriptor for what was opened.
 pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
-    let Opened { at, kind, rdev } = opened;
+    let Opened { at, kind, rdev, name } = opened;
     let (kept, cloexec) = (flags & !NOT_KEPT, flags & O_CLOEXEC != 0);
     let file: Box<dyn File> = match kind {
         _ if flags & O_PATH != 0 => {
@@ -52,7 +52,7 @@ pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
         }
         Kind::Regular => match cx.kernel.fs.vfs.made_up(at) {
             Some(ino) => cx.kernel.open_made(at, ino, flags & O_ACCMODE != O_RDONLY)?,
-            None => Box::new(Regular { at }),
+            None => Box::new(Regular { at, name }),
         },
         Kind::Directory => Box::new(Directory { at }),
         Kind::Char => {

@@ -13,7 +13,9 @@ pub(crate) fn readlink(cx: &mut Cx<'_>) -> Answer {
 /// Writes where a link leads to the buffer in argument `buf`, whose size is in the next one.
 pub(super) fn put_target(cx: &mut Cx<'_>, at: Location, buf: usize) -> Answer {
     let room = usize::try_from(cx.int(buf + 1)).ok().filter(|room| *room > 0).ok_or(Errno::EINVAL)?;
-    let mut target = cx.kernel.fs.vfs.readlink(at)?;
+    let root = cx.process()?.root();
+    let tree = cx.tree()?;
+    let mut target = tree.vfs.readlink(&tree.who, root, at)?;
     let now = cx.kernel.now.real_ns;
     cx.kernel.fs.vfs.touch(at, now)?;
     target.truncate(room);

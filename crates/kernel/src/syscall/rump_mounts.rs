@@ -25,7 +25,7 @@ pub(crate) fn rump_mounts(cx: &mut Cx<'_>) -> Answer {
         1 => (b"/proc/self/mountinfo", mountinfo(cx.kernel, cx.kernel.processes.get(cx.call.pid)?, &prefix)),
         _ => return Err(Errno::EINVAL.into()),
     };
-    let root = cx.process()?.root;
+    let root = cx.process()?.root();
     let tree = cx.tree()?;
     let at = tree.vfs.lookup(&tree.who, Start { root, dir: root }, path, Follow::Yes)?;
     cx.kernel.fs.vfs.hold(at, true);

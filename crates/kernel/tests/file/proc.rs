@@ -110,3 +110,30 @@ fn nothing_in_it_can_be_changed() {
     let on = path(&mut rump, "/proc");
     assert_eq!(rump.sys(nr::UMOUNT2, [on, 0, 0, 0, 0, 0]), Err(Errno::EBUSY), "a file of it is open");
 }
+
+#[test]
+fn descriptors_and_places_are_links_to_what_they_are() {
+    let mut rump = Rump::new();
+    let dir = path(&mut rump, "/tmp/d");
+    assert_eq!(rump.sys(nr::MKDIR, [dir, 0o755, 0, 0, 0, 0]), Ok(0));
+    assert_eq!(rump.sys(nr::CHDIR, [dir, 0, 0, 0, 0, 0]), Ok(0));
+    assert_eq!(readlink(&mut rump, "/proc/self/cwd").as_deref(), Ok("/tmp/d"));
+    assert_eq!(readlink(&mut rump, "/proc/self/root").as_deref(), Ok("/"));
+    let fd = open(&mut rump, "f", O_CREAT | O_RDWR).expect("a file");
+    assert_eq!((fd, rump.sys(nr::WRITE, [fd, AT + 64, 1, 0, 0, 0])), (0, Ok(1)));
+    assert_eq!(rump.sys(nr::SOCKET, [1, 1, 0, 0, 0, 0]), Ok(1));
+    assert_eq!(readlink(&mut rump, "/proc/self/fd/0").as_deref(), Ok("/tmp/d/f"));
+    assert!(readlink(&mut rump, "/dev/fd/1").expect("a link").starts_with("socket:["));
+    assert_eq!(readlink(&mut rump, "/proc/self/fd/7"), Err(Errno::ENOENT));
+    assert_eq!(read(&mut rump, "/proc/self/cwd/f").as_deref(), Ok("f"), "through the directory");
+    let gone = path(&mut rump, "f");
+    assert_eq!(rump.sys(nr::UNLINK, [gone, 0, 0, 0, 0, 0]), Ok(0));
+    assert_eq!(readlink(&mut rump, "/dev/stdin").as_deref(), Ok("fd/0"));
+    assert_eq!(readlink(&mut rump, "/proc/self/fd/0").as_deref(), Ok("/tmp/d/f (deleted)"));
+    assert_eq!(read(&mut rump, "/dev/stdin").as_deref(), Ok("f"), "the file, though it has no name any more");
+    let other = Credentials { uid: 1000, gid: 100, groups: Vec::new(), host_pid: 0 };
+    let root = rump.pid.0;
+    rump.pid = rump.kernel.attach(other, b"other", Descriptors::Strong);
+    assert_eq!(readlink(&mut rump, &format!("/proc/{root}/cwd")), Err(Errno::EACCES));
+    assert_eq!(readlink(&mut rump, &format!("/proc/{root}/fd/0")), Err(Errno::EACCES));
+}

@@ -48,7 +48,7 @@ impl Opening {
 }
 
 /// Something opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     /// The inode.
     pub at: Location,
@@ -56,6 +56,8 @@ pub struct Opened {
     pub kind: Kind,
     /// Device number, if it is a device.
     pub rdev: u64,
+    /// The directory in which it was found, and its name there, if it was found by one.
+    pub name: Option<(Location, Vec<u8>)>,
 }
 
 impl Vfs {
@@ -83,7 +85,10 @@ impl Vfs {
         let walked = self.walk(who, start, path, last, how.resolve)?;
         match walked.occupant()? {
             Some(_) if exclusive => Err(Errno::EEXIST),
-            Some(at) => self.open_existing(who, at, how, now),
+            Some(at) => {
+                let name = walked.name.map(|name| (walked.dir, name));
+                Ok(Opened { name, ..self.open_existing(who, at, how, now)? })
+            }
             None if create => self.open_new(who, &walked, how, now),
             None => Err(Errno::ENOENT),
         }
@@ -111,7 +116,7 @@ impl Vfs {
         now: Time,
     ) -> Result<Opened, Errno> {
         let attr = self.attr(at)?;
-        let opened = Opened { at, kind: attr.kind, rdev: attr.rdev };
+        let opened = Opened { at, kind: attr.kind, rdev: attr.rdev, name: None };
         let flags = how.flags;
         if flags & O_DIRECTORY != 0 && attr.kind != Kind::Directory {
             // O_PATH|O_NOFOLLOW|O_DIRECTORY of a link too (open(2)).
@@ -147,7 +152,7 @@ impl Vfs {
     fn open_new(&mut self, who: &Who<'_>, walked: &Walked, how: Opening, now: Time) -> Result<Opened, Errno> {
         let name = walked.name.as_deref().ok_or(Errno::EISDIR)?;
         let at = self.make(who, walked.dir, NewName::Named(name), Kind::Regular, how.mode, now)?;
-        Ok(Opened { at, kind: Kind::Regular, rdev: 0 })
+        Ok(Opened { at, kind: Kind::Regular, rdev: 0, name: Some((walked.dir, name.to_vec())) })
     }
 
     fn open_unnamed(
@@ -164,7 +169,7 @@ impl Vfs {
         }
         let name = NewName::Unnamed { linkable: how.flags & O_EXCL == 0 };
         let at = self.make(who, dir, name, Kind::Regular, how.mode, now)?;
-        Ok(Opened { at, kind: Kind::Regular, rdev: 0 })
+        Ok(Opened { at, kind: Kind::Regular, rdev: 0, name: None })
     }
 
     /// Makes an inode of this kind in a directory, with the group that a setgid directory hands on (inode(7)).

@@ -1,6 +1,8 @@
 //! The path of a directory (getcwd(2)), and where a link leads.
 
 use crate::mount::{Location, Vfs};
+use crate::permission::Who;
+use crate::pseudo::Jump;
 use abi::Errno;
 
 impl Vfs {
@@ -32,11 +34,35 @@ impl Vfs {
         Ok(path)
     }
 
-    /// readlink(2).
+    /// readlink(2). A link that leads to a place rather than along a path shows the path of that place from `root`.
     ///
     /// # Errors
-    /// `EINVAL`: no symbolic link.
-    pub fn readlink(&self, at: Location) -> Result<Vec<u8>, Errno> {
-        self.fs(at)?.readlink(at.ino)
+    /// `EINVAL`: no symbolic link. `EACCES`: one of another user's process.
+    pub fn readlink(&self, who: &Who<'_>, root: Location, at: Location) -> Result<Vec<u8>, Errno> {
+        match self.jump(who, at)? {
+            Some(Jump { to, name: Some((dir, name)) }) => {
+                let gone = self.fs(dir)?.lookup(dir.ino, &name) != Ok(to.ino);
+                let mut path = self.path_of(root, dir)?;
+                if path != b"/" {
+                    path.push(b'/');
+                }
+                path.extend(name);
+                if gone {
+                    path.extend(b" (deleted)");
+                }
+                Ok(path)
+            }
+            Some(Jump { to, name: None }) => self.path_of(root, to),
+            None => self.fs(at)?.readlink(at.ino),
+        }
+    }
+
+    /// Where a link leads that leads to a place. Only the owner of the process may follow it (proc(5), ptrace(2)).
+    pub(crate) fn jump(&self, who: &Who<'_>, link: Location) -> Result<Option<Jump>, Errno> {
+        let fs = self.fs(link)?;
+        match fs.jump(link.ino) {
+            Some(_) if !who.owns(&fs.attr(link.ino)?) => Err(Errno::EACCES),
+            jump => Ok(jump),
+        }
     }
 }

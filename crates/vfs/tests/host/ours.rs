@@ -128,7 +128,10 @@ impl Ours {
                 self.vfs.rename(who, from, to, *flags, self.now)?;
             }
             Op::Readlink(path) => {
-                let target = self.vfs.readlink(self.find(who, path, Follow::No)?)?;
+                let target = {
+                    let at = self.find(who, path, Follow::No)?;
+                    self.vfs.readlink(&ROOT, self.vfs.root(), at)?
+                };
                 return Ok(String::from_utf8(target).unwrap());
             }
             other => unreachable!("{other:?}"),

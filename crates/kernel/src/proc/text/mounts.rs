@@ -35,7 +35,7 @@ pub(crate) fn mountinfo(k: &Kernel, process: &Process, prefix: &[u8]) -> Vec<u8>
 
 fn lines(k: &Kernel, process: &Process, line: impl Fn(&mut String, &MountInfo)) -> Vec<u8> {
     let mut text = String::new();
-    for mount in k.fs.vfs.mount_table(process.root) {
+    for mount in k.fs.vfs.mount_table(process.root()) {
         line(&mut text, &mount);
     }
     text.into_bytes()

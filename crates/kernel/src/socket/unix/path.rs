@@ -56,5 +56,5 @@ pub(super) fn find(k: &mut Kernel, path: &[u8], kind: u32) -> Result<UnixId, Err
 
 fn start(k: &Kernel) -> Result<Start, Errno> {
     let process = k.processes.get(k.current)?;
-    Ok(Start { root: process.root, dir: process.cwd })
+    Ok(Start { root: process.root(), dir: process.cwd() })
 }
