@@ -388,3 +388,29 @@ fn what_is_no_server_of_ours() {
         });
     }
 }
+
+#[test]
+fn strings_are_fetched_and_no_memory_is_given() {
+    let place = place();
+    let session = place.session(Retry::No, true);
+    let path = b"/etc/motd\0and more";
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut peer = Peer::accept(&place.listener, ORIGINAL);
+            let call = peer.request().unwrap();
+            let Some(Message::Syscall(slots)) = Message::parse(&call) else { panic!("{call:?}") };
+            let want = Message::Copyin { string: true, len: 1024, address: slots[0] }.payload();
+            peer.send(Header::request(1, kind::COPYINSTR, 0), &want);
+            assert_eq!(peer.frame().unwrap().payload, b"/etc/motd\0", "up to its NUL");
+            let elsewhere = Message::Copyin { string: true, len: 16, address: slots[0] + 8192 }.payload();
+            peer.send(Header::request(2, kind::COPYINSTR, 0), &elsewhere);
+            assert_eq!(peer.frame().unwrap().header.class, class::ERROR);
+            peer.send(Header::request(3, kind::ANONMMAP, 0), &Message::Anonmmap(4096).payload());
+            assert_eq!(peer.frame().unwrap().payload, [0; 8], "a null pointer: none");
+            let answer = Message::SyscallAnswer { error: 0, values: [3, 0] }.payload();
+            peer.answer(&call, kind::SYSCALL, &answer);
+        });
+        let args = [path.as_ptr() as u64, 0, 0, 0, 0, 0];
+        assert_eq!(session.call(row(nr::OPEN), args, &[]).unwrap().result, Ok(3));
+    });
+}

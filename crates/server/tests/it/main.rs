@@ -11,3 +11,4 @@ mod passing;
 mod protocol;
 mod readiness;
 mod server;
+mod vectors;
