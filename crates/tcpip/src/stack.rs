@@ -466,6 +466,7 @@ impl Stack {
             connection.engine.set_nodelay(options.nodelay);
             connection.engine.set_ttl(options.ttl);
             connection.engine.set_oob_inline(options.oob_inline);
+            connection.engine.set_most(&options, &self.settings);
             self.queue_output(key);
             self.pump();
         }

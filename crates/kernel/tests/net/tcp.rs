@@ -71,6 +71,22 @@ fn unread_bytes_reset_the_connection() {
 }
 
 #[test]
+fn so_sndbuf_of_an_open_connection_counts() {
+    let mut rump = Rump::new();
+    let mut s = Script::on(&mut rump);
+    let (a, b) = s.tcp_pair();
+    for (fd, name) in [(a, 7), (b, 8)] {
+        s.set(fd, 1, name, &4096_u32.to_ne_bytes());
+    }
+    let data = vec![1; 1 << 18];
+    let mut sent = 0;
+    while let Ok(more) = s.send(a, &data, DONTWAIT) {
+        sent += more;
+    }
+    assert!((4096..1 << 16).contains(&sent), "{sent} bytes fit");
+}
+
+#[test]
 fn wrong_arguments() {
     same(|s| {
         let fd = s.socket(INET, STREAM | NONBLOCK);

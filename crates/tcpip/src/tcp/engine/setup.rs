@@ -6,7 +6,7 @@ use smoltcp::{
     wire::{HardwareAddress, IpAddress, IpCidr},
 };
 
-use super::instant;
+use super::{Engine, instant};
 use crate::{
     Settings,
     addr::Endpoint,
@@ -43,6 +43,18 @@ const AUTOTUNED_FAR: usize = 1024 * 1024;
 impl Setup {
     /// The setup that a socket's options ask for.
     pub(crate) fn new(carrier: Carrier, options: &Options, settings: &Settings, seed: u64) -> Self {
+        let headers = 40;
+        let mtu = match options.maxseg {
+            0 => carrier.mtu,
+            maxseg => carrier.mtu.min(usize::from(maxseg) + headers),
+        };
+        Self { carrier: Carrier { mtu, ..carrier }, most: Sizes::most(carrier, options, settings), seed }
+    }
+}
+
+impl Sizes {
+    /// The most that the buffers of a connection with these options may hold.
+    fn most(carrier: Carrier, options: &Options, settings: &Settings) -> Self {
         let autotuned = if carrier.loopback { AUTOTUNED } else { AUTOTUNED_FAR };
         // Half of what SO_RCVBUF shows is for Linux's bookkeeping (socket(7)).
         let half = |size: u32| usize::try_from(size / 2).map_or(autotuned, |size| size.min(BUFFER_MAX));
@@ -50,14 +62,18 @@ impl Setup {
             Some(size) => half(size),
             None => autotuned.min(half(most)).max(half(least)),
         };
-        let rx = size(options.rcvbuf_set.then_some(options.rcvbuf), settings.tcp_rmem);
-        let tx = size(options.sndbuf_set.then_some(options.sndbuf), settings.tcp_wmem);
-        let headers = 40;
-        let mtu = match options.maxseg {
-            0 => carrier.mtu,
-            maxseg => carrier.mtu.min(usize::from(maxseg) + headers),
-        };
-        Self { carrier: Carrier { mtu, ..carrier }, most: Sizes { rx, tx }, seed }
+        Self {
+            rx: size(options.rcvbuf_set.then_some(options.rcvbuf), settings.tcp_rmem),
+            tx: size(options.sndbuf_set.then_some(options.sndbuf), settings.tcp_wmem),
+        }
+    }
+}
+
+impl Engine {
+    /// `SO_SNDBUF` and `SO_RCVBUF` of a connection that is open. Room that the peer was told of is not taken back.
+    pub(crate) fn set_most(&mut self, options: &Options, settings: &Settings) {
+        let most = Sizes::most(self.carrier, options, settings);
+        self.most = Sizes { rx: most.rx.max(self.recv_capacity()), tx: most.tx };
     }
 }
 
