@@ -52,6 +52,8 @@ pub enum Opt {
     UserTimeout(u32),
     /// `SO_OOBINLINE`.
     OobInline(bool),
+    /// `TCP_DEFER_ACCEPT` in seconds: how long a listener waits for the first bytes of a connection; 0: not at all.
+    DeferAccept(u32),
     /// `SO_RCVLOWAT`: from how many bytes on a stream is readable.
     RcvLowAt(u32),
     /// `UDPLITE_SEND_CSCOV`: how many bytes checksums cover, the header's 8 among them; 0: all.
@@ -101,6 +103,8 @@ pub struct Options {
     pub user_timeout_ms: u32,
     /// `SO_OOBINLINE`.
     pub oob_inline: bool,
+    /// `TCP_DEFER_ACCEPT` in seconds.
+    pub defer_accept: u32,
     /// `SO_RCVLOWAT`.
     pub rcvlowat: u32,
     /// `UDPLITE_SEND_CSCOV`.
@@ -133,6 +137,7 @@ impl Options {
             keep_cnt: settings.tcp_keepalive_probes,
             user_timeout_ms: 0,
             oob_inline: false,
+            defer_accept: 0,
             rcvlowat: 1,
             send_coverage: 0,
             recv_coverage: None,
@@ -168,6 +173,7 @@ impl Options {
             Opt::KeepIntvl(s) => self.keep_intvl = in_range(s, 1, MAX_KEEP_SECONDS)?,
             Opt::KeepCnt(n) => self.keep_cnt = in_range(n, 1, MAX_KEEP_CNT)?,
             Opt::UserTimeout(ms) => self.user_timeout_ms = ms,
+            Opt::DeferAccept(seconds) => self.defer_accept = seconds,
             Opt::OobInline(on) => self.oob_inline = on,
             Opt::RcvLowAt(bytes) => self.rcvlowat = bytes.max(1),
             Opt::SendCoverage(bytes) => self.send_coverage = bytes,
@@ -185,8 +191,17 @@ impl Options {
 impl Opt {
     /// Whether it is one of tcp(7)'s.
     pub(crate) fn is_tcp(self) -> bool {
-        use Opt::{KeepCnt, KeepIdle, KeepIntvl, MaxSeg, NoDelay, UserTimeout};
-        matches!(self, NoDelay(_) | MaxSeg(_) | KeepIdle(_) | KeepIntvl(_) | KeepCnt(_) | UserTimeout(_))
+        use Opt::{DeferAccept, KeepCnt, KeepIdle, KeepIntvl, MaxSeg, NoDelay, UserTimeout};
+        matches!(
+            self,
+            DeferAccept(_)
+                | NoDelay(_)
+                | MaxSeg(_)
+                | KeepIdle(_)
+                | KeepIntvl(_)
+                | KeepCnt(_)
+                | UserTimeout(_)
+        )
     }
 }
 

@@ -71,6 +71,47 @@ fn unread_bytes_reset_the_connection() {
 }
 
 #[test]
+fn deferred_connections_are_accepted_with_their_first_bytes() {
+    same(|s| {
+        let (listener, name) = s.listener();
+        for seconds in [0, 1, 2, 5, 100, 1000, -1_i32] {
+            s.set(listener, 6, 9, &seconds.to_ne_bytes());
+            s.shows(listener, 6, 9, 4);
+        }
+        s.set(listener, 6, 9, &5_i32.to_ne_bytes());
+        let silent = s.socket(INET, STREAM);
+        s.connect(silent, &name);
+        let client = s.socket(INET, STREAM);
+        s.connect(client, &name);
+        s.polled("nothing sent", listener);
+        s.call("", nr::ACCEPT, &[listener, 0, 0]).ok();
+        s.send(client, b"first", 0).ok();
+        s.polled("sent", listener);
+        let server = s.open("accept", nr::ACCEPT, &[listener, 0, 0]);
+        s.recv(server, 10, 0).ok();
+        s.polled("the silent one", listener);
+        // A FIN is enough.
+        s.call("", nr::SHUTDOWN, &[silent, 1]).ok();
+        s.polled("shut", listener);
+    });
+}
+
+#[test]
+fn a_deferred_connection_is_accepted_after_its_time() {
+    let mut rump = Rump::new();
+    let mut s = Script::on(&mut rump);
+    let (listener, name) = s.listener();
+    s.set(listener, 6, 9, &5_i32.to_ne_bytes());
+    let silent = s.socket(INET, STREAM);
+    s.connect(silent, &name);
+    rump.pass(6_900_000_000);
+    let accept = [listener, 0, 0, 0, 0, 0];
+    assert_eq!(rump.sys_of(rump.pid, nr::ACCEPT, accept), Err(Errno::EAGAIN));
+    rump.pass(200_000_000);
+    assert!(rump.sys_of(rump.pid, nr::ACCEPT, accept).is_ok(), "after 7 s");
+}
+
+#[test]
 fn so_sndbuf_of_an_open_connection_counts() {
     let mut rump = Rump::new();
     let mut s = Script::on(&mut rump);

@@ -67,6 +67,8 @@ pub(crate) struct Limits {
     pub(crate) tos: u8,
     /// `SO_RCVLOWAT`.
     rcvlowat: u32,
+    /// `TCP_DEFER_ACCEPT`.
+    defer_ns: u64,
     keep_alive: Option<KeepAlive>,
     user_timeout_ns: Option<u64>,
     syn_sent_ns: u64,
@@ -105,6 +107,8 @@ impl Clock {
 pub(crate) enum Alarm {
     /// Give it up: `ETIMEDOUT`.
     GiveUp,
+    /// It is accepted without having sent anything (`TCP_DEFER_ACCEPT`).
+    Accept,
     /// Send a keep-alive probe (RFC 9293, section 3.8.4).
     Probe,
     /// Nothing has happened for a while: give memory back.
@@ -123,6 +127,7 @@ impl Limits {
         Self {
             tos: options.tos,
             rcvlowat: options.rcvlowat,
+            defer_ns: seconds(options.defer_accept),
             keep_alive: options.keep_alive.then_some(keep_alive),
             user_timeout_ns: (user_timeout_ns > 0).then_some(user_timeout_ns),
             syn_sent_ns: patience_ns(settings.tcp_syn_retries),
@@ -149,6 +154,9 @@ impl Connection {
         match self.engine.state() {
             State::SynSent => give_up(clock.began_ns, patience.unwrap_or(self.limits.syn_sent_ns)),
             State::SynReceived => give_up(clock.began_ns, self.limits.syn_received_ns),
+            State::Established if matches!(self.owner, Owner::HalfOpen(_)) => {
+                Some((clock.began_ns.saturating_add(self.limits.defer_ns), Alarm::Accept))
+            }
             State::FinWait2 if orphan => {
                 give_up(clock.heard_ns.max(clock.began_ns), self.limits.fin_wait2_ns)
             }
@@ -181,6 +189,12 @@ impl Connection {
         } else if self.clock.owing_since_ns.is_none() {
             self.clock.owing_since_ns = Some(now_ns);
         }
+    }
+
+    /// Whether accept(2) has to wait for its first bytes (`TCP_DEFER_ACCEPT`).
+    pub(crate) fn is_deferred(&self, now_ns: u64) -> bool {
+        let silent = self.engine.state() == State::Established && self.engine.recv_queue() == 0;
+        silent && now_ns < self.clock.began_ns.saturating_add(self.limits.defer_ns)
     }
 
     /// Neither side knows yet whether there is a connection.

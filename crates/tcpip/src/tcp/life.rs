@@ -123,6 +123,7 @@ impl Stack {
             (_, State::Listen) => self.end(key, None),
             (_, State::TimeWait) => self.wait_out(key),
             (Owner::HalfOpen(_), State::SynReceived) => {}
+            (Owner::HalfOpen(_), _) if connection.is_deferred(self.now_ns) => {}
             (Owner::HalfOpen(_), _) => self.enqueue_accepted(key),
             (Owner::Orphan, State::FinWait1 | State::FinWait2) if connection.engine.recv_queue() > 0 => {
                 // Nobody will read it (RFC 2525, section 2.17; Linux: TCPAbortOnData).
@@ -245,6 +246,7 @@ impl Stack {
         }
         match connection.alarm() {
             Some((due_ns, Alarm::GiveUp)) if due_ns <= self.now_ns => return self.give_up(key),
+            Some((due_ns, Alarm::Accept)) if due_ns <= self.now_ns => self.enqueue_accepted(key),
             Some((due_ns, Alarm::Probe)) if due_ns <= self.now_ns => self.probe(key),
             Some((due_ns, Alarm::Shrink)) if due_ns <= self.now_ns => self.shrink(key),
             _ => {}

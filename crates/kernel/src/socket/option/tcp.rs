@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
     number(TCP_KEEPCNT, 9, 1, 127, |count| Opt::KeepCnt(count.unsigned_abs())),
     int(TCP_SYNCNT, 6, 1, 127),
     int(TCP_LINGER2, 60, i32::MIN, i32::MAX),
-    int(TCP_DEFER_ACCEPT, 0, i32::MIN, i32::MAX),
+    own(TCP_DEFER_ACCEPT, Some(deferred), Some(set_deferred)),
     int(TCP_WINDOW_CLAMP, 0, 0, i32::MAX),
     own(TCP_INFO, Some(info), None),
     Row { name: TCP_QUICKACK, value: Value::Flag { default: true, stack: None } },
@@ -42,6 +42,27 @@ pub(super) const ROWS: &[Row] = &[
 
 const fn number(name: u32, default: i32, min: i32, max: i32, stack: fn(i32) -> Opt) -> Row {
     Row { name, value: Value::Int { default, min, max, stack: Some(stack) } }
+}
+
+/// Linux counts in retransmissions of its SYN-ACK, 1, 2, 4, … up to 120 seconds apart, and so shows the next larger sum of those
+/// (net/ipv4/tcp.c, secs_to_retrans).
+fn set_deferred(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    const RETRANSMISSIONS_MAX: u32 = 255;
+    let asked = super::number((IPPROTO_TCP as u32, TCP_DEFER_ACCEPT), value)?;
+    let asked = u32::try_from(asked).unwrap_or(0);
+    let apart = |n: u32| 1_u32.checked_shl(n).map_or(120, |seconds| seconds.min(120));
+    let sums = (0..RETRANSMISSIONS_MAX).scan(0, |sum, n| {
+        *sum += apart(n);
+        Some(*sum)
+    });
+    let seconds =
+        if asked == 0 { 0 } else { sums.clone().find(|sum| *sum >= asked).or(sums.last()).unwrap_or(0) };
+    super::apply(target, Some(Opt::DeferAccept(seconds)))
+}
+
+fn deferred(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let id = target.socket.inet().ok_or(Errno::ENOPROTOOPT)?;
+    Ok(target.k.net.stack.options(id)?.defer_accept.to_ne_bytes().to_vec())
 }
 
 /// What segments carry on this connection, else what was asked for, else the RFC 9293 default.
