@@ -4,7 +4,7 @@ use crate::files::Hint;
 use crate::server::{Pending, Server};
 use crate::session::Session;
 use abi::Errno;
-use kernel::{CallId, Copyin, Effect, FileId, NewFile, Pass, Pid, Reply};
+use kernel::{CallId, Copyin, Effect, FileId, FileKind, NewFile, Pass, Pid, Reply};
 use std::os::fd::OwnedFd;
 use wire::call::{File, Segment};
 use wire::{Header, Message, class, kind};
@@ -112,6 +112,11 @@ impl Server {
         match file.pass {
             Pass::Born => {
                 let (a, cookie) = self.files.birth(file.file, file.kind, uid).map_err(errno)?;
+                if file.kind == FileKind::Socket
+                    && let Ok(stat) = rustix::fs::fstat(&a)
+                {
+                    self.kernel.set_host_inode(file.file, stat.st_ino);
+                }
                 Ok((cookie, Some(a)))
             }
             Pass::Nothing => Ok((known(file.file, &self.files), None)),

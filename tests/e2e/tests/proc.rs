@@ -105,6 +105,11 @@ fn ss_and_netstat() {
     let listening = of("ss", &["-Htln"]);
     assert_eq!(listening.lines().count(), 1, "{listening}");
     assert!(listening.contains("127.0.0.1:8080"), "{listening}");
+    let users = format!("users:((\"python3\",pid={},fd=", python.id());
+    for list in ["-Htlnp", "-Hulnp", "-Hxlp"] {
+        let line = of("ss", &[list]);
+        assert!(line.contains(&users), "{list}: {line}");
+    }
     assert_eq!(of("ss", &["-Htn", "state", "established"]).lines().count(), 2);
     assert!(of("ss", &["-Huln"]).contains("0.0.0.0:5353"));
     assert!(of("ss", &["-Hxl"]).contains("@abstract"));

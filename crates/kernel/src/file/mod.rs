@@ -135,6 +135,8 @@ pub(crate) struct OpenFile {
     pub(crate) id: FileId,
     /// What changes when its readiness does.
     pub(crate) object: ObjectId,
+    /// `st_ino` of a socket.
+    pub(crate) inode: Cell<u64>,
     /// `O_*` status flags and access mode.
     pub(crate) flags: Cell<u32>,
     /// Position in bytes.
@@ -201,6 +203,7 @@ impl FileTable {
         let file = OpenFile {
             id,
             object,
+            inode: Cell::new(object.0),
             flags: Cell::new(flags),
             offset: Cell::new(0),
             watched: Cell::new(false),
@@ -279,6 +282,19 @@ impl FileTable {
 }
 
 impl Kernel {
+    /// The inode number of the host descriptor that was made for a file. A socket has the same: whose it is, ss(8) and lsof(8) find out
+    /// by comparing it with the links in the host's /proc/PID/fd.
+    pub fn set_host_inode(&mut self, file: FileId, inode: u64) {
+        if let Ok(file) = self.files.get(file) {
+            file.inode.set(inode);
+        }
+    }
+
+    /// `st_ino` of the socket whose readiness changes with this object; 0: no descriptor is open on it.
+    pub(crate) fn inode(&self, object: ObjectId) -> u64 {
+        self.files.of_object(object).first().map_or(0, |file| file.inode.get())
+    }
+
     /// Something that calls may wait for has changed.
     pub(crate) fn wake(&mut self, object: ObjectId) {
         self.parked.wake(object);

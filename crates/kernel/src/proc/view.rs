@@ -60,5 +60,5 @@ pub(super) fn target(file: &OpenFile) -> String {
         FileKind::Pipe => "pipe",
         _ => "anon_inode",
     };
-    format!("{name}:[{}]", file.object.0)
+    format!("{name}:[{}]", file.inode.get())
 }

@@ -35,7 +35,7 @@ impl Kernel {
             let uid = object.and_then(|object| owners.get(&object)).copied().unwrap_or(0);
             InetSocket {
                 state: state_number(info.state),
-                inode: object.map_or(0, |object| object.0),
+                inode: object.map_or(0, |object| self.inode(object)),
                 uid,
                 info,
             }
@@ -45,7 +45,9 @@ impl Kernel {
 
     /// The AF_UNIX sockets.
     pub(crate) fn unix_sockets(&self) -> Vec<UnixSocket> {
-        self.unix.report()
+        let mut sockets = self.unix.report(|object| self.inode(object));
+        sockets.sort_by_key(|socket| socket.inode);
+        sockets
     }
 
     /// How many descriptors' files are sockets.

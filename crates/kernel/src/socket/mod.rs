@@ -308,7 +308,7 @@ impl File for SocketFile {
     fn stat(&self, _k: &mut Kernel, f: &OpenFile) -> Result<Stat, Stop> {
         Ok(Stat {
             st_dev: SOCKET_DEV,
-            st_ino: f.object.0,
+            st_ino: f.inode.get(),
             st_mode: S_IFSOCK | 0o777,
             st_nlink: 1,
             st_blksize: 4096,

@@ -1,6 +1,7 @@
 //! The AF_UNIX sockets as /proc/net/unix and sock_diag(7) tell of them.
 
 use super::table::{Endpoint, State, Table};
+use crate::file::ObjectId;
 use crate::socket::inventory::{TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN};
 
 /// One socket.
@@ -26,14 +27,12 @@ pub(crate) struct UnixSocket {
 }
 
 impl Table {
-    /// All of them, by their inodes.
-    pub(crate) fn report(&self) -> Vec<UnixSocket> {
-        let mut sockets: Vec<_> = self.iter().map(|end| self.describe(end)).collect();
-        sockets.sort_by_key(|socket| socket.inode);
-        sockets
+    /// All of them; `inode` tells a socket's number.
+    pub(crate) fn report(&self, inode: impl Fn(ObjectId) -> u64) -> Vec<UnixSocket> {
+        self.iter().map(|end| self.describe(end, &inode)).collect()
     }
 
-    fn describe(&self, end: &Endpoint) -> UnixSocket {
+    fn describe(&self, end: &Endpoint, inode: &impl Fn(ObjectId) -> u64) -> UnixSocket {
         let (state, recv_queue, send_queue) = match &end.state {
             State::Unconnected => (TCP_CLOSE, end.queued, 0),
             State::Listening { backlog, pending } => (TCP_LISTEN, pending.len(), *backlog),
@@ -45,9 +44,9 @@ impl Table {
         } else {
             path.split(|byte| *byte == 0).next().unwrap_or_default()
         };
-        let peer = end.peer().and_then(|peer| self.get(peer).ok()).map_or(0, |peer| peer.object.0);
+        let peer = end.peer().and_then(|peer| self.get(peer).ok()).map_or(0, |peer| inode(peer.object));
         UnixSocket {
-            inode: end.object.0,
+            inode: inode(end.object),
             kind: end.common.kind,
             state,
             name: name.to_vec(),
