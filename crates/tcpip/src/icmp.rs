@@ -34,6 +34,20 @@ pub(crate) enum Unreachable {
     Port,
 }
 
+/// An error that came about a packet of ours.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IcmpError {
+    pub(crate) errno: Errno,
+    /// Sockets that did not ask for all errors hear of it.
+    pub(crate) hard: bool,
+    /// The message's.
+    pub(crate) kind: u8,
+    /// The message's.
+    pub(crate) code: u8,
+    /// Who sent it.
+    pub(crate) from: IpAddr,
+}
+
 impl Unreachable {
     /// Linux's `icmp_err_convert`.
     fn errno(self) -> Errno {
@@ -97,7 +111,10 @@ impl Stack {
                 match (icmp.msg_type(), icmp.msg_code()) {
                     (Icmpv6Message::EchoRequest, 0) => self.echo(link, ip),
                     (Icmpv6Message::DstUnreachable, code) => {
-                        self.error_input(Unreachable::from_v6(code), ip.payload);
+                        self.error_input(ip, Unreachable::from_v6(code).map(Unreachable::errno), true);
+                    }
+                    (Icmpv6Message::TimeExceeded, _) => {
+                        self.error_input(ip, Some(Errno::EHOSTUNREACH), false)
                     }
                     _ => {}
                 }
@@ -113,7 +130,10 @@ impl Stack {
         }
         match (icmp.msg_type(), icmp.msg_code()) {
             (Icmpv4Message::EchoRequest, 0) => self.echo(link, ip),
-            (Icmpv4Message::DstUnreachable, code) => self.error_input(Unreachable::from_v4(code), ip.payload),
+            (Icmpv4Message::DstUnreachable, code) => {
+                self.error_input(ip, Unreachable::from_v4(code).map(Unreachable::errno), true);
+            }
+            (Icmpv4Message::TimeExceeded, _) => self.error_input(ip, Some(Errno::EHOSTUNREACH), false),
             _ => {}
         }
     }
@@ -166,17 +186,18 @@ impl Stack {
     }
 
     /// An error about a packet of ours, whose beginning it quotes.
-    fn error_input(&mut self, why: Option<Unreachable>, message: &[u8]) {
-        let Some((why, quote)) = why.zip(message.get(HEADER..)) else { return };
-        let Some((protocol, flow)) = quoted_flow(quote) else { return };
+    fn error_input(&mut self, ip: &IpPacket<'_>, errno: Option<Errno>, hard: bool) {
+        let (&[kind, code, ..], Some(errno)) = (ip.payload, errno) else { return };
+        let Some((protocol, flow, rest)) = ip.payload.get(HEADER..).and_then(quoted_flow) else { return };
+        let why = IcmpError { errno, hard, kind, code, from: ip.src };
         match protocol {
-            IpProtocol::Udp => self.udp_error(Variant::Udp, flow, why.errno()),
+            IpProtocol::Udp => self.udp_error(Variant::Udp, flow, &why, rest),
             protocol if protocol == Variant::Lite.protocol() => {
-                self.udp_error(Variant::Lite, flow, why.errno());
+                self.udp_error(Variant::Lite, flow, &why, rest);
             }
-            IpProtocol::Tcp => {
+            IpProtocol::Tcp if hard => {
                 if let Some(&FlowEntry::Connection(key)) = self.flows.get(&flow) {
-                    self.tcp_error(key, why.errno());
+                    self.tcp_error(key, errno);
                 }
             }
             _ => {}
@@ -194,8 +215,8 @@ impl Stack {
     }
 }
 
-/// The flow that a quoted packet of ours belongs to.
-fn quoted_flow(quote: &[u8]) -> Option<(IpProtocol, Flow)> {
+/// The flow that a quoted packet of ours belongs to, and what is quoted of it behind 8 bytes of its protocol's header.
+fn quoted_flow(quote: &[u8]) -> Option<(IpProtocol, Flow, &[u8])> {
     let (src, dst, protocol, header_len) = match quote.first()? >> 4 {
         4 if quote.len() >= 20 => {
             let ip = Ipv4Packet::new_unchecked(quote);
@@ -211,5 +232,6 @@ fn quoted_flow(quote: &[u8]) -> Option<(IpProtocol, Flow)> {
     let ports = quote.get(header_len..)?.first_chunk::<4>()?;
     let local = Endpoint { ip: src, port: u16::from_be_bytes([ports[0], ports[1]]) };
     let remote = Endpoint { ip: dst, port: u16::from_be_bytes([ports[2], ports[3]]) };
-    Some((protocol, Flow { local, remote }))
+    let rest = quote.get(header_len + HEADER..).unwrap_or_default();
+    Some((protocol, Flow { local, remote }, rest))
 }

@@ -11,6 +11,7 @@
 
 mod addr;
 mod bind;
+mod error_queue;
 mod frame;
 mod icmp;
 mod ip;
@@ -31,6 +32,7 @@ mod types;
 mod udp;
 mod udp_header;
 
+pub use error_queue::QueuedError;
 pub use option::{Opt, Options};
 pub use report::{Counters, LinkInfo, SocketInfo, TcpInfo};
 pub use settings::Settings;

@@ -56,6 +56,10 @@ pub enum Opt {
     DeferAccept(u32),
     /// `SO_RCVLOWAT`: from how many bytes on a stream is readable.
     RcvLowAt(u32),
+    /// `IP_RECVERR`.
+    RecvErr4(bool),
+    /// `IPV6_RECVERR`.
+    RecvErr6(bool),
     /// `UDPLITE_SEND_CSCOV`: how many bytes checksums cover, the header's 8 among them; 0: all.
     SendCoverage(u16),
     /// `UDPLITE_RECV_CSCOV`: how many bytes they must cover; 0: all.
@@ -107,6 +111,10 @@ pub struct Options {
     pub defer_accept: u32,
     /// `SO_RCVLOWAT`.
     pub rcvlowat: u32,
+    /// `IP_RECVERR`.
+    pub recverr4: bool,
+    /// `IPV6_RECVERR`.
+    pub recverr6: bool,
     /// `UDPLITE_SEND_CSCOV`.
     pub send_coverage: u16,
     /// `UDPLITE_RECV_CSCOV`; none: not asked for.
@@ -139,6 +147,8 @@ impl Options {
             oob_inline: false,
             defer_accept: 0,
             rcvlowat: 1,
+            recverr4: false,
+            recverr6: false,
             send_coverage: 0,
             recv_coverage: None,
         }
@@ -176,6 +186,8 @@ impl Options {
             Opt::DeferAccept(seconds) => self.defer_accept = seconds,
             Opt::OobInline(on) => self.oob_inline = on,
             Opt::RcvLowAt(bytes) => self.rcvlowat = bytes.max(1),
+            Opt::RecvErr4(on) => self.recverr4 = on,
+            Opt::RecvErr6(on) => self.recverr6 = on,
             Opt::SendCoverage(bytes) => self.send_coverage = bytes,
             Opt::RecvCoverage(bytes) => self.recv_coverage = Some(bytes),
         }

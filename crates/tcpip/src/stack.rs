@@ -163,7 +163,7 @@ impl Stack {
             Kind::Tcp(tcp) => self.tcp_readiness(tcp, read_shut, write_shut),
             Kind::Udp(udp) => udp.readiness(read_shut, write_shut),
         };
-        Readiness { err: socket.error.is_some(), ..ready }
+        Readiness { err: ready.err || socket.error.is_some(), ..ready }
     }
 
     /// socket(2), `SOCK_STREAM`.
@@ -375,6 +375,9 @@ impl Stack {
             return Err(if socket.domain == Domain::Inet { Errno::ENOPROTOOPT } else { Errno::EINVAL });
         }
         socket.options.set(opt, &self.settings)?;
+        if let (Opt::RecvErr4(false) | Opt::RecvErr6(false), Kind::Udp(udp)) = (opt, &mut socket.kind) {
+            udp.errors.clear();
+        }
         self.apply_options(id);
         Ok(())
     }

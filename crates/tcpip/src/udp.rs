@@ -13,7 +13,8 @@ use smoltcp::wire::{IpAddress, IpRepr};
 use crate::{
     Stack,
     addr::{self, Endpoint, Flow},
-    icmp::Unreachable,
+    error_queue::{ErrorQueue, QueuedError},
+    icmp::{IcmpError, Unreachable},
     packet::{self, IpPacket},
     ports::Ports,
     socket::{Kind, Socket},
@@ -34,6 +35,7 @@ pub(crate) struct Udp {
     /// Both ends once connected.
     pub(crate) flow: Option<Flow>,
     queue: VecDeque<Datagram>,
+    pub(crate) errors: ErrorQueue,
     /// What the queue is charged with.
     charged: usize,
 }
@@ -59,7 +61,7 @@ impl Udp {
             writable: true,
             hup: read_shut && write_shut,
             rdhup: read_shut,
-            err: false,
+            err: !self.errors.is_empty(),
             pri: false,
         }
     }
@@ -337,14 +339,21 @@ impl Stack {
         self.note(id);
     }
 
-    /// An ICMP error for a datagram of `flow`: only a connected socket hears of it (udp(7)).
-    pub(crate) fn udp_error(&mut self, variant: Variant, flow: Flow, error: Errno) {
-        if let Some(&id) = self.udp_flows.get(&(variant, flow))
-            && let Some(socket) = self.sockets.get_mut(id.0)
-        {
-            socket.error = Some(error);
-            self.note(id);
+    /// An ICMP error about a datagram of `flow`. A connected socket hears of it (udp(7)); any that asked for all errors
+    /// (`IP_RECVERR`) is told what of its datagram is quoted, too.
+    pub(crate) fn udp_error(&mut self, variant: Variant, flow: Flow, why: &IcmpError, quoted: &[u8]) {
+        let Some(id) = self.udp_receiver(variant, flow) else { return };
+        let Some(socket) = self.sockets.get_mut(id.0) else { return };
+        let asked = if flow.remote.ip.is_ipv4() { socket.options.recverr4 } else { socket.options.recverr6 };
+        let domain = socket.domain;
+        let Ok(udp) = udp_of(socket) else { return };
+        if asked {
+            udp.errors.push(QueuedError::new(domain, why, flow.remote, quoted));
+        } else if udp.flow.is_none() || !why.hard {
+            return;
         }
+        socket.error = Some(why.errno);
+        self.note(id);
     }
 }
 

@@ -4,14 +4,15 @@
 use crate::Kernel;
 use abi::layout::{Timespec, Timeval};
 use abi::raw::net::{
-    AF_INET, IP_PKTINFO, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_HOPLIMIT,
-    IPV6_PKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS, SOL_SOCKET,
+    AF_INET, AF_INET6, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP,
+    IPPROTO_IPV6, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO,
+    IPV6_RECVTCLASS, IPV6_TCLASS, SOL_SOCKET,
 };
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use tcpip::Received;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tcpip::{QueuedError, Received};
 use zerocopy::IntoBytes;
 
-use super::{Common, Control};
+use super::{Common, Control, address};
 
 /// `SO_TIMESTAMP`, which is also the type of its control message (asm-generic/socket.h).
 pub(crate) const SO_TIMESTAMP: u32 = 29;
@@ -54,6 +55,22 @@ pub(super) fn timestamps(k: &Kernel, common: &Common) -> Vec<Control> {
         messages.push(Control::Bytes { level: SOL_SOCKET, kind: SO_TIMESTAMP, data });
     }
     messages
+}
+
+/// `IP_RECVERR`, `IPV6_RECVERR`: a `struct sock_extended_err` and the address of who told.
+pub(super) fn of_error(error: &QueuedError) -> Control {
+    /// `SO_EE_ORIGIN_ICMP`, `SO_EE_ORIGIN_ICMP6` (linux/errqueue.h).
+    const ORIGIN: [u8; 2] = [2, 3];
+    let (level, kind, origin, family) = match error.offender {
+        SocketAddr::V4(_) => (IPPROTO_IP as u32, IP_RECVERR, ORIGIN[0], AF_INET),
+        SocketAddr::V6(_) => (IPPROTO_IPV6 as u32, IPV6_RECVERR, ORIGIN[1], AF_INET6),
+    };
+    let mut data = error.errno.number().to_ne_bytes().to_vec();
+    data.extend_from_slice(&[origin, error.kind, error.code, 0]);
+    // ee_info, ee_data.
+    data.extend_from_slice(&[0; 8]);
+    data.extend_from_slice(&address::emit(family, error.offender));
+    Control::Bytes { level, kind, data }
 }
 
 /// `struct in_pktinfo`: interface, local address, destination address.

@@ -201,6 +201,14 @@ pub(crate) trait Socket {
     /// `EAGAIN` where a program would wait; else as recv(2).
     fn receive(&self, k: &mut Kernel, f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop>;
 
+    /// Takes an error out of the queue of `MSG_ERRQUEUE`.
+    ///
+    /// # Errors
+    /// `EAGAIN`: none is there; this is never waited for.
+    fn receive_error(&self, _k: &mut Kernel) -> Result<Incoming, Errno> {
+        Err(Errno::EAGAIN)
+    }
+
     /// shutdown(2).
     ///
     /// # Errors

@@ -128,8 +128,7 @@ pub(crate) fn receive(
 ) -> Result<(u64, Incoming), Stop> {
     let socket = of(file)?;
     if flags & MSG_ERRQUEUE != 0 {
-        // Nothing ever queues there (IP_RECVERR has no effect); Linux never waits for it either.
-        return Err(Errno::EAGAIN.into());
+        return receive_error(cx, socket, buffers);
     }
     let stream = !socket.keeps_boundaries();
     let least = least(socket, flags).min(buffers.len());
@@ -159,6 +158,18 @@ pub(crate) fn receive(
             return Ok((cx.call.progress as u64, got));
         }
     }
+}
+
+/// An error with what is known of the datagram that it is about.
+fn receive_error(cx: &mut Cx<'_>, socket: &dyn Socket, buffers: &Buffers) -> Result<(u64, Incoming), Stop> {
+    let mut got = socket.receive_error(cx.kernel)?;
+    let mut data = std::mem::take(&mut got.data);
+    let room = usize::try_from(buffers.len()).unwrap_or(usize::MAX);
+    got.flags = MSG_ERRQUEUE | if data.len() > room { MSG_TRUNC } else { 0 };
+    data.truncate(room);
+    let len = data.len() as u64;
+    buffers.scatter(cx, 0, data);
+    Ok((len, got))
 }
 
 /// How many bytes a call that blocks waits for: `MSG_WAITALL`, `SO_RCVLOWAT`.

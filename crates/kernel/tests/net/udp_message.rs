@@ -129,3 +129,59 @@ fn udp_lite_is_a_protocol_of_its_own() {
         s.open("stream", nr::SOCKET, &[INET, STREAM, UDPLITE]);
     });
 }
+
+/// Reads the error queue and shows what is there.
+fn error_queue(s: &mut Script<'_>, fd: u64) {
+    const ERRQUEUE: u64 = 0x2000;
+    let message = msghdr(s, &[0; 28], &[0; 8], &[0; 120]);
+    if s.call("error queue", nr::RECVMSG, &[fd, message, ERRQUEUE]).is_err() {
+        return;
+    }
+    let pointer =
+        |s: &mut Script<'_>, at: u64| u64::from_ne_bytes(s.get(at, 8).try_into().expect("eight bytes"));
+    let (name_at, iov, control_at) =
+        (pointer(s, message), pointer(s, message + 16), pointer(s, message + 32));
+    let data_at = pointer(s, iov);
+    let data = s.get(data_at, 8);
+    let (namelen, len, flags) = (s.get_u32(message + 8), s.get_u32(message + 40), s.get_u32(message + 48));
+    let control = s.get(control_at, len as usize);
+    // The port is another each time.
+    let name = s.get(name_at, namelen as usize);
+    s.say("queued", (data, namelen, &name[4..], flags, control));
+}
+
+#[test]
+fn errors_queue_for_those_who_ask() {
+    same(|s| {
+        for (family, addr, level, name) in
+            [(INET, v4([127, 0, 0, 1], 0), 0, 11), (INET6, v6_loopback(0), 41, 25)]
+        {
+            // A port where nobody is.
+            let gone = s.socket(family, DGRAM);
+            s.bind(gone, &addr);
+            let nobody = s.name(nr::GETSOCKNAME, gone).expect("bound");
+            s.close(gone);
+            let fd = s.socket(family, DGRAM);
+            s.bind(fd, &addr);
+            error_queue(s, fd);
+            s.send_to(fd, b"not asked for", &nobody);
+            s.polled("not asked for", fd);
+            s.set(fd, level, name, &int(1));
+            s.send_to(fd, b"one", &nobody);
+            s.polled("one", fd);
+            s.send_to(fd, b"fails", &nobody);
+            s.send_to(fd, b"two is longer", &nobody);
+            s.shows(fd, 1, 4, 4);
+            s.polled("two", fd);
+            error_queue(s, fd);
+            s.polled("one is left", fd);
+            s.recv(fd, 10, 0).ok();
+            error_queue(s, fd);
+            s.polled("none", fd);
+            error_queue(s, fd);
+            s.send_to(fd, b"three", &nobody);
+            s.set(fd, level, name, &int(0));
+            error_queue(s, fd);
+        }
+    });
+}

@@ -24,8 +24,7 @@ pub(super) const ROWS: &[Row] = &[
     flag(IP_RETOPTS),
     flag(IP_PKTINFO),
     int(IP_MTU_DISCOVER, 1, 0, 5),
-    // Errors come by SO_ERROR and the next call; the queue of MSG_ERRQUEUE stays empty.
-    flag(IP_RECVERR),
+    Row { name: IP_RECVERR, value: Value::Flag { default: false, stack: Some(Opt::RecvErr4) } },
     flag(IP_RECVTTL),
     flag(IP_RECVTOS),
     own(IP_MTU, Some(mtu), None),

@@ -18,7 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: IPV6_MULTICAST_LOOP, value: Value::Flag { default: true, stack: None } },
     int(IPV6_MTU_DISCOVER, 1, 0, 5),
     own(IPV6_MTU, Some(super::ip::mtu), None),
-    flag(IPV6_RECVERR),
+    Row { name: IPV6_RECVERR, value: Value::Flag { default: false, stack: Some(Opt::RecvErr6) } },
     flag(IPV6_RECVPKTINFO),
     flag(IPV6_RECVHOPLIMIT),
     flag(IPV6_RECVTCLASS),

@@ -1,0 +1,74 @@
+//! The errors that `IP_RECVERR` and `IPV6_RECVERR` keep for `MSG_ERRQUEUE` (ip(7)).
+
+use std::{collections::VecDeque, net::SocketAddr};
+
+use abi::Errno;
+
+use crate::{Stack, addr, addr::Endpoint, icmp::IcmpError, socket::Kind, types::SocketId};
+
+/// So many wait at most; Linux counts them against the receive buffer.
+const ERRORS_MAX: usize = 64;
+
+/// An ICMP error about a datagram that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedError {
+    /// `ee_errno`.
+    pub errno: Errno,
+    /// `ee_type`, the ICMP message's.
+    pub kind: u8,
+    /// `ee_code`.
+    pub code: u8,
+    /// Who told, with port 0; its family is that of the packet.
+    pub offender: SocketAddr,
+    /// Where the datagram was sent to, in the form of the socket's family.
+    pub to: SocketAddr,
+    /// What the message quotes of it.
+    pub data: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ErrorQueue(VecDeque<QueuedError>);
+
+impl ErrorQueue {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, error: QueuedError) {
+        if self.0.len() < ERRORS_MAX {
+            self.0.push_back(error);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl QueuedError {
+    pub(crate) fn new(domain: crate::Domain, why: &IcmpError, to: Endpoint, data: &[u8]) -> Self {
+        Self {
+            errno: why.errno,
+            kind: why.kind,
+            code: why.code,
+            offender: SocketAddr::new(why.from, 0),
+            to: addr::to_program(domain, to),
+            data: data.to_vec(),
+        }
+    }
+}
+
+impl Stack {
+    /// recvmsg(2) with `MSG_ERRQUEUE`. The pending error is the next one's from then on.
+    ///
+    /// # Errors
+    /// `EAGAIN`: none waits.
+    pub fn recv_error(&mut self, id: SocketId) -> Result<QueuedError, Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        let Kind::Udp(udp) = &mut socket.kind else { return Err(Errno::EAGAIN) };
+        let error = udp.errors.0.pop_front().ok_or(Errno::EAGAIN)?;
+        socket.error = udp.errors.0.front().map(|next| next.errno);
+        self.note(id);
+        Ok(error)
+    }
+}
