@@ -170,10 +170,18 @@ fn cache_directory() -> Option<PathBuf> {
 
 /// Whole or not at all: readers may come at any time.
 fn store(name: &Path, encoded: &[u8]) -> std::io::Result<()> {
-    if let Some(dir) = name.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
+    make_directories(name);
     let unfinished = name.with_extension(format!("new.{}", std::process::id()));
     std::fs::write(&unfinished, encoded)?;
     std::fs::rename(unfinished, name)
+}
+
+/// The cache's directory and the one above it. Not more: a home that is not there is not ours to make.
+fn make_directories(name: &Path) {
+    let mut above: Vec<&Path> = name.ancestors().skip(1).take(2).collect();
+    above.reverse();
+    for directory in above {
+        // One that is there already is fine; where it cannot be made, writing fails.
+        let _ = std::fs::create_dir(directory);
+    }
 }

@@ -10,6 +10,7 @@ mod info;
 mod raw_unsafe;
 mod run;
 mod server;
+mod user;
 
 pub use artifact::{artifact, c_program};
 pub use background::Background;
@@ -17,3 +18,4 @@ pub use compare::same_in_both;
 pub use raw_unsafe::syscall;
 pub use run::{Ran, native, run};
 pub use server::Server;
+pub use user::{invoking_user, ordinary_user};

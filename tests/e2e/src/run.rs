@@ -1,5 +1,6 @@
 //! Running a program to its end, within bounds.
 
+use crate::user::home;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -33,14 +34,14 @@ impl Ran {
     }
 }
 
-/// A program as the host alone runs it.
+/// A program as the host alone runs it, for an ordinary user with an empty home.
 #[must_use]
 pub fn native(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    // The distribution's programs are the proof, not those of a version manager.
     command
+        .env("HOME", home())
+        .env_remove("XDG_CACHE_HOME")
         .env("LC_ALL", "C")
-        .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
         // The distribution's programs are the proof, not those of a version manager.
         .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
         .env_remove("LD_PRELOAD")

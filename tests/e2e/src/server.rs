@@ -1,7 +1,7 @@
 //! A private rump_server.
 
 use crate::run::{native, run};
-use crate::{artifact, info};
+use crate::{artifact, info, ordinary_user};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ impl Server {
     /// If it does not start within ten seconds.
     #[must_use]
     pub fn start_with(args: &[&str]) -> Self {
+        ordinary_user();
         let directory = tempfile::Builder::new().prefix("rump").tempdir().expect("a temporary directory");
         let child = spawn(directory.path(), args);
         let mut server = Self { directory, child };

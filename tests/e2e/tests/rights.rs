@@ -1,12 +1,13 @@
 //! Descriptors and credentials that go through `AF_UNIX` sockets (`SCM_RIGHTS`, `SCM_CREDENTIALS`).
 
-use e2e::{Background, Ran, Server, native, run};
+use e2e::{Background, Ran, Server, native, ordinary_user, run};
 use std::process::Command;
 
 /// Runs `script` natively on a directory of the host and hijacked, with rump `AF_UNIX` sockets, on one under /rump; both must
 /// print the same.
 #[track_caller]
 fn same(script: &str, proof: &str) {
+    ordinary_user();
     let host = tempfile::tempdir().expect("a temporary directory");
     let expected = python(&mut native("python3"), script, &host.path().to_string_lossy());
     assert_eq!(expected.status, 0, "natively: {expected:?}");

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use e2e::{Background, Ran, Server, native, run};
+use e2e::{Background, Ran, Server, invoking_user, native, run};
 use std::process::Command;
 
 const KEY_FILES: [&str; 2] = ["host_key", "user_key"];
@@ -15,6 +15,8 @@ struct Sshd {
 }
 
 fn sshd() -> Sshd {
+    // As root where root runs the suite: only then does sshd separate its privileges.
+    invoking_user();
     let server = Server::start();
     let dir = server.directory().to_path_buf();
     for key in KEY_FILES {

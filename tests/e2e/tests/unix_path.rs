@@ -1,11 +1,12 @@
 //! `AF_UNIX` sockets with names in the rump kernel's tree. Their paths carry the program's prefix, as other paths do.
 
-use e2e::{Ran, Server, native, run};
+use e2e::{Ran, Server, native, ordinary_user, run};
 use std::process::Command;
 
 /// Runs `script` natively on a directory of the host and hijacked on one under /rump; both must print the same.
 #[track_caller]
 fn same(script: &str) -> (Server, String) {
+    ordinary_user();
     let host = tempfile::tempdir().expect("a temporary directory");
     let expected = python(&mut native("python3"), script, &host.path().to_string_lossy());
     assert_eq!(expected.status, 0, "natively: {expected:?}");
