@@ -49,6 +49,11 @@ private! {
     /// `rump_mounts(prefix, len, list, flags)`: opens the list of mounts as a program sees it whose paths of this kernel begin with
     /// `prefix`. `list` is 0 for the form of proc_pid_mounts(5), 1 for that of proc_pid_mountinfo(5); `flags` are open(2)'s.
     MOUNTS "rump_mounts" &[Arg::Buf(Dir::In, Len::Arg(1)), Arg::Size, Arg::Int, Arg::Flags];
+    /// `rump_statmount(req, buf, bufsize, prefix, len)`: statmount(2) as a program sees it whose paths of this kernel begin with
+    /// `prefix`.
+    STATMOUNT "rump_statmount" &[
+        Arg::Buf(Dir::In, Len::Fixed(24)), Arg::Buf(Dir::Out, Len::Arg(2)), Arg::Size, Arg::Buf(Dir::In, Len::Arg(4)), Arg::Size,
+    ];
 }
 
 /// What `rump_info` can tell.

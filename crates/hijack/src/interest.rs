@@ -1,7 +1,7 @@
 //! Which calls have to be looked at at all, so that the interceptor can leave the others to the host without
 //! entering compiled code.
 
-use crate::config::Config;
+use crate::config::{Config, Vfs};
 use crate::named;
 use abi::nr;
 use abi::table::{Route, lookup};
@@ -20,6 +20,7 @@ pub fn of(config: &Config, number: u32) -> Interest {
         (nr::RECVMSG | nr::RECVMMSG | nr::SENDMSG | nr::SENDMMSG, _) => Interest::Always,
         // The library's own descriptors are not shown.
         (nr::GETDENTS64, _) => Interest::Always,
+        (nr::LISTMOUNT | nr::STATMOUNT, _) if !config.vfs.contains(Vfs::Getvfsstat) => Interest::Never,
         (_, Route::Host) => Interest::Never,
         (_, Route::ByFd(at)) => Interest::IfMarked(at),
         (_, Route::ByPath(_) | Route::TwoPaths { .. }) if has_no_paths(config) => Interest::Never,

@@ -50,6 +50,26 @@ fn sysctl_yes() {
     assert_ne!(host, "left\n", "without sysctl=yes it is the host's");
 }
 
+/// listmount(2) of all, of those below the root, of none; statmount(2) of two, and with too little room.
+const LISTMOUNT: &str = "
+import ctypes, struct
+libc = ctypes.CDLL(None, use_errno=True)
+ids = (ctypes.c_uint64 * 8)()
+buf = ctypes.create_string_buffer(4096)
+def call(nr, id, param, *args):
+    request = struct.pack('IIQQ', 24, 0, id, param)
+    args = [ctypes.c_uint64(arg) if isinstance(arg, int) else arg for arg in args]
+    return libc.syscall(ctypes.c_long(nr), request, *args)
+for id in 2**64 - 1, 1:
+    print(list(ids[:call(458, id, 0, ids, 8, 0)]))
+print(call(458, 99, 0, ids, 8, 0), ctypes.get_errno())
+def text(at):
+    return ctypes.string_at(ctypes.addressof(buf) + 512 + struct.unpack_from('I', buf, at)[0]).decode()
+for id in 2, 3:
+    print(call(457, id, 0x30, buf, 4096, 0), text(36), text(108))
+print(call(457, 3, 0x30, buf, 512, 0), ctypes.get_errno())
+";
+
 #[test]
 fn getvfsstat() {
     let server = Server::start();
@@ -82,6 +102,8 @@ fn getvfsstat() {
     );
     assert_eq!(run(with(&server, hijack, "mountpoint").args(["-q", "/rump/mnt x"])).status, 0);
     assert_ne!(run(with(&server, hijack, "mountpoint").args(["-q", "/rump/tmp"])).status, 0);
+    let listed = run(with(&server, hijack, "python3").args(["-c", LISTMOUNT])).success();
+    assert_eq!(listed, "[1, 2, 3]\n[2, 3]\n-1 2\n0 proc /rump/proc\n0 tmpfs /rump/mnt x\n-1 75\n");
     let _ = sh(
         "mkdir /rump/b; mount --bind '/rump/mnt x' /rump/b; touch /rump/b/new; test -f '/rump/mnt x/new'; umount /rump/b",
     );

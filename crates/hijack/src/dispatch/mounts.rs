@@ -1,10 +1,10 @@
 //! The list of mounts under `vfs=getvfsstat`: the rump kernel's, each directory as the program can name it.
 
-use super::{Answer, Verdict, row_of};
+use super::{Answer, Call, Verdict, row_of};
 use crate::config::Vfs;
 use crate::world::World;
 use crate::{Hijack, named};
-use abi::private;
+use abi::{Errno, nr, private};
 
 /// The longest of the names, with its NUL.
 const ROOM: usize = 24;
@@ -20,4 +20,25 @@ pub(super) fn open<W: World>(h: &Hijack<W>, path: u64, flags: u64) -> Option<Ver
     let prefix = h.config.path.as_deref().unwrap_or_default();
     let args = [prefix.as_ptr() as u64, prefix.len() as u64, list, flags, 0, 0];
     Some(row_of(private::MOUNTS).and_then(|row| h.rump(row, args)).map(Answer::Value))
+}
+
+pub(super) fn listmount<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    if !h.config.vfs.contains(Vfs::Getvfsstat) {
+        return Ok(Answer::Host);
+    }
+    h.rump(row_of(nr::LISTMOUNT)?, call.args).map(Answer::Value)
+}
+
+/// No flag is known (statmount(2)).
+pub(super) fn statmount<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    if !h.config.vfs.contains(Vfs::Getvfsstat) {
+        return Ok(Answer::Host);
+    }
+    let [request, buffer, size, flags, ..] = call.args;
+    if flags as u32 != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let prefix = h.config.path.as_deref().unwrap_or_default();
+    let args = [request, buffer, size, prefix.as_ptr() as u64, prefix.len() as u64, 0];
+    h.rump(row_of(private::STATMOUNT)?, args).map(Answer::Value)
 }

@@ -84,6 +84,7 @@ handlers! {
     abi::nr::LINK => link;
     abi::nr::LINKAT => linkat;
     abi::nr::LISTEN => listen;
+    abi::nr::LISTMOUNT => listmount;
     abi::nr::LISTXATTR => listxattr;
     abi::nr::LLISTXATTR => llistxattr;
     abi::nr::LREMOVEXATTR => lremovexattr;
@@ -155,6 +156,7 @@ handlers! {
     abi::private::INFO => rump_info;
     abi::private::MAPFD => rump_mapfd;
     abi::private::MOUNTS => rump_mounts;
+    abi::private::STATMOUNT => rump_statmount;
     abi::private::TRACE => rump_trace;
     abi::private::WATCH => rump_watch;
 }

@@ -6,7 +6,7 @@ use crate::node::{Kind, SetAttr, SetTime, Time};
 use crate::permission::{EXECUTE, WRITE, Who};
 use abi::Errno;
 use abi::layout::{Stat, Statfs, Statx, StatxTimestamp, Timespec};
-use abi::raw::general::{STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID};
+use abi::raw::general::{STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, STATX_MNT_ID_UNIQUE};
 
 const S_ISGID: u32 = 0o2000;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -177,7 +177,7 @@ impl Vfs {
         let attr = self.attr(at)?;
         Ok(Statx {
             stx_btime: statx_time(attr.btime),
-            stx_mask: STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID,
+            stx_mask: STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID | STATX_MNT_ID_UNIQUE,
             stx_mnt_id: mount_id(at),
             ..statx_of(&stat)
         })

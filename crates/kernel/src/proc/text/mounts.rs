@@ -8,7 +8,7 @@ use vfs::MountInfo;
 /// /proc/PID/mounts, with `prefix` before each directory.
 pub(crate) fn mounts(k: &Kernel, process: &Process, prefix: &[u8]) -> Vec<u8> {
     lines(k, process, |text, mount| {
-        let (source, point) = (escaped(mount.source.as_bytes()), shown(prefix, &mount.point));
+        let (source, point) = (escaped(mount.source.as_bytes()), escaped(&shown(prefix, &mount.point)));
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{source} {point} {} {} 0 0", mount.kind, mount.options());
     })
@@ -17,7 +17,7 @@ pub(crate) fn mounts(k: &Kernel, process: &Process, prefix: &[u8]) -> Vec<u8> {
 /// /proc/PID/mountinfo, likewise.
 pub(crate) fn mountinfo(k: &Kernel, process: &Process, prefix: &[u8]) -> Vec<u8> {
     lines(k, process, |text, mount| {
-        let (source, point) = (escaped(mount.source.as_bytes()), shown(prefix, &mount.point));
+        let (source, point) = (escaped(mount.source.as_bytes()), escaped(&shown(prefix, &mount.point)));
         let (major, minor) =
             ((mount.dev >> 8) & 0xfff, (mount.dev & 0xff) | ((mount.dev >> 12) & 0xfff_ff00));
         let superblock = format!("{}{}", if mount.read_only { "ro" } else { "rw" }, mount.own_options);
@@ -43,13 +43,13 @@ fn lines(k: &Kernel, process: &Process, line: impl Fn(&mut String, &MountInfo)) 
 
 /// A directory as a program writes it whose paths of this kernel begin with `prefix`: the root is the prefix alone, and a prefix of
 /// slashes ends where the directory begins (rumphijack(3)).
-fn shown(prefix: &[u8], point: &[u8]) -> String {
+pub(crate) fn shown(prefix: &[u8], point: &[u8]) -> Vec<u8> {
     let point = match point {
         b"/" if !prefix.is_empty() => b"",
         [b'/', rest @ ..] if prefix.ends_with(b"/") => rest,
         _ => point,
     };
-    escaped(&[prefix, point].concat())
+    [prefix, point].concat()
 }
 
 /// Blanks, tabs, newlines and backslashes as octal numbers (getmntent(3)); bytes that are no text likewise.
@@ -72,11 +72,11 @@ mod tests {
 
     #[test]
     fn directories_as_programs_write_them() {
-        assert_eq!(shown(b"", b"/"), "/");
-        assert_eq!(shown(b"/rump", b"/"), "/rump");
-        assert_eq!(shown(b"/rump", b"/a b"), "/rump/a\\040b");
-        assert_eq!(shown(b"//", b"/"), "//");
-        assert_eq!(shown(b"//", b"/a"), "//a");
+        assert_eq!(shown(b"", b"/"), b"/");
+        assert_eq!(shown(b"/rump", b"/"), b"/rump");
+        assert_eq!(shown(b"/rump", b"/a"), b"/rump/a");
+        assert_eq!(shown(b"//", b"/"), b"//");
+        assert_eq!(shown(b"//", b"/a"), b"//a");
     }
 
     #[test]
