@@ -8,6 +8,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("curl", "curl"),
     ("wget", "wget"),
+    ("ping", "iputils-ping"),
     ("nc.openbsd", "netcat-openbsd"),
     ("python3", "python3"),
     ("git", "git"),

@@ -61,6 +61,7 @@ impl Stack {
             Protocol::Tcp => &mut self.tcp_ports,
             Protocol::Udp => &mut self.udp_ports,
             Protocol::UdpLite => &mut self.udplite_ports,
+            Protocol::Ping => &mut self.ping_ports,
         }
     }
 

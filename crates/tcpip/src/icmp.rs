@@ -16,7 +16,7 @@ use crate::{
     slab::Key,
     tcp::{connection::Owner, engine::State, time_wait::FlowEntry},
     types::LinkId,
-    udp_header::Variant,
+    udp_header::{UDPLITE, Variant},
 };
 
 const HEADER: usize = 8;
@@ -110,6 +110,7 @@ impl Stack {
                 }
                 match (icmp.msg_type(), icmp.msg_code()) {
                     (Icmpv6Message::EchoRequest, 0) => self.echo(link, ip),
+                    (Icmpv6Message::EchoReply, 0) => self.udp_input(link, ip, Variant::Ping),
                     (Icmpv6Message::DstUnreachable, code) => {
                         self.error_input(ip, Unreachable::from_v6(code).map(Unreachable::errno), true);
                     }
@@ -130,6 +131,7 @@ impl Stack {
         }
         match (icmp.msg_type(), icmp.msg_code()) {
             (Icmpv4Message::EchoRequest, 0) => self.echo(link, ip),
+            (Icmpv4Message::EchoReply, 0) => self.udp_input(link, ip, Variant::Ping),
             (Icmpv4Message::DstUnreachable, code) => {
                 self.error_input(ip, Unreachable::from_v4(code).map(Unreachable::errno), true);
             }
@@ -192,9 +194,8 @@ impl Stack {
         let why = IcmpError { errno, hard, kind, code, from: ip.src };
         match protocol {
             IpProtocol::Udp => self.udp_error(Variant::Udp, flow, &why, rest),
-            protocol if protocol == Variant::Lite.protocol() => {
-                self.udp_error(Variant::Lite, flow, &why, rest);
-            }
+            UDPLITE => self.udp_error(Variant::Lite, flow, &why, rest),
+            IpProtocol::Icmp | IpProtocol::Icmpv6 => self.udp_error(Variant::Ping, flow, &why, rest),
             IpProtocol::Tcp if hard => {
                 if let Some(&FlowEntry::Connection(key)) = self.flows.get(&flow) {
                     self.tcp_error(key, errno);
@@ -229,6 +230,13 @@ fn quoted_flow(quote: &[u8]) -> Option<(IpProtocol, Flow, &[u8])> {
         }
         _ => return None,
     };
+    if matches!(protocol, IpProtocol::Icmp | IpProtocol::Icmpv6) {
+        // Of an echo request, the identifier is the port.
+        let message = quote.get(header_len..)?;
+        let &[_, _, _, _, high, low, ..] = message else { return None };
+        let local = Endpoint { ip: src, port: u16::from_be_bytes([high, low]) };
+        return Some((protocol, Flow { local, remote: Endpoint { ip: dst, port: 0 } }, message));
+    }
     let ports = quote.get(header_len..)?.first_chunk::<4>()?;
     let local = Endpoint { ip: src, port: u16::from_be_bytes([ports[0], ports[1]]) };
     let remote = Endpoint { ip: dst, port: u16::from_be_bytes([ports[2], ports[3]]) };

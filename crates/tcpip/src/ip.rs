@@ -12,7 +12,7 @@ use crate::{
     packet::IpPacket,
     route::{self, Route},
     types::LinkId,
-    udp_header::Variant,
+    udp_header::{UDPLITE, Variant},
 };
 
 /// Packets that may wait for a link; those behind are dropped. Congestion control keeps TCP far below it.
@@ -36,7 +36,7 @@ impl Stack {
         match ip.protocol {
             IpProtocol::Tcp => self.tcp_input(link, &ip),
             IpProtocol::Udp => self.udp_input(link, &ip, Variant::Udp),
-            protocol if protocol == Variant::Lite.protocol() => self.udp_input(link, &ip, Variant::Lite),
+            UDPLITE => self.udp_input(link, &ip, Variant::Lite),
             IpProtocol::Icmp if ip.src.is_ipv4() => self.icmp_input(link, &ip),
             IpProtocol::Icmpv6 if ip.src.is_ipv6() => self.icmp_input(link, &ip),
             _ if ip.src.is_ipv4() => self.send_unreachable(link, &ip, Unreachable::Protocol),

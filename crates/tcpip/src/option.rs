@@ -135,7 +135,7 @@ impl Options {
             rcvbuf: if tcp { settings.tcp_rmem[1] } else { settings.rmem_default },
             sndbuf_set: false,
             rcvbuf_set: false,
-            v6only: settings.bindv6only && domain == Domain::Inet6,
+            v6only: (settings.bindv6only || protocol == Protocol::Ping) && domain == Domain::Inet6,
             ttl: if domain == Domain::Inet { settings.ip_default_ttl } else { settings.hop_limit },
             tos: 0,
             nodelay: false,

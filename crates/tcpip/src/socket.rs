@@ -103,8 +103,11 @@ impl Socket {
     pub(crate) fn protocol(&self) -> Protocol {
         match &self.kind {
             Kind::Tcp(_) => Protocol::Tcp,
-            Kind::Udp(udp) if udp.variant == Variant::Lite => Protocol::UdpLite,
-            Kind::Udp(_) => Protocol::Udp,
+            Kind::Udp(udp) => match udp.variant {
+                Variant::Udp => Protocol::Udp,
+                Variant::Lite => Protocol::UdpLite,
+                Variant::Ping => Protocol::Ping,
+            },
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Stack {
     pub(crate) tcp_ports: Ports,
     pub(crate) udp_ports: Ports,
     pub(crate) udplite_ports: Ports,
+    /// Identifiers of echo requests.
+    pub(crate) ping_ports: Ports,
     pub(crate) timers: Timers,
     pub(crate) frames: Frames,
     /// Packets on `lo`.
@@ -78,6 +80,7 @@ impl Stack {
             tcp_ports: Ports::new(Protocol::Tcp, hasher),
             udp_ports: Ports::new(Protocol::Udp, hasher),
             udplite_ports: Ports::new(Protocol::UdpLite, hasher),
+            ping_ports: Ports::new(Protocol::Ping, hasher),
             timers: Timers::default(),
             frames: Frames::default(),
             lo: VecDeque::new(),
@@ -179,6 +182,12 @@ impl Stack {
     /// socket(2), `SOCK_DGRAM` with `IPPROTO_UDPLITE`.
     pub fn udplite_socket(&mut self, domain: Domain) -> SocketId {
         self.add_socket(domain, Protocol::UdpLite)
+    }
+
+    /// socket(2), `SOCK_DGRAM` with `IPPROTO_ICMP` or `IPPROTO_ICMPV6`: sends echo requests, whose identifier is its port, and
+    /// receives the replies.
+    pub fn ping_socket(&mut self, domain: Domain) -> SocketId {
+        self.add_socket(domain, Protocol::Ping)
     }
 
     /// bind(2). Port 0 takes an ephemeral one.
@@ -425,6 +434,7 @@ impl Stack {
             Protocol::Tcp => Kind::Tcp(Tcp::Closed),
             Protocol::Udp => Kind::Udp(Udp::new(Variant::Udp)),
             Protocol::UdpLite => Kind::Udp(Udp::new(Variant::Lite)),
+            Protocol::Ping => Kind::Udp(Udp::new(Variant::Ping)),
         };
         let id = SocketId(self.sockets.insert(Socket::new(
             domain,

@@ -30,6 +30,8 @@ pub enum Protocol {
     Udp,
     /// `IPPROTO_UDPLITE` (RFC 3828).
     UdpLite,
+    /// `IPPROTO_ICMP`, `IPPROTO_ICMPV6` with `SOCK_DGRAM` (icmp(7), "ping socket").
+    Ping,
 }
 
 /// A socket. Never used again for another one in the life of its stack.

@@ -103,7 +103,10 @@ impl Stack {
     pub(crate) fn udp_connect(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
         let socket = self.sockets.find(id)?;
         let remote = addr::from_program(socket.domain, addr)?;
-        let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
+        let mut remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
+        if udp_of(self.sockets.find_mut(id)?)?.variant == Variant::Ping {
+            remote.port = 0;
+        }
         let source = self.udp_source(id, remote.ip)?;
         let port = self.udp_port(id)?;
         self.udp_disconnect(id)?;
@@ -157,13 +160,18 @@ impl Stack {
             return Err(Errno::EPIPE);
         }
         let domain = socket.domain;
-        let connected = udp_of(socket)?.flow;
-        let remote = match (to, connected) {
+        let &mut Udp { flow: connected, variant, .. } = udp_of(socket)?;
+        let mut remote = match (to, connected) {
             (Some(to), _) => addr::from_program(domain, to)?,
             (None, Some(flow)) => flow.remote,
             (None, None) => return Err(Errno::EDESTADDRREQ),
         };
-        if remote.port == 0 {
+        match variant {
+            Variant::Ping => remote.port = 0,
+            _ if remote.port == 0 => return Err(Errno::EINVAL),
+            _ => {}
+        }
+        if !variant.may_send(data, remote.ip) {
             return Err(Errno::EINVAL);
         }
         let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
@@ -243,7 +251,8 @@ impl Stack {
         let (ttl, tos) = (how.ttl.unwrap_or(options.ttl), how.tos.unwrap_or(options.tos));
         let caps = self.links.carrier(link).checksums();
         let (src, dst) = (IpAddress::from(flow.local.ip), IpAddress::from(flow.remote.ip));
-        let ip = IpRepr::new(src, dst, variant.protocol(), HEADER + data.len(), ttl);
+        let len = variant.header_len() + data.len();
+        let ip = IpRepr::new(src, dst, variant.protocol(flow.remote.ip), len, ttl);
         let mut frame = self.frames.take(ip.buffer_len());
         ip.emit(frame.bytes_mut(), &caps);
         let header = Header { variant, flow, coverage: options.send_coverage };
@@ -291,6 +300,9 @@ impl Stack {
             return;
         };
         let Some(id) = self.udp_receiver(variant, udp.flow) else {
+            if variant == Variant::Ping {
+                return;
+            }
             self.counters.udp_no_ports += 1;
             self.send_unreachable(link, ip, Unreachable::Port);
             return;
@@ -322,6 +334,7 @@ impl Stack {
         match variant {
             Variant::Udp => &self.udp_ports,
             Variant::Lite => &self.udplite_ports,
+            Variant::Ping => &self.ping_ports,
         }
     }
 

@@ -1,10 +1,13 @@
-//! The headers of UDP (RFC 768) and UDP-Lite (RFC 3828).
+//! The headers of UDP (RFC 768) and UDP-Lite (RFC 3828); and of ICMP's echo messages, whose identifier is the port of a
+//! ping socket (icmp(7)).
 
 use std::net::IpAddr;
 
 use smoltcp::{
     phy::ChecksumCapabilities,
-    wire::{IpAddress, IpProtocol, UdpPacket, UdpRepr},
+    wire::{
+        Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet, IpAddress, IpProtocol, UdpPacket, UdpRepr,
+    },
 };
 
 use crate::{
@@ -14,20 +17,43 @@ use crate::{
 
 const HEADER: usize = 8;
 
-/// Which of the two.
+/// `IPPROTO_UDPLITE`.
+pub(crate) const UDPLITE: IpProtocol = IpProtocol::Unknown(136);
+/// Where an echo message has its identifier (RFC 792, RFC 4443).
+const IDENTIFIER: std::ops::Range<usize> = 4..6;
+
+/// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) enum Variant {
     #[default]
     Udp,
     Lite,
+    Ping,
 }
 
 impl Variant {
-    pub(crate) const fn protocol(self) -> IpProtocol {
-        match self {
-            Self::Udp => IpProtocol::Udp,
-            Self::Lite => IpProtocol::Unknown(136),
+    pub(crate) const fn protocol(self, to: IpAddr) -> IpProtocol {
+        match (self, to) {
+            (Self::Udp, _) => IpProtocol::Udp,
+            (Self::Lite, _) => UDPLITE,
+            (Self::Ping, IpAddr::V4(_)) => IpProtocol::Icmp,
+            (Self::Ping, IpAddr::V6(_)) => IpProtocol::Icmpv6,
         }
+    }
+
+    /// What stands in front of the program's data. A ping socket's program writes the header itself.
+    pub(crate) const fn header_len(self) -> usize {
+        match self {
+            Self::Udp | Self::Lite => HEADER,
+            Self::Ping => 0,
+        }
+    }
+
+    /// Whether a program may send this to `to`: of ICMP, echo requests alone (net/ipv4/ping.c, ping_common_sendmsg).
+    pub(crate) fn may_send(self, data: &[u8], to: IpAddr) -> bool {
+        let echo =
+            if to.is_ipv4() { Icmpv4Message::EchoRequest.into() } else { Icmpv6Message::EchoRequest.into() };
+        self != Self::Ping || matches!(data, &[kind, 0, _, _, _, _, _, _, ..] if kind == echo)
     }
 }
 
@@ -49,6 +75,16 @@ impl Header {
         match self.variant {
             Variant::Udp => {
                 repr.emit(&mut UdpPacket::new_unchecked(packet), &from, &to, data.len(), fill, caps);
+            }
+            Variant::Ping => {
+                packet.copy_from_slice(data);
+                packet[IDENTIFIER].copy_from_slice(&src.port.to_be_bytes());
+                match (src.ip, dst.ip) {
+                    (IpAddr::V6(from), IpAddr::V6(to)) => {
+                        Icmpv6Packet::new_unchecked(packet).fill_checksum(&from, &to);
+                    }
+                    _ => Icmpv4Packet::new_unchecked(packet).fill_checksum(),
+                }
             }
             Variant::Lite => {
                 let none = ChecksumCapabilities::ignored();
@@ -85,6 +121,11 @@ pub(crate) fn parse<'a>(ip: &IpPacket<'a>, variant: Variant, verify: bool) -> Op
             let repr = UdpRepr::parse(&packet, &ip.src.into(), &ip.dst.into(), &caps).ok()?;
             (repr.src_port, repr.dst_port, packet.payload(), None)
         }
+        // Its checksum was looked at as every ICMP message's.
+        Variant::Ping => {
+            let id = ip.payload.get(IDENTIFIER)?.first_chunk::<2>()?;
+            (0, u16::from_be_bytes(*id), ip.payload, None)
+        }
         Variant::Lite => {
             let &[s0, s1, d0, d1, c0, c1, x0, x1, ref data @ ..] = ip.payload else { return None };
             let (field, sum) = (u16::from_be_bytes([c0, c1]), u16::from_be_bytes([x0, x1]));
@@ -112,7 +153,7 @@ pub(crate) fn parse<'a>(ip: &IpPacket<'a>, variant: Variant, verify: bool) -> Op
 /// The one's complement sum (RFC 1071) over the pseudo-header of UDP-Lite, which counts all bytes, and the covered ones.
 fn checksum(src: IpAddr, dst: IpAddr, whole: usize, covered: &[u8]) -> u16 {
     let number = u32::try_from(whole).unwrap_or(u32::MAX);
-    let tail = [&number.to_be_bytes()[..], &[0, 0, 0, u8::from(Variant::Lite.protocol())]].concat();
+    let tail = [&number.to_be_bytes()[..], &[0, 0, 0, u8::from(UDPLITE)]].concat();
     let mut sum: u64 =
         [octets(src), octets(dst), tail].iter().map(|part| words(part)).sum::<u64>() + words(covered);
     while sum > u64::from(u16::MAX) {
@@ -157,7 +198,7 @@ mod tests {
         let ip = IpPacket {
             src: [10, 0, 0, 1].into(),
             dst: [10, 0, 0, 2].into(),
-            protocol: Variant::Lite.protocol(),
+            protocol: UDPLITE,
             ttl: 64,
             tos: 0,
             payload,

@@ -51,7 +51,7 @@ pub(crate) fn for_connect(own: u32, addr: &[u8]) -> Result<SocketAddr, Errno> {
 /// The address for sendto(2) of a socket of this family; `None`: as if there were none.
 ///
 /// # Errors
-/// `EINVAL`: too short, or port 0. `EAFNOSUPPORT`: of another family.
+/// `EINVAL`: too short. `EAFNOSUPPORT`: of another family.
 pub(crate) fn for_send(own: u32, addr: &[u8]) -> Result<Option<SocketAddr>, Errno> {
     let to: SocketAddr = match family(addr) {
         Some(AF_INET6) if own == AF_INET6 => ipv6(addr)?.into(),
@@ -69,7 +69,7 @@ pub(crate) fn for_send(own: u32, addr: &[u8]) -> Result<Option<SocketAddr>, Errn
             return Err(Errno::EAFNOSUPPORT);
         }
     };
-    if to.port() == 0 { Err(Errno::EINVAL) } else { Ok(Some(to)) }
+    Ok(Some(to))
 }
 
 fn of_family(own: u32, addr: &[u8]) -> Result<SocketAddr, Errno> {
@@ -158,7 +158,7 @@ mod tests {
         let v4 = emit(AF_INET, "127.0.0.1:80".parse().expect("an address"));
         assert_eq!(for_bind(AF_INET, &v4[..15]), Err(Errno::EINVAL));
         assert_eq!(for_bind(AF_INET6, &v4), Err(Errno::EINVAL));
-        assert_eq!(for_send(AF_INET, &[0; 16]), Err(Errno::EINVAL));
+        assert_eq!(for_send(AF_INET, &[0; 15]), Err(Errno::EINVAL));
         let v6 = emit(AF_INET6, "[::1]:80".parse().expect("an address"));
         assert_eq!(for_connect(AF_INET, &v6), Err(Errno::EAFNOSUPPORT));
         assert!(for_connect(AF_INET6, &v6[..24]).is_ok(), "a sockaddr_in6 of RFC 2133");

@@ -78,6 +78,8 @@ pub(super) fn summary(k: &Kernel, id: SocketId, protocol: Protocol, family: u32)
         (Protocol::Tcp, _) => "tcp6",
         (Protocol::Udp, AF_INET) => "udp",
         (Protocol::Udp, _) => "udp6",
+        (Protocol::Ping, AF_INET) => "icmp",
+        (Protocol::Ping, _) => "icmp6",
         (Protocol::UdpLite, AF_INET) => "udplite",
         (Protocol::UdpLite, _) => "udplite6",
     };

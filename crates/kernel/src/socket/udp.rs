@@ -1,10 +1,12 @@
-//! UDP sockets (udp(7)), and those of UDP-Lite (udplite(7)).
+//! UDP sockets (udp(7)), those of UDP-Lite (udplite(7)), and ping sockets (icmp(7)), which are like them.
 
 use crate::Kernel;
 use crate::call::Stop;
 use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
-use abi::raw::net::{IPPROTO_UDP, IPPROTO_UDPLITE, MSG_OOB, MSG_PEEK, SOCK_DGRAM};
+use abi::raw::net::{
+    AF_INET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_OOB, MSG_PEEK, SOCK_DGRAM,
+};
 use tcpip::{Protocol, SocketId};
 
 use super::{Common, How, Incoming, Outgoing, Socket, Summary, address, ancillary, inet, sending};
@@ -31,12 +33,36 @@ impl Udp {
     }
 }
 
+impl Udp {
+    /// socket(2), a ping socket (icmp(7)); everybody may have one, as where `net.ipv4.ping_group_range` holds all groups.
+    pub(crate) fn ping(k: &mut Kernel, family: u32, object: ObjectId) -> Self {
+        let id = k.net.stack.ping_socket(inet::domain(family));
+        k.net.enter(id, object);
+        let protocol = if family == AF_INET { IPPROTO_ICMP as u32 } else { IPPROTO_ICMPV6 };
+        Self { common: Common::new(family, SOCK_DGRAM, protocol), id }
+    }
+
+    fn protocol(&self) -> Protocol {
+        const UDP: u32 = IPPROTO_UDP as u32;
+        const UDPLITE: u32 = IPPROTO_UDPLITE as u32;
+        match self.common.protocol {
+            UDP => Protocol::Udp,
+            UDPLITE => Protocol::UdpLite,
+            _ => Protocol::Ping,
+        }
+    }
+}
+
 impl Socket for Udp {
     fn common(&self) -> &Common {
         &self.common
     }
 
     fn bind(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
+        if self.protocol() == Protocol::Ping {
+            // Identifiers are nobody's privilege.
+            return Ok(k.net.stack.bind(self.id, address::for_bind(self.common.family, addr)?)?);
+        }
         inet::bind(k, self.id, self.common.family, addr)
     }
 
@@ -60,6 +86,9 @@ impl Socket for Udp {
             Some(addr) => address::for_send(self.common.family, addr)?,
             None => None,
         };
+        if to.is_some_and(|to| to.port() == 0) && self.protocol() != Protocol::Ping {
+            return Err(Errno::EINVAL.into());
+        }
         let how = sending::read(self.common.family, &message.control.others)?;
         Ok(k.net.stack.send_message(self.id, message.data, to, &how)?)
     }
@@ -121,8 +150,6 @@ impl Socket for Udp {
     }
 
     fn summary(&self, k: &Kernel) -> Summary {
-        let lite = self.common.protocol == IPPROTO_UDPLITE as u32;
-        let protocol = if lite { Protocol::UdpLite } else { Protocol::Udp };
-        inet::summary(k, self.id, protocol, self.common.family)
+        inet::summary(k, self.id, self.protocol(), self.common.family)
     }
 }

@@ -7,7 +7,7 @@ use crate::socket::{Common, Netlink, Socket, SocketFile, Tcp, Udp, Unix};
 use abi::Errno;
 use abi::raw::general::{O_CLOEXEC, O_NONBLOCK, O_RDWR};
 use abi::raw::net::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
+    AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
     SOCK_STREAM,
 };
 
@@ -64,6 +64,7 @@ fn create(
                 Ok(Box::new(Udp::new(k, family, object)))
             }
             SOCK_DGRAM if protocol == IPPROTO_UDPLITE as u32 => Ok(Box::new(Udp::lite(k, family, object))),
+            SOCK_DGRAM if is_icmp(family, protocol) => Ok(Box::new(Udp::ping(k, family, object))),
             SOCK_STREAM | SOCK_DGRAM => Err(Errno::EPROTONOSUPPORT.into()),
             _ => Err(Errno::ESOCKTNOSUPPORT.into()),
         },
@@ -77,6 +78,11 @@ fn create(
         },
         _ => Err(Errno::EAFNOSUPPORT.into()),
     }
+}
+
+/// Whether it is the ICMP of this family.
+fn is_icmp(family: u32, protocol: u32) -> bool {
+    protocol == if family == AF_INET { IPPROTO_ICMP as u32 } else { IPPROTO_ICMPV6 }
 }
 
 /// The type of an `AF_UNIX` socket: `SOCK_RAW` is an old name of `SOCK_DGRAM` (net/unix/af_unix.c, unix_create).

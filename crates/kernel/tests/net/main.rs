@@ -14,6 +14,7 @@ mod interface;
 mod lists;
 mod network;
 mod option;
+mod ping;
 mod pipe;
 mod poll;
 mod tcp;

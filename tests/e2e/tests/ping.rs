@@ -1,0 +1,25 @@
+//! ping(8) over ping sockets (icmp(7)).
+
+use e2e::{Server, native, run};
+
+/// What ping prints without the times.
+fn plain(stdout: &str) -> Vec<String> {
+    let line = |line: &str| line.split(" time").next().unwrap_or_default().to_owned();
+    stdout.lines().filter(|line| !line.starts_with("rtt")).map(line).collect()
+}
+
+#[test]
+fn ping_both_families() {
+    let server = Server::start();
+    // A copy has no file capabilities, for which ld.so would drop the library; a ping socket needs none.
+    let ping = server.directory().join("ping");
+    let path = ["/usr/bin/ping", "/bin/ping"].into_iter().find(|path| std::path::Path::new(path).exists());
+    std::fs::copy(path.expect("iputils-ping is installed"), &ping).expect("a copy");
+    for address in ["127.0.0.1", "::1"] {
+        let args = ["-n", "-c", "3", "-i", "0.2", address];
+        let expected = run(native("ping").args(args)).success();
+        let found = run(server.hijacked(&ping).args(args)).success();
+        assert_eq!(plain(&found), plain(&expected), "hijacked (left) differs from native (right)");
+    }
+    assert!(server.counter("call.recvmsg") > 0, "it did not go through the rump kernel");
+}
