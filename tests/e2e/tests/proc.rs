@@ -70,15 +70,24 @@ for id in 2, 3:
 print(call(457, 3, 0x30, buf, 512, 0), ctypes.get_errno())
 ";
 
+// sys/mount.h
+const MS_RDONLY: u32 = 1;
+const MS_REMOUNT: u32 = 32;
+const MS_BIND: u32 = 4096;
+
 #[test]
 fn getvfsstat() {
     let server = Server::start();
     let hijack = "path=/rump,vfs=getvfsstat";
     let sh = |script: &str| run(with(&server, hijack, "sh").args(["-ec", script])).success();
-    // By hand: for an ordinary user mount(8) is set-user-ID and does not load the library.
-    let mount = "mkdir '/rump/mnt x' && python3 -c \"import ctypes; \
-        print(ctypes.CDLL(None).mount(b'mine', b'/rump/mnt x', b'tmpfs', 0, b'size=8m'))\"";
-    assert_eq!(sh(mount), "0\n");
+    let libc = |call: &str| {
+        let script = format!("import ctypes; print(ctypes.CDLL(None).{call})");
+        let done = run(with(&server, hijack, "python3").args(["-c", &script])).success();
+        assert_eq!(done, "0\n", "{call}");
+    };
+    let _ = sh("mkdir '/rump/mnt x' /rump/b");
+    // mount(2) by hand: mount(8) is set-user-ID and does not load the library for an ordinary user.
+    libc("mount(b'mine', b'/rump/mnt x', b'tmpfs', 0, b'size=8m')");
     assert_eq!(
         run(with(&server, hijack, "cat").arg("/proc/mounts")).success(),
         "rootfs /rump tmpfs rw,relatime,size=1048576k 0 0\n\
@@ -104,12 +113,12 @@ fn getvfsstat() {
     assert_ne!(run(with(&server, hijack, "mountpoint").args(["-q", "/rump/tmp"])).status, 0);
     let listed = run(with(&server, hijack, "python3").args(["-c", LISTMOUNT])).success();
     assert_eq!(listed, "[1, 2, 3]\n[2, 3]\n-1 2\n0 proc /rump/proc\n0 tmpfs /rump/mnt x\n-1 75\n");
-    let _ = sh(
-        "mkdir /rump/b; mount --bind '/rump/mnt x' /rump/b; touch /rump/b/new; test -f '/rump/mnt x/new'; umount /rump/b",
-    );
-    let _ =
-        sh("mount -o remount,ro '/rump/mnt x'; rm '/rump/mnt x/new' 2>&1 | grep -q 'Read-only file system'");
-    let _ = sh("umount '/rump/mnt x'");
+    libc(&format!("mount(b'/rump/mnt x', b'/rump/b', None, {MS_BIND}, None)"));
+    let _ = sh("touch /rump/b/new; test -f '/rump/mnt x/new'");
+    libc("umount(b'/rump/b')");
+    libc(&format!("mount(None, b'/rump/mnt x', None, {MS_REMOUNT} | {MS_RDONLY}, None)"));
+    let _ = sh("rm '/rump/mnt x/new' 2>&1 | grep -q 'Read-only file system'");
+    libc("umount(b'/rump/mnt x')");
     assert!(!run(with(&server, hijack, "cat").arg("/etc/mtab")).success().contains("mine"));
     assert!(
         run(with(&server, "path=/rump", "cat").arg("/proc/mounts")).success().contains(" / "),
