@@ -132,15 +132,13 @@ fn low(register: u64) -> u32 {
 
 impl Gathered {
     fn argument(&mut self, arg: Arg, value: u64, args: &[u64; 6]) {
-        if value == 0 {
-            return;
-        }
         match arg {
-            Arg::Path | Arg::Str => self.string(value),
             Arg::Buf(dir, len) => {
                 let len = self.length(len, args);
                 self.range(dir, value, len);
             }
+            _ if value == 0 => {}
+            Arg::Path | Arg::Str => self.string(value),
             Arg::Iovec(dir, count) => self.iovecs(dir, value, u64::from(low(args[usize::from(count)]))),
             Arg::Msghdr(dir) => self.message(dir, value),
             Arg::Mmsghdr(dir, count) => {
@@ -170,12 +168,13 @@ impl Gathered {
     }
 
     fn range(&mut self, dir: Dir, address: u64, len: u64) {
-        if address == 0 || len == 0 {
+        if len == 0 {
             return;
         }
-        if dir != Dir::Out {
+        if dir != Dir::Out && address != 0 {
             self.input(address, len);
         }
+        // A null pointer too, read(2) into which is EFAULT: the server does not break the protocol by answering with bytes.
         if dir != Dir::In {
             self.memory.outputs.push((address, len));
         }
@@ -274,6 +273,15 @@ mod tests {
         let read = of(nr::READ, [3, at, 5, 0, 0, 0]);
         assert!(read.bytes.len == 0 && read.memory.may_write(at, 5) && !read.memory.may_write(at, 6));
         assert!(!read.memory.may_write(u64::MAX, 2));
+    }
+
+    #[test]
+    fn a_null_buffer_may_be_written_and_fails_then() {
+        let read = of(nr::READ, [3, 0, 5, 0, 0, 0]);
+        assert!(read.memory.may_write(0, 5) && !read.memory.may_write(0, 6));
+        assert_eq!(host::copy_out(0, b"hello"), Err(abi::Errno::EFAULT));
+        let write = of(nr::WRITE, [3, 0, 5, 0, 0, 0]);
+        assert!(write.segments.is_empty() && !write.memory.may_write(0, 1));
     }
 
     #[test]

@@ -96,6 +96,10 @@ pub fn copy_out(address: u64, bytes: &[u8]) -> Result<(), Errno> {
 /// or, where that is too long, a part of its pending signals.
 fn is_writable(address: u64, len: usize) -> bool {
     const SET_SIZE: usize = 8;
+    // To rt_sigprocmask(2) a null pointer means that the mask is not wanted: no error.
+    if address == 0 {
+        return false;
+    }
     let (nr, args) = if len >= SET_SIZE {
         (nr::RT_SIGPROCMASK, [0, 0, address as usize, SET_SIZE, 0, 0])
     } else {
