@@ -20,6 +20,7 @@ mod io;
 mod lock;
 mod mem;
 mod net;
+mod owner;
 mod park;
 mod path;
 mod proc;
@@ -69,6 +70,8 @@ pub struct Kernel {
     /// When it was made.
     booted: Now,
     processes: ProcessTable,
+    /// Who rules it, besides root.
+    owner: Option<u32>,
     files: FileTable,
     fs: fs::Fs,
     parked: Parked,
@@ -125,6 +128,7 @@ impl Kernel {
             trace: trace::Trace::default(),
             tunables: sysctl::Tunables::default(),
             scratch: Vec::new(),
+            owner: None,
             halting: false,
         })
     }

@@ -27,7 +27,7 @@ const NAME_MAX: usize = 15;
 /// Whose process it is, as SO_PEERCRED told the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// User id in the rump kernel; 0 for the server's own user.
+    /// User id, that of the host.
     pub uid: u32,
     /// Group id.
     pub gid: u32,

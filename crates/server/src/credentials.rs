@@ -4,18 +4,13 @@ use kernel::Credentials;
 use rustix::net::sockopt;
 use std::os::fd::OwnedFd;
 
-/// The credentials of a unix:// peer (SO_PEERCRED, unix(7)): the server's own user is root in the rump kernel,
-/// others are who they are.
+/// The credentials of a unix:// peer (SO_PEERCRED, unix(7)): who they are on the host.
 ///
 /// # Errors
 /// As getsockopt(2).
 pub fn of_peer(stream: &OwnedFd) -> Result<Credentials, rustix::io::Errno> {
     let peer = sockopt::socket_peercred(stream)?;
-    let own = peer.uid == rustix::process::geteuid();
     let host_pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
-    if own {
-        return Ok(Credentials { uid: 0, gid: 0, groups: Vec::new(), host_pid });
-    }
     let groups = groups_of(host_pid).unwrap_or_default();
     Ok(Credentials { uid: peer.uid.as_raw(), gid: peer.gid.as_raw(), groups, host_pid })
 }
@@ -39,9 +34,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_user_is_root() {
+    fn peers_are_who_they_are() {
         let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         let who = of_peer(&one.into()).unwrap();
-        assert_eq!((who.uid, who.host_pid), (0, std::process::id()));
+        let own = rustix::process::geteuid().as_raw();
+        assert_eq!((who.uid, who.host_pid), (own, std::process::id()));
     }
 }

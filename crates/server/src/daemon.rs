@@ -61,6 +61,8 @@ fn serve(args: &Args) -> Result<(), String> {
         Some(ram) => Kernel::with_ram(clock::now(), seed, ram),
         None => Kernel::new(clock::now(), seed),
     };
+    let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let kernel = kernel.and_then(|mut kernel| kernel.belongs_to(own.0, own.1).map(|()| kernel));
     let kernel = kernel.map_err(|errno| format!("the root file system: {errno}"))?;
     let mut server = Server::new(kernel, listener, signals, owner).map_err(host("epoll"))?;
     tracing::info!("serving {}", args.url);

@@ -195,7 +195,7 @@ impl PipeEnd {
 
 /// The largest pipe that the caller may ask for.
 fn most(k: &Kernel) -> usize {
-    if k.caller_credentials().uid == 0 { CAPACITY_MAX } else { k.tunables.pipe_max_size }
+    if k.is_ruled_by_caller() { CAPACITY_MAX } else { k.tunables.pipe_max_size }
 }
 
 fn wake_readers(k: &mut Kernel, objects: Objects) {

@@ -107,7 +107,7 @@ impl Proc {
     /// User and group of a process; none: it has ended.
     fn owner(&self, pid: Pid) -> Option<(u32, u32)> {
         if pid.0 == 0 {
-            Some((0, 0))
+            Some(self.view.owner.get())
         } else {
             self.view.tasks.borrow().get(&pid).map(|seen| (seen.uid, seen.gid))
         }

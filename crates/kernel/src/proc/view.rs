@@ -10,6 +10,8 @@ use vfs::pseudo::Jump;
 
 /// What is shared with the tables of processes and files, which keep it true.
 pub(crate) struct View {
+    /// User and group of those whose kernel it is.
+    pub(crate) owner: Cell<(u32, u32)>,
     /// The process whose call runs.
     pub(crate) current: Cell<Pid>,
     /// All processes.
@@ -27,7 +29,7 @@ pub(crate) struct Seen {
 
 impl View {
     pub(crate) fn new(files: Files) -> Self {
-        Self { current: Cell::new(Pid(0)), tasks: RefCell::default(), files }
+        Self { owner: Cell::new((0, 0)), current: Cell::new(Pid(0)), tasks: RefCell::default(), files }
     }
 
     /// The numbers of a process's descriptors.

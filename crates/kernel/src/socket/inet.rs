@@ -19,7 +19,7 @@ pub(super) fn domain(family: u32) -> Domain {
 pub(super) fn bind(k: &mut Kernel, id: SocketId, family: u32, addr: &[u8]) -> Result<(), Stop> {
     let addr = address::for_bind(family, addr)?;
     let privileged = (1..k.tunables.ip_unprivileged_port_start).contains(&addr.port());
-    if privileged && k.caller_credentials().uid != 0 {
+    if privileged && !k.is_ruled_by_caller() {
         return Err(Errno::EACCES.into());
     }
     Ok(k.net.stack.bind(id, addr)?)

@@ -22,9 +22,7 @@ pub(crate) fn mount(cx: &mut Cx<'_>) -> Answer {
     }
     let (source, kind, options) = (string(cx, 0)?, string(cx, 2)?, string(cx, 4)?);
     let at = cx.lookup(None, 1, Follow::Yes)?;
-    if cx.process()?.who.uid != 0 {
-        return Err(Errno::EPERM.into());
-    }
+    cx.check_rules()?;
     match flags {
         _ if flags & MS_REMOUNT != 0 => remount(cx, at, flags, &options),
         _ if flags & MS_BIND != 0 => bind(cx, at, flags),

@@ -7,9 +7,7 @@ use abi::Errno;
 
 /// With a `len` of 0 only begins to listen, so that nothing is missed of a program started afterwards.
 pub(crate) fn rump_trace(cx: &mut Cx<'_>) -> Answer {
-    if cx.process()?.who.uid != 0 {
-        return Err(Errno::EPERM.into());
-    }
+    cx.check_rules()?;
     let (pid, addr, len) = (cx.call.pid, cx.arg(0), cx.arg(1));
     if !cx.kernel.trace.is_listening(pid) {
         let object = cx.kernel.files.new_object();

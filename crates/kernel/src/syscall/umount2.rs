@@ -13,9 +13,7 @@ pub(crate) fn umount2(cx: &mut Cx<'_>) -> Answer {
     }
     let follow = if flags & UMOUNT_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
     let at = cx.lookup(None, 0, follow)?;
-    if cx.process()?.who.uid != 0 {
-        return Err(Errno::EPERM.into());
-    }
+    cx.check_rules()?;
     let vfs = &mut cx.kernel.fs.vfs;
     if flags & MNT_DETACH != 0 { vfs.detach(at)? } else { vfs.umount(at)? }
     Ok(0)

@@ -19,6 +19,7 @@ mod handle;
 mod hostile;
 mod mount;
 mod own;
+mod owner;
 mod proc;
 mod transfer;
 mod wait;

@@ -119,7 +119,7 @@ impl Socket for Netlink {
         if self.answers.borrow().len() > ANSWERS_MAX {
             return Err(Errno::ENOBUFS.into());
         }
-        let root = k.caller_credentials().uid == 0;
+        let root = k.is_ruled_by_caller();
         for request in wire::requests(message.data) {
             let answers = match self.common.protocol {
                 Self::SOCK_DIAG => diag::answer(k, request, self.port.get()),

@@ -82,7 +82,7 @@ impl Target<'_> {
     }
 
     fn is_root(&self) -> bool {
-        self.k.caller_credentials().uid == 0
+        self.k.is_ruled_by_caller()
     }
 }
 
