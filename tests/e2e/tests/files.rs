@@ -31,10 +31,9 @@ fn tree_itself() {
 
 #[test]
 fn ls_recursive() {
-    // A directory's size and a listing's total are the file system's own affair; owners differ, because the server's own
-    // user is root in the rump kernel.
+    // A directory's size and a listing's total are the file system's own affair.
     with_tree(
-        "cd $D; TZ=UTC ls -lRgo --time-style=+%s --ignore=empty tree | grep -v -e ^total -e ^d | tr -s ' '; ls -R tree; ls -F tree",
+        "cd $D; TZ=UTC ls -lR --time-style=+%s --ignore=empty tree | grep -v -e ^total -e ^d | tr -s ' '; ls -R tree; ls -F tree",
     );
 }
 

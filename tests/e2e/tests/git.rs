@@ -2,8 +2,7 @@
 
 use e2e::{Server, native, run, same_in_both};
 
-/// `safe.directory`: files under /rump are root's, whose the program is not (docs/LIMITATIONS.md).
-const IDENTITY: &str = "git config --global safe.directory '*'; export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@b \
+const IDENTITY: &str = "export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@b \
     GIT_AUTHOR_DATE='2020-01-01T00:00:00Z' GIT_COMMITTER_DATE='2020-01-01T00:00:00Z' GIT_CONFIG_NOSYSTEM=1; ";
 
 #[test]
