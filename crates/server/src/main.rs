@@ -1,6 +1,7 @@
 //! rump_server(1).
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use server::args::Args;
 use std::process::ExitCode;
 
@@ -8,9 +9,7 @@ fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            // clap's own exit status for a wrong command line is 2; rump_server(1) knows only 1.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+            return refuse(&error);
         }
     };
     if args.verbose {
@@ -28,4 +27,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what is wrong with the command line, or the help that was asked for. A malformed value is one line. clap's own exit
+/// status is 2; rump_server(1) knows only 1.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::ValueValidation {
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        eprintln!("rump_server: {}", line.strip_prefix("error: ").unwrap_or(line));
+    } else {
+        // Standard error may be closed; the status says it all the same.
+        let _ = error.print();
+    }
+    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+const DRIVESPEC: &str = "key=NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE][,type=blk|chr|reg]";
+const NETSPEC: &str = "name=NAME,type=TYPE[,KEY=VALUE...]";
+
 /// A drive, as -d describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriveSpec {
@@ -34,6 +37,10 @@ impl DriveSpec {
     /// # Errors
     /// What is wrong, for whom to mend it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::of(text).map_err(|why| format!("{why}; expected {DRIVESPEC}"))
+    }
+
+    fn of(text: &str) -> Result<Self, String> {
         let mut fields = Fields::parse(text)?;
         let spec = Self {
             key: fields.required("key")?,
@@ -72,6 +79,10 @@ impl NetSpec {
     /// # Errors
     /// What is wrong, for whom to mend it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::of(text).map_err(|why| format!("{why}; expected {NETSPEC}"))
+    }
+
+    fn of(text: &str) -> Result<Self, String> {
         const NAME_MAX: usize = 15; // IFNAMSIZ less the NUL, netdevice(7)
         let mut fields = Fields::parse(text)?;
         let name = fields.required("name")?;
@@ -93,8 +104,9 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         Some(b'g' | b'G') => (&text[..text.len() - 1], 30),
         _ => (text, 0),
     };
-    let number: u64 =
-        digits.parse().map_err(|_| format!("'{text}' is no size: digits, then k, m, g or nothing"))?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("'{text}' is no size: expected digits, then k, m, g or nothing"))?;
     number.checked_mul(1 << shift).ok_or_else(|| format!("size '{text}' is too large"))
 }
 
