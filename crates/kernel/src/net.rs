@@ -45,6 +45,14 @@ impl Kernel {
         self.net.stack.add_link(config)
     }
 
+    /// Removes a link from the network.
+    ///
+    /// # Errors
+    /// As [`Stack::remove_link`].
+    pub fn remove_link(&mut self, link: LinkId) -> Result<(), abi::Errno> {
+        self.net.stack.remove_link(link)
+    }
+
     /// An IP packet that arrived on `link`. Any bytes will do.
     pub fn frame_in(&mut self, link: LinkId, frame: &[u8]) {
         self.net.stack.frame_in(link, frame);

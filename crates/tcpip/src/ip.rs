@@ -61,7 +61,7 @@ impl Stack {
             self.lo.push_back(frame);
             return;
         }
-        if self.outgoing.len() < MAX_OUTGOING {
+        if self.outgoing.len() < MAX_OUTGOING && self.links.get(link).is_some() {
             self.outgoing.push_back((link, frame.bytes().to_vec()));
         }
         self.frames.give_back(frame);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use abi::Errno;
 
 use crate::{
+    Stack,
     addr::is_unicast,
     frame::Carrier,
     report::LinkInfo,
@@ -21,6 +22,8 @@ const IP_MAX_MTU: usize = 65535;
 #[derive(Debug)]
 pub(crate) struct Links {
     links: Vec<Link>,
+    /// The highest index given so far. None is given twice: a late frame of a link that is gone meets no other.
+    last_index: u32,
 }
 
 #[derive(Debug)]
@@ -41,7 +44,7 @@ impl Links {
             carrier: Carrier { mtu: LO_MTU, loopback: true },
             default_route: false,
         };
-        Self { links: vec![lo] }
+        Self { links: vec![lo], last_index: LinkId::LO.index() }
     }
 
     /// Adds a point-to-point link.
@@ -51,8 +54,8 @@ impl Links {
         if !(IPV6_MIN_MTU..=IP_MAX_MTU).contains(&config.mtu) || !unicast || !lengths_fit {
             return Err(Errno::EINVAL);
         }
-        let index = u32::try_from(self.links.len() + 1).map_err(|_| Errno::ENOSPC)?;
-        let id = LinkId(index);
+        self.last_index = self.last_index.checked_add(1).ok_or(Errno::ENOSPC)?;
+        let id = LinkId(self.last_index);
         self.links.push(Link {
             id,
             name: config.name,
@@ -61,6 +64,16 @@ impl Links {
             default_route: config.default_route,
         });
         Ok(id)
+    }
+
+    /// Removes a link with its addresses and the routes they make.
+    pub(crate) fn remove(&mut self, id: LinkId) -> Result<(), Errno> {
+        if id == LinkId::LO {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let place = self.links.iter().position(|l| l.id == id).ok_or(Errno::ENODEV)?;
+        self.links.remove(place);
+        Ok(())
     }
 
     pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
@@ -101,5 +114,32 @@ impl Links {
             loopback: l.carrier.loopback,
         };
         self.links.iter().map(info).collect()
+    }
+}
+
+impl Stack {
+    /// Adds a point-to-point link and brings it up.
+    ///
+    /// # Errors
+    /// `EINVAL`: an MTU below 1280 (RFC 8200) or above 65535, or an address that is not a unicast one.
+    pub fn add_link(&mut self, config: LinkConfig) -> Result<LinkId, Errno> {
+        self.links.add(config)
+    }
+
+    /// Removes a link, its addresses and what waits to be sent there. Its connections are not told: they retransmit
+    /// into the void until they time out.
+    ///
+    /// # Errors
+    /// `ENODEV`: no such link. `EOPNOTSUPP`: `lo` stays (`ip link delete lo`).
+    pub fn remove_link(&mut self, id: LinkId) -> Result<(), Errno> {
+        self.links.remove(id)?;
+        self.outgoing.retain(|(link, _)| *link != id);
+        Ok(())
+    }
+
+    /// The network interfaces.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkInfo> {
+        self.links.report()
     }
 }

@@ -8,8 +8,8 @@ use std::{
 use abi::Errno;
 
 use crate::{
-    Config, Counters, Domain, LinkConfig, LinkId, LinkInfo, Opt, Options, Readiness, Received, Sending,
-    Settings, SocketId, SocketInfo, TcpInfo, addr,
+    Config, Counters, Domain, LinkId, Opt, Options, Readiness, Received, Sending, Settings, SocketId,
+    SocketInfo, TcpInfo, addr,
     addr::Flow,
     frame::{Frame, Frames},
     link::Links,
@@ -121,22 +121,13 @@ impl Stack {
         &mut self.settings
     }
 
-    /// Adds a point-to-point link and brings it up.
-    ///
-    /// # Errors
-    /// `EINVAL`: an MTU below 1280 (RFC 8200) or above 65535, or an address that is not a unicast one.
-    pub fn add_link(&mut self, config: LinkConfig) -> Result<LinkId, Errno> {
-        self.links.add(config)
-    }
-
-    /// The network interfaces.
-    #[must_use]
-    pub fn links(&self) -> Vec<LinkInfo> {
-        self.links.report()
-    }
-
-    /// Takes a frame that arrived on `link`. Any bytes will do; what is malformed is counted and dropped.
+    /// Takes a frame that arrived on `link`. Any bytes will do; what is malformed is counted and dropped,
+    /// and so is what comes from a link that was removed.
     pub fn frame_in(&mut self, link: LinkId, frame: &[u8]) {
+        if self.links.get(link).is_none() {
+            self.counters.ip_in_addr_errors += 1;
+            return;
+        }
         self.ip_input(link, frame);
         self.pump();
     }
