@@ -1,4 +1,4 @@
-//! NetBSD's tests/lib/librumphijack/t_tcpip: ssh, which the original marks as an expected failure. (http is in web.rs.)
+//! NetBSD's tests/lib/librumphijack/t_tcpip: http, and ssh, which the original marks as an expected failure.
 //! sshd runs as the user of the test: as root with privilege separation, a seccomp filter around its children included.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
@@ -73,6 +73,31 @@ impl Sshd {
         std::fs::write(&path, bytes).unwrap();
         path.display().to_string()
     }
+}
+
+/// A server whose one socket netstat shows, and a reply whose lines are known. More of http is in web.rs.
+#[test]
+fn http() {
+    let server = Server::start();
+    let site = server.directory().join("site");
+    std::fs::create_dir(&site).unwrap();
+    let page = format!("{}\n", "x".repeat(94));
+    std::fs::write(site.join("index.html"), &page).unwrap();
+    let mut command = server.hijacked("python3");
+    command.args(["-m", "http.server", "--bind", "127.0.0.1", "80", "--directory"]).arg(&site);
+    let mut httpd = Background::start(&mut command, &server.directory().join("log"));
+    httpd.wait_until(|| server.listens(80));
+    let shown = run(server.hijacked("netstat").args(["-ltn"])).success();
+    let listening: Vec<&str> = shown.lines().filter(|line| line.starts_with("tcp")).collect();
+    assert!(
+        matches!(listening[..], [one] if one.contains("127.0.0.1:80 ") && one.contains("LISTEN")),
+        "{shown}"
+    );
+    let script = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc.openbsd -N 127.0.0.1 80";
+    let reply = run(server.hijacked("sh").args(["-c", script])).success();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.0 200 OK\r\n") && head.contains("Content-Length: 95"), "{head}");
+    assert_eq!(body, page);
 }
 
 #[test]
