@@ -18,6 +18,8 @@ type Probe = fn(&str) -> Result<f64>;
 const PROBES: &[(&str, Probe)] = &[
     ("host-call", calls::host_call),
     ("host-read", calls::host_read),
+    ("host-stat", calls::host_stat),
+    ("host-poll", calls::host_poll),
     ("seek", calls::seek),
     ("fifo", calls::fifo),
     ("spawn", calls::spawn),

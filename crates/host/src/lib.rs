@@ -19,7 +19,7 @@ pub use calls_unsafe::{
 };
 pub use fd::Fd;
 pub use gadget_unsafe::{interruptible, syscall};
-pub use memory_unsafe::{can_read, copy_in, copy_in_string, copy_out};
+pub use memory_unsafe::{can_read, copy_in, copy_in_string, copy_out, forget_readable};
 pub use message_unsafe::{FDS_MAX, PARTS_MAX, Part, Received, receive, send};
 
 /// How long a call may wait.

@@ -9,6 +9,7 @@ use crate::gadget_unsafe::syscall;
 use crate::getpid;
 use abi::layout::Iovec;
 use abi::{Errno, nr};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 const PAGE: u64 = 4096;
 
@@ -44,9 +45,50 @@ pub fn can_read(address: u64, len: usize) -> bool {
     (address / PAGE..=last / PAGE).all(|page| is_readable(page * PAGE))
 }
 
-/// Whether the page of this address can be read: rt_sigprocmask(2) reads a set of eight bytes before it refuses the
-/// impossible thing that it is to do with it.
+/// Pages that were readable when last asked for, each as its number and, in the lowest 12 bits, the generation that it was
+/// asked in.
+static READABLE: [AtomicU64; 64] = [const { AtomicU64::new(NO_PAGE) }; 64];
+const NO_PAGE: u64 = u64::MAX;
+const GENERATIONS: u64 = 1 << 12;
+
+/// Counts the times when memory was taken away.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// Programs' addresses lie below.
+const USER_END: u64 = 1 << 47;
+
+/// The program's memory has changed: what could be read need not be readable any more. To be called behind munmap(2),
+/// mprotect(2) and their like.
+pub fn forget_readable() {
+    let generation = GENERATION.fetch_add(1, Ordering::AcqRel) + 1;
+    if generation.is_multiple_of(GENERATIONS) {
+        // Its number comes again.
+        READABLE.iter().for_each(|page| page.store(NO_PAGE, Ordering::Release));
+    }
+}
+
+/// Whether the page of this address can be read. The strings and arrays that calls name lie on few pages, and to ask the
+/// kernel each time costs as much again as fstat(2) does.
 fn is_readable(address: u64) -> bool {
+    if !(PAGE..USER_END).contains(&address) {
+        return kernel_can_read(address);
+    }
+    let page = address / PAGE;
+    let known = &READABLE[(page % 64) as usize];
+    let tag = (page * GENERATIONS) + GENERATION.load(Ordering::Acquire) % GENERATIONS;
+    if known.load(Ordering::Relaxed) == tag {
+        return true;
+    }
+    let readable = kernel_can_read(address);
+    if readable {
+        known.store(tag, Ordering::Relaxed);
+    }
+    readable
+}
+
+/// Asks the kernel: rt_sigprocmask(2) reads a set of eight bytes before it refuses the impossible thing that it is to do
+/// with it.
+fn kernel_can_read(address: u64) -> bool {
     const IMPOSSIBLE: usize = usize::MAX;
     const SET_SIZE: u64 = 8;
     let within = address.min(address / PAGE * PAGE + (PAGE - SET_SIZE));

@@ -34,6 +34,14 @@ const OWN: &[u32] = &[
     nr::EXIT,
     nr::PRCTL,
     nr::SECCOMP,
+    nr::MMAP,
+    nr::MUNMAP,
+    nr::MREMAP,
+    nr::MPROTECT,
+    nr::PKEY_MPROTECT,
+    nr::REMAP_FILE_PAGES,
+    nr::BRK,
+    nr::SHMDT,
     nr::ARCH_PRCTL,
 ];
 

@@ -14,6 +14,8 @@ const ERESTARTSYS: isize = -512;
 /// asm/prctl.h
 const ARCH_SET_GS: u64 = 0x1001;
 const ARCH_GET_GS: u64 = 0x1004;
+/// asm-generic/mman-common.h
+const MAP_FIXED: u64 = 0x10;
 /// `syscall` is two bytes.
 const CALL_SIZE: u64 = 2;
 
@@ -107,10 +109,24 @@ fn own(block: *mut Block, call: &Call) -> Option<Answer> {
             let at = seccomp_unsafe::installs(call.nr, &call.args)?;
             seccomp_unsafe::install(call.nr, call.args, at)
         }
+        nr::MUNMAP | nr::MREMAP | nr::MPROTECT | nr::PKEY_MPROTECT => take_away(call),
+        nr::REMAP_FILE_PAGES | nr::BRK | nr::SHMDT => take_away(call),
+        nr::MMAP if call.args[3] & MAP_FIXED != 0 => {
+            host::forget_readable();
+            return None;
+        }
         nr::ARCH_PRCTL if call.args[0] == ARCH_SET_GS => Answer::Done(Errno::EPERM.to_rax()),
         nr::ARCH_PRCTL if call.args[0] == ARCH_GET_GS => get_gs(call.args[1]),
         _ => return None,
     })
+}
+
+/// Makes a call that may take memory away, and lets go of what was known of it.
+fn take_away(call: &Call) -> Answer {
+    // SAFETY: the program's own call with its own arguments.
+    let value = unsafe { host::syscall(call.nr, call.args.map(|arg| arg as usize)) };
+    host::forget_readable();
+    Answer::Done(value)
 }
 
 /// As far as the program knows, `%gs` was never set.

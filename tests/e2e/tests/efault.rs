@@ -109,3 +109,13 @@ fn as_the_hosts_kernel_answers() {
     assert_eq!(differences, "");
     assert!(server.counter("call.recvmmsg") > 0);
 }
+
+/// The library remembers which pages it could read; what takes memory away makes it forget.
+#[test]
+fn memory_that_goes_away() {
+    let server = Server::start();
+    let program = c_program("h_unmap", server.directory());
+    let expected = run(&mut native(&program));
+    assert_eq!((expected.status, expected.stdout.lines().count()), (0, 7), "{expected:?}");
+    assert_eq!(run(&mut server.hijacked(&program)), expected);
+}
