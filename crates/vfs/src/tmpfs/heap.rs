@@ -70,7 +70,8 @@ impl Heap {
     }
 
     pub(super) fn set_len(&mut self, size: u64) {
-        if size < self.len {
+        // Pages that were reserved behind the end go too (mm/shmem.c, shmem_setattr).
+        if size <= self.len {
             self.zero(size, u64::MAX);
         }
         self.len = size;

@@ -91,3 +91,17 @@ proptest! {
         run(&steps, true)?;
     }
 }
+
+/// Found by `same_as_the_host`, rarely: pages that were reserved behind the end go when a file is cut to its own length.
+#[test]
+fn reserved_pages_behind_the_end() {
+    const KEEP_SIZE: u32 = 1;
+    const O_TRUNC: u32 = 0o1000;
+    let a = || "a".to_owned();
+    let steps = [
+        op::Op::Mknod(a(), 0o100_755),
+        op::Op::Allocate(a(), KEEP_SIZE, 0, 1),
+        op::Op::Open(a(), O_TRUNC, 0o755, 0),
+    ];
+    run(&steps.map(|op| (0, op)), false).expect("as the host does it");
+}
