@@ -26,15 +26,6 @@ pub(crate) fn host_stat(_: &str) -> Result<f64> {
     per_operation(100_000, || std::fs::metadata(&path).map(drop))
 }
 
-/// ppoll(2) of two of the host's descriptors that have nothing to tell.
-pub(crate) fn host_poll(_: &str) -> Result<f64> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let (one, other) = std::os::unix::net::UnixStream::pair()?;
-    let mut fds = [PollFd::new(&one, PollFlags::IN), PollFd::new(&other, PollFlags::IN)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    per_operation(100_000, || Ok(poll(&mut fds, Some(&now)).map(drop)?))
-}
-
 /// lseek(2) on a file in this directory: nothing travels but the numbers.
 pub(crate) fn seek(dir: &str) -> Result<f64> {
     let path = format!("{dir}/probe-seek-{}", std::process::id());

@@ -19,7 +19,6 @@ const PROBES: &[(&str, Probe)] = &[
     ("host-call", calls::host_call),
     ("host-read", calls::host_read),
     ("host-stat", calls::host_stat),
-    ("host-poll", calls::host_poll),
     ("seek", calls::seek),
     ("fifo", calls::fifo),
     ("spawn", calls::spawn),

@@ -121,6 +121,7 @@ impl Session {
     /// # Errors
     /// `ENOTCONN`.
     pub(crate) fn request(&self, kind: u16, word: u32, payload: &[u8]) -> Result<Frame, Errno> {
+        self.ready()?;
         let request = Request { kind, word, payload: &[Part::Ours(payload)], passed: &[] };
         match self.transact(&request, Memory::default())? {
             Answer::Frame(frame) => Ok(frame),

@@ -21,10 +21,10 @@ const BUFFER: usize = 16 << 10;
 const BUFFER_MAX: usize = 1 << 20;
 
 impl Session {
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its answer. The session has to be [ready](Session::ready).
     ///
     /// # Errors
-    /// `ENOTCONN`, `ERESTARTSYS` before anything was sent; `EPIPE`: the server was gone before it had all of it.
+    /// `EPIPE`: the server was gone before it had all of it.
     pub(crate) fn transact(&self, request: &Request<'_>, memory: Memory) -> Result<Answer, Errno> {
         let slot = Arc::new(Slot::new(memory));
         let reqno = self.submit(request, &slot)?;
@@ -32,7 +32,6 @@ impl Session {
     }
 
     fn submit(&self, request: &Request<'_>, slot: &Arc<Slot>) -> Result<u64, Errno> {
-        self.ready()?;
         let _sending = self.sender.lock();
         let (socket, reqno, first) = {
             let mut state = self.state.lock();

@@ -6,7 +6,13 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 /// The time now.
 #[must_use]
 pub fn now() -> Now {
-    Now { mono_ns: ns(clock_gettime(ClockId::Monotonic)), real_ns: ns(clock_gettime(ClockId::Realtime)) }
+    Now { mono_ns: mono_ns(), real_ns: ns(clock_gettime(ClockId::Realtime)) }
+}
+
+/// `CLOCK_MONOTONIC` in nanoseconds.
+#[must_use]
+pub fn mono_ns() -> u64 {
+    ns(clock_gettime(ClockId::Monotonic))
 }
 
 /// What epoll_wait(2) is to wait from `now_ns` to `deadline_ns`, rounded up to its milliseconds, so that the

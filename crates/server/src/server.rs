@@ -134,15 +134,18 @@ impl Server {
     pub fn run(&mut self) -> Result<(), Errno> {
         while !self.halted {
             let looks = self.spin.looks(self.now.mono_ns);
-            if looks {
+            let yielded_at = looks.then(|| {
+                let now = clock::mono_ns();
                 // On one core the client needs it to ask.
-                let from = clock::now().mono_ns;
                 rustix::thread::sched_yield();
-                self.spin.yielded(from, clock::now().mono_ns);
-            }
+                now
+            });
             let asked = self.read_sessions(looks);
             let waits = !looks && !asked && self.ready.is_empty();
             let told = self.wait(waits)?;
+            if let Some(yielded_at) = yielded_at {
+                self.spin.yielded(yielded_at, self.now.mono_ns);
+            }
             if asked || told {
                 self.spin.worked(self.now.mono_ns);
             } else if looks && !self.is_due() {

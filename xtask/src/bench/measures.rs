@@ -31,7 +31,6 @@ pub(super) const PROBES: &[Measure] = &[
     row("host call (getppid)", "ns", "host-call", "", "≤ 1.3"),
     row("host call by descriptor (read)", "ns", "host-read", "", "≤ 1.3"),
     row("host call by path (stat)", "ns", "host-stat", "", "≤ 1.3"),
-    row("host call with an array (poll)", "ns", "host-poll", "", "≤ 1.3"),
     row("start-up of true", "ns", "spawn", "", "≤ host + 2 ms"),
     pinned(row("null rump call (lseek), one core", "ns", "seek", "DIR", "≤ 6,500 ns")),
     row("null rump call (lseek)", "ns", "seek", "DIR", ""),

@@ -51,7 +51,7 @@ fn a_cookie_is_good_once() {
 }
 
 #[test]
-fn forged_short_and_cancelled_cookies() {
+fn fork_fakeauth_and_short_and_cancelled_cookies() {
     let server = Server::start();
     let mut parent = server.guest();
     let cookie = prefork(&mut parent);
