@@ -5,6 +5,8 @@
 use abi::{Errno, nr, table};
 use client::{Options, Retry, Session};
 use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::thread;
@@ -82,14 +84,12 @@ fn place() -> Place {
 
 impl Place {
     fn session(&self, retry: Retry, plain: bool) -> Session {
+        Session::new(self.options(retry, plain))
+    }
+
+    fn options(&self, retry: Retry, plain: bool) -> Options {
         let path = self.directory.path().join("s").to_str().unwrap().as_bytes().to_vec();
-        Session::new(Options {
-            url: Url::Unix(path),
-            name: b"test".to_vec(),
-            prefix: Vec::new(),
-            retry,
-            plain,
-        })
+        Options { url: Url::Unix(path), name: b"test".to_vec(), prefix: Vec::new(), retry, plain }
     }
 }
 
@@ -132,7 +132,7 @@ fn a_call_with_its_memory_is_one_round_trip() {
 
 #[test]
 fn many_threads_and_answers_in_any_order() {
-    const THREADS: u64 = 32;
+    const THREADS: u64 = 64;
     const EACH: u64 = 50;
     let place = place();
     let session = Arc::new(place.session(Retry::No, false));
@@ -412,5 +412,32 @@ fn strings_are_fetched_and_no_memory_is_given() {
         });
         let args = [path.as_ptr() as u64, 0, 0, 0, 0, 0];
         assert_eq!(session.call(row(nr::OPEN), args, &[]).unwrap().result, Ok(3));
+    });
+}
+
+/// A server on TCP takes CALL frames and is not asked to pass descriptors.
+#[test]
+fn over_tcp() {
+    const FILES: u32 = 2;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = Url::Tcp([127, 0, 0, 1], listener.local_addr().unwrap().port());
+    let place = place();
+    let session = Session::new(Options { url, ..place.options(Retry::No, false) });
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut stream = UnixStream::from(OwnedFd::from(stream));
+            stream.write_all(OURS).unwrap();
+            let mut peer = Peer { stream, decoder: Decoder::default() };
+            let hello = peer.frame().unwrap();
+            peer.answer(&hello, kind::HANDSHAKE, &[0; 4]);
+            let options = peer.frame().unwrap();
+            assert_eq!(options.header.kind, kind::OPTIONS);
+            assert_eq!(u32::from_le_bytes(*options.payload.first_chunk().unwrap()) & FILES, 0);
+            let call = peer.request().unwrap();
+            peer.reply(&call, 7, vec![]);
+        });
+        assert_eq!(lseek(&session, 0), Ok(7));
     });
 }
