@@ -24,20 +24,30 @@ const CHECKS: &[Check] = &[
         ]))
     }),
     ("licences and sources", deny),
-    ("tests", || test::test(&[])),
 ];
 
-/// Runs all checks, the quick ones first, and stops at the first that fails.
+/// Runs all checks, the quick ones first, then the tests, and stops at the first that fails.
 ///
 /// # Errors
 /// The first check that failed.
 pub(crate) fn ci() -> Outcome {
-    for (name, check) in CHECKS {
-        println!("== {name}");
-        let start = Instant::now();
-        check().map_err(|error| format!("{name}: {error}"))?;
-        println!("== {name}: good after {} s", start.elapsed().as_secs());
-    }
+    check()?;
+    perform("tests", || test::test(&[]))
+}
+
+/// Runs all checks but the tests.
+///
+/// # Errors
+/// The first check that failed.
+pub(crate) fn check() -> Outcome {
+    CHECKS.iter().try_for_each(|(name, check)| perform(name, *check))
+}
+
+fn perform(name: &str, check: fn() -> Outcome) -> Outcome {
+    println!("== {name}");
+    let start = Instant::now();
+    check().map_err(|error| format!("{name}: {error}"))?;
+    println!("== {name}: good after {} s", start.elapsed().as_secs());
     Ok(())
 }
 

@@ -39,6 +39,8 @@ enum Task {
     },
     /// Everything that must hold before a change lands: format, lints, licences, documentation, tests.
     Ci,
+    /// What `ci` checks besides the tests, in a minute.
+    Check,
     /// Measure against the host and print the ratios.
     Bench {
         /// Runs of each measurement; the median counts.
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::demo(),
         Task::Test { arguments } => test::test(&arguments),
         Task::Ci => ci::ci(),
+        Task::Check => ci::check(),
         Task::Bench { runs, only, write } => bench::bench(runs.max(1), only.as_deref(), write),
         Task::Docs { check } => docs::docs(check),
     };
