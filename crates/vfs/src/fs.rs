@@ -6,13 +6,16 @@
 //! run may change again. On it the kernel would park the call and run it again, as it does for bytes of a caller's memory.
 
 use crate::acl::Acl;
-use crate::node::{Attr, Ino, NewName, NewNode, SetAttr, Time};
+use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
 use crate::pseudo::Jump;
 use abi::Errno;
 use abi::layout::Statfs;
-use std::rc::Rc;
+use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Errno>;
+
+/// Called for each directory entry: cookie, inode, type, name. False ends it.
+pub type EachName<'a> = &'a mut dyn FnMut(u64, Ino, Kind, &[u8]) -> bool;
 
 /// A mounted file system.
 pub trait FileSystem {
@@ -118,12 +121,12 @@ pub trait FileSystem {
     /// `ENXIO`.
     fn seek(&self, ino: Ino, offset: u64, data: bool) -> Result<u64>;
 
-    /// Calls `each` with cookie, inode and name of the entries whose cookie is above `after`, in the order of cookies, until it
+    /// Calls `each` with cookie, inode, type and name of the entries whose cookie is above `after`, in the order of cookies, until it
     /// answers false. `.` and `..` are the caller's. An entry keeps its cookie.
     ///
     /// # Errors
     /// `ENOTDIR`.
-    fn read_dir(&self, dir: Ino, after: u64, each: &mut dyn FnMut(u64, Ino, &[u8]) -> bool) -> Result<()>;
+    fn read_dir(&self, dir: Ino, after: u64, each: EachName<'_>) -> Result<()>;
 
     /// An extended attribute.
     ///
@@ -149,15 +152,18 @@ pub trait FileSystem {
     }
 
     /// The list that new files in this directory get.
-    fn default_acl(&self, _dir: Ino) -> Option<Rc<Acl>> {
-        None
+    ///
+    /// # Errors
+    /// `ESTALE`.
+    fn default_acl(&self, _dir: Ino) -> Result<Option<Arc<Acl>>> {
+        Ok(None)
     }
 
     /// Sets or removes the access control list of an inode, or the default one of a directory. The permission bits are the caller's.
     ///
     /// # Errors
     /// `EOPNOTSUPP`, `ENOSPC`.
-    fn set_acl(&mut self, _ino: Ino, _default: bool, _acl: Option<Rc<Acl>>, _now: Time) -> Result<()> {
+    fn set_acl(&mut self, _ino: Ino, _default: bool, _acl: Option<Arc<Acl>>, _now: Time) -> Result<()> {
         Err(Errno::EOPNOTSUPP)
     }
 
@@ -165,7 +171,34 @@ pub trait FileSystem {
     fn hold(&mut self, ino: Ino, held: bool);
 
     /// statfs(2).
-    fn statfs(&self) -> Statfs;
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn statfs(&self) -> Result<Statfs>;
+
+    /// As [`FileSystem::attr`], with the blocks that are taken in the end: those of bytes still on their way are allocated for it.
+    ///
+    /// # Errors
+    /// `ESTALE`.
+    fn settled(&self, ino: Ino) -> Result<Attr> {
+        self.attr(ino)
+    }
+
+    /// What was written to this inode (none: to any) is to outlive a crash of the host (fsync(2), syncfs(2)).
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`: something that was written before could not be kept.
+    fn sync(&mut self, _ino: Option<Ino>) -> Result<()> {
+        Ok(())
+    }
+
+    /// It is about to be taken away for good: all is written.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn unmount(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// The bytes of a regular file as memory that others can map; from now on both see the same.
     ///
@@ -201,11 +234,11 @@ pub trait FileSystem {
         String::new()
     }
 
-    /// Changes its own mount options (`MS_REMOUNT`).
+    /// Changes its own mount options (`MS_REMOUNT`), and whether anything will be changed in it.
     ///
     /// # Errors
-    /// `EINVAL`: an unknown one, or one that cannot be changed so.
-    fn remount(&mut self, options: &[u8]) -> Result<()> {
+    /// `EINVAL`: an unknown one, or one that cannot be changed so. `EROFS`: it can only be read.
+    fn remount(&mut self, options: &[u8], _read_only: bool) -> Result<()> {
         if options.is_empty() { Ok(()) } else { Err(Errno::EINVAL) }
     }
 

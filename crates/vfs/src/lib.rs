@@ -25,14 +25,13 @@ pub mod tmpfs;
 mod walk;
 
 pub use acl::Acl;
-pub use fs::{FileSystem, SharedBytes, SharedMemory};
+pub use fs::{EachName, FileSystem, SharedBytes, SharedMemory};
 pub use mount::{Location, Vfs};
 pub use mount_flags::MountFlags;
 pub use mount_table::MountInfo;
 pub use node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, SetTime, Time};
 pub use op::attr::statx_of;
 pub use op::handle::HANDLE_TYPE;
-pub use op::io::EachEntry;
 pub use op::open::{Opened, Opening};
 pub use permission::Who;
 pub use walk::{Follow, Start};

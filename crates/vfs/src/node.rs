@@ -2,7 +2,7 @@
 
 use crate::acl::Acl;
 use abi::raw::general::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// An inode's number in its file system.
 pub type Ino = u64;
@@ -89,7 +89,7 @@ pub struct Attr {
     /// Creation.
     pub btime: Time,
     /// Its access control list, if it says more than the permission bits.
-    pub acl: Option<Rc<Acl>>,
+    pub acl: Option<Arc<Acl>>,
 }
 
 /// What a new inode is to be.

@@ -3,7 +3,7 @@
 //! What a file holds is made when it is opened, by the kernel, which asks [`Vfs::made_up`](crate::Vfs::made_up) whether it is to.
 //! Nothing here can be made, moved or removed.
 
-use crate::fs::FileSystem;
+use crate::fs::{EachName, FileSystem};
 use crate::mount::Location;
 use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
 use abi::Errno;
@@ -192,13 +192,14 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
         Err(Errno::EINVAL)
     }
 
-    fn read_dir(&self, dir: Ino, after: u64, each: &mut dyn FnMut(u64, Ino, &[u8]) -> bool) -> Result<()> {
+    fn read_dir(&self, dir: Ino, after: u64, each: EachName<'_>) -> Result<()> {
         self.directory(dir)?;
         // `.` and `..` have cookies 1 and 2.
         let entries =
             self.nodes.children(dir).into_iter().map(|(ino, name)| (ino.saturating_add(2), ino, name));
         for (cookie, ino, name) in entries.filter(|(cookie, ..)| *cookie > after) {
-            if !each(cookie, ino, &name) {
+            let kind = self.nodes.node(ino).map_or(Kind::Regular, |node| node.kind);
+            if !each(cookie, ino, kind, &name) {
                 break;
             }
         }
@@ -219,14 +220,14 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
 
     fn hold(&mut self, _ino: Ino, _held: bool) {}
 
-    fn statfs(&self) -> Statfs {
-        Statfs {
+    fn statfs(&self) -> Result<Statfs> {
+        Ok(Statfs {
             f_type: self.nodes.magic(),
             f_bsize: 4096,
             f_frsize: 4096,
             f_namelen: 255,
             ..Statfs::default()
-        }
+        })
     }
 
     fn jump(&self, ino: Ino) -> Option<Jump> {

@@ -15,6 +15,10 @@ impl Vfs {
         if root.mount == ROOT_MOUNT || mount.holders > 0 {
             return Err(Errno::EBUSY);
         }
+        let last = self.systems.get(&root.fs).is_some_and(|system| system.mounts == 1);
+        if last {
+            self.fs_mut(root)?.unmount()?;
+        }
         self.uncover(root.mount);
         self.drop_mount(root.mount);
         Ok(())
@@ -96,7 +100,7 @@ impl Vfs {
     ) -> Result<(), Errno> {
         self.at_root(root)?;
         if !only_mount && let Some(system) = self.systems.get_mut(&root.fs) {
-            system.fs.remount(options)?;
+            system.fs.remount(options, flags & MS_RDONLY != 0)?;
             system.read_only = flags & MS_RDONLY != 0;
         }
         if let Some(mount) = self.mounts.get_mut(&root.mount) {

@@ -6,7 +6,7 @@ use crate::node::{Attr, Kind, NewNode, SetAttr, Time};
 use crate::permission::Who;
 use abi::Errno;
 use abi::raw::general::{XATTR_CREATE, XATTR_REPLACE};
-use std::rc::Rc;
+use std::sync::Arc;
 
 const S_ISGID: u32 = 0o2000;
 
@@ -19,6 +19,18 @@ pub(super) fn list(name: &[u8]) -> Option<bool> {
     }
 }
 
+/// Whether an attribute is there.
+///
+/// # Errors
+/// All but `ENODATA`.
+pub(super) fn found(value: Result<Vec<u8>, Errno>) -> Result<bool, Errno> {
+    match value {
+        Ok(_) => Ok(true),
+        Err(Errno::ENODATA) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
 impl Vfs {
     /// The value of a list's attribute.
     pub(super) fn acl_value(&self, at: Location, default: bool) -> Result<Vec<u8>, Errno> {
@@ -27,15 +39,21 @@ impl Vfs {
             return Err(Errno::EOPNOTSUPP);
         }
         let attr = self.attr(at)?;
-        let acl = if default { fs.default_acl(at.ino) } else { attr.acl };
+        let acl = if default { fs.default_acl(at.ino)? } else { attr.acl };
         acl.map(|acl| acl.emit()).ok_or(Errno::ENODATA)
     }
 
     /// The names of the lists that there are.
     pub(super) fn acl_names(&self, at: Location) -> Result<Vec<Vec<u8>>, Errno> {
-        let there = [(ACCESS, false), (DEFAULT, true)];
-        let there = there.into_iter().filter(|(_, default)| self.acl_value(at, *default).is_ok());
-        Ok(there.map(|(name, _)| name.to_vec()).collect())
+        let mut names = Vec::new();
+        for (name, default) in [(ACCESS, false), (DEFAULT, true)] {
+            match self.acl_value(at, default) {
+                Ok(_) => names.push(name.to_vec()),
+                Err(Errno::ENODATA | Errno::EOPNOTSUPP) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(names)
     }
 
     /// setxattr(2) of a list, and with no value removexattr(2).
@@ -51,14 +69,14 @@ impl Vfs {
         if !self.fs(at)?.has_acls() || attr.kind == Kind::Symlink {
             return Err(Errno::EOPNOTSUPP);
         }
-        let acl = Acl::parse(value)?.map(Rc::new);
+        let acl = Acl::parse(value)?.map(Arc::new);
         if default && attr.kind != Kind::Directory {
             return if acl.is_some() { Err(Errno::EACCES) } else { Ok(()) };
         }
         if !who.owns(&attr) {
             return Err(Errno::EPERM);
         }
-        let there = self.acl_value(at, default).is_ok();
+        let there = found(self.acl_value(at, default))?;
         match there {
             true if flags & XATTR_CREATE != 0 => return Err(Errno::EEXIST),
             false if flags & XATTR_REPLACE != 0 => return Err(Errno::ENODATA),
@@ -76,7 +94,7 @@ impl Vfs {
         who: &Who<'_>,
         at: Location,
         attr: &Attr,
-        acl: Rc<Acl>,
+        acl: Arc<Acl>,
         now: Time,
     ) -> Result<(), Errno> {
         let mut mode = attr.mode & 0o7000 | acl.mode();
@@ -92,7 +110,7 @@ impl Vfs {
     /// chmod(2) has changed the permission bits: the list follows.
     pub(super) fn acl_follows_mode(&mut self, at: Location, mode: u32, now: Time) -> Result<(), Errno> {
         match self.attr(at)?.acl {
-            Some(acl) => self.fs_mut(at)?.set_acl(at.ino, false, Some(Rc::new(acl.with_mode(mode))), now),
+            Some(acl) => self.fs_mut(at)?.set_acl(at.ino, false, Some(Arc::new(acl.with_mode(mode))), now),
             None => Ok(()),
         }
     }
@@ -103,11 +121,11 @@ impl Vfs {
         who: &Who<'_>,
         dir: Location,
         node: &mut NewNode,
-    ) -> Result<Option<Rc<Acl>>, Errno> {
+    ) -> Result<Option<Arc<Acl>>, Errno> {
         if node.kind == Kind::Symlink {
             return Ok(None);
         }
-        let default = self.fs(dir)?.default_acl(dir.ino);
+        let default = self.fs(dir)?.default_acl(dir.ino)?;
         node.mode = match &default {
             Some(acl) => node.mode & 0o7000 | acl.inherited(node.mode).mode(),
             None => node.mode & !who.umask,
@@ -120,13 +138,13 @@ impl Vfs {
         &mut self,
         at: Location,
         node: &NewNode,
-        default: Rc<Acl>,
+        default: Arc<Acl>,
         now: Time,
     ) -> Result<(), Errno> {
         let access = default.inherited(node.mode);
         let fs = self.fs_mut(at)?;
         if !access.is_minimal() {
-            fs.set_acl(at.ino, false, Some(Rc::new(access)), now)?;
+            fs.set_acl(at.ino, false, Some(Arc::new(access)), now)?;
         }
         if node.kind == Kind::Directory { fs.set_acl(at.ino, true, Some(default), now) } else { Ok(()) }
     }

@@ -149,7 +149,7 @@ impl Vfs {
     /// # Errors
     /// `ESTALE`.
     pub fn stat(&self, at: Location) -> Result<Stat, Errno> {
-        let attr = self.attr(at)?;
+        let attr = self.fs(at)?.settled(at.ino)?;
         Ok(Stat {
             st_dev: self.dev(at),
             st_ino: attr.ino,
@@ -188,7 +188,7 @@ impl Vfs {
     /// # Errors
     /// `ESTALE`.
     pub fn statfs(&self, at: Location) -> Result<Statfs, Errno> {
-        let mut statfs = self.fs(at)?.statfs();
+        let mut statfs = self.fs(at)?.statfs()?;
         statfs.f_flags = self.flags(at).statfs_bits();
         statfs.f_fsid = [i32::try_from(self.dev(at)).unwrap_or(0), 0];
         Ok(statfs)

@@ -1,15 +1,12 @@
 //! Bytes and directory entries. Permission was checked when the file was opened.
 
 use crate::dev::NULL;
-use crate::fs::SharedMemory;
+use crate::fs::{EachName, SharedMemory};
 use crate::mount::{Location, Vfs};
-use crate::node::{Attr, Ino, Kind, SetAttr, Time};
+use crate::node::{Attr, Kind, SetAttr, Time};
 use crate::permission::Who;
 use abi::Errno;
 use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
-
-/// Called for each directory entry: cookie, inode, type, name. False ends it.
-pub type EachEntry<'a> = &'a mut dyn FnMut(u64, Ino, Kind, &[u8]) -> bool;
 
 impl Vfs {
     /// Reads from a regular file or a device; answers how many bytes.
@@ -146,7 +143,7 @@ impl Vfs {
     ///
     /// # Errors
     /// `ENOTDIR`, `ENOENT`: the directory was removed.
-    pub fn read_dir(&self, at: Location, after: u64, each: EachEntry<'_>) -> Result<(), Errno> {
+    pub fn read_dir(&self, at: Location, after: u64, each: EachName<'_>) -> Result<(), Errno> {
         let fs = self.fs(at)?;
         if fs.attr(at.ino)?.nlink == 0 {
             return Err(Errno::ENOENT);
@@ -158,9 +155,6 @@ impl Vfs {
         if after < 2 && !each(2, self.fs(above)?.parent(above.ino)?, Kind::Directory, b"..") {
             return Ok(());
         }
-        fs.read_dir(at.ino, after, &mut |cookie, ino, name| {
-            let kind = fs.attr(ino).map_or(Kind::Regular, |attr| attr.kind);
-            each(cookie, ino, kind, name)
-        })
+        fs.read_dir(at.ino, after, each)
     }
 }

@@ -1,6 +1,6 @@
 //! Extended attributes (xattr(7)).
 
-use super::acl::list;
+use super::acl::{found, list};
 use crate::mount::{Location, Vfs};
 use crate::node::{Attr, Kind, Time};
 use crate::permission::{READ, WRITE, Who};
@@ -62,7 +62,7 @@ impl Vfs {
             return self.set_acl(who, at, default, (value, flags), now);
         }
         permitted(who, &self.attr(at)?, name, WRITE)?;
-        let there = self.fs(at)?.xattr(at.ino, name).is_ok();
+        let there = found(self.fs(at)?.xattr(at.ino, name))?;
         match there {
             true if flags & XATTR_CREATE != 0 => Err(Errno::EEXIST),
             false if flags & XATTR_REPLACE != 0 => Err(Errno::ENODATA),

@@ -7,7 +7,7 @@ use crate::acl::Acl;
 use crate::node::{Attr, Ino, Kind, NewNode, SetAttr, Time};
 use abi::Errno;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What an inode holds.
 pub(super) enum Body {
@@ -31,8 +31,8 @@ pub(super) struct Inode {
     btime: Time,
     pub(super) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The access control list, and the one that new files in this directory get.
-    pub(super) acl: Option<Rc<Acl>>,
-    pub(super) default_acl: Option<Rc<Acl>>,
+    pub(super) acl: Option<Arc<Acl>>,
+    pub(super) default_acl: Option<Arc<Acl>>,
     /// It was made without a name and may be given one.
     pub(super) linkable: bool,
     /// Bytes that were counted for it. Shared memory may have grown since: others can change its size.
@@ -70,7 +70,7 @@ impl Inode {
         }
     }
 
-    fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         match self.body {
             Body::File(_) => Kind::Regular,
             Body::Directory(_) => Kind::Directory,

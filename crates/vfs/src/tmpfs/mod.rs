@@ -9,14 +9,14 @@ mod options;
 mod page;
 
 use crate::acl::Acl;
-use crate::fs::{FileSystem, SharedMemory};
+use crate::fs::{EachName, FileSystem, SharedMemory};
 use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
 use abi::Errno;
 use abi::layout::Statfs;
 use bytes::Bytes;
 use inode::{Body, Inode};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 const ROOT: Ino = 1;
 const TMPFS_MAGIC: i64 = 0x0102_1994;
@@ -205,13 +205,11 @@ impl FileSystem for Tmpfs {
         self.get(ino)?.bytes()?.seek(offset, data)
     }
 
-    fn read_dir(
-        &self,
-        dir: Ino,
-        after: u64,
-        each: &mut dyn FnMut(u64, Ino, &[u8]) -> bool,
-    ) -> Result<(), Errno> {
-        self.get(dir)?.directory()?.read(after, each);
+    fn read_dir(&self, dir: Ino, after: u64, each: EachName<'_>) -> Result<(), Errno> {
+        self.get(dir)?.directory()?.read(after, &mut |cookie, ino, name| {
+            let kind = self.get(ino).map_or(Kind::Regular, Inode::kind);
+            each(cookie, ino, kind, name)
+        });
         Ok(())
     }
 
@@ -249,11 +247,11 @@ impl FileSystem for Tmpfs {
         true
     }
 
-    fn default_acl(&self, dir: Ino) -> Option<Rc<Acl>> {
-        self.inodes.get(&dir)?.default_acl.clone()
+    fn default_acl(&self, dir: Ino) -> Result<Option<Arc<Acl>>, Errno> {
+        Ok(self.get(dir)?.default_acl.clone())
     }
 
-    fn set_acl(&mut self, ino: Ino, default: bool, acl: Option<Rc<Acl>>, now: Time) -> Result<(), Errno> {
+    fn set_acl(&mut self, ino: Ino, default: bool, acl: Option<Arc<Acl>>, now: Time) -> Result<(), Errno> {
         let free = self.free();
         let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
         if acl.as_ref().is_some_and(|acl| acl.size() as u64 > free) {
@@ -272,10 +270,10 @@ impl FileSystem for Tmpfs {
         self.reap(ino);
     }
 
-    fn statfs(&self) -> Statfs {
+    fn statfs(&self) -> Result<Statfs, Errno> {
         let page = page::PAGE as u64;
         let free = self.free() / page;
-        Statfs {
+        Ok(Statfs {
             f_type: TMPFS_MAGIC,
             f_bsize: page.cast_signed(),
             f_frsize: page.cast_signed(),
@@ -286,7 +284,7 @@ impl FileSystem for Tmpfs {
             f_ffree: self.free_inodes(),
             f_namelen: 255,
             ..Statfs::default()
-        }
+        })
     }
 
     fn share(&mut self, ino: Ino, memory: &mut dyn SharedMemory) -> Result<u64, Errno> {
@@ -307,7 +305,7 @@ impl FileSystem for Tmpfs {
         self.shown_options()
     }
 
-    fn remount(&mut self, options: &[u8]) -> Result<(), Errno> {
+    fn remount(&mut self, options: &[u8], _read_only: bool) -> Result<(), Errno> {
         self.change_limits(options)
     }
 
