@@ -19,7 +19,7 @@ pub(crate) struct PathArg {
 pub(crate) enum Named {
     /// Something in the tree.
     Place(Location),
-    /// By AT_EMPTY_PATH an open file that is not in the tree.
+    /// An open file that is not in the tree, by AT_EMPTY_PATH or by its name in /proc.
     File(Rc<OpenFile>),
 }
 
@@ -98,7 +98,17 @@ impl Cx<'_> {
             return self.named_by(dir);
         }
         let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
-        self.lookup(Some(dir), path, follow).map(Named::Place)
+        self.found(Some(dir), path, follow)
+    }
+
+    /// As [`Cx::lookup`]; also a file that is in no tree by its name in /proc (proc_pid_fd(5)).
+    ///
+    /// # Errors
+    /// As path_resolution(7).
+    pub(crate) fn found(&mut self, dir: Option<usize>, path: usize, follow: Follow) -> Result<Named, Stop> {
+        let at = self.lookup(dir, path, follow)?;
+        let outside = if matches!(follow, Follow::Yes) { self.kernel.outside(at) } else { None };
+        Ok(outside.map_or(Named::Place(at), Named::File))
     }
 
     /// What the directory descriptor in an argument is open on.

@@ -213,6 +213,11 @@ pub trait FileSystem {
         None
     }
 
+    /// What the kernel knows a file by that is in no tree and that a symbolic link leads to (proc_pid_fd(5)).
+    fn leads_outside(&self, _ino: Ino) -> Option<Ino> {
+        None
+    }
+
     /// What the kernel knows this file by, if it makes the bytes up when the file is opened (proc(5)); none: they are here.
     fn made_up(&self, _ino: Ino) -> Option<Ino> {
         None

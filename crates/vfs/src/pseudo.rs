@@ -61,6 +61,11 @@ pub trait Nodes {
         None
     }
 
+    /// Whether a link leads to a file that is in no tree.
+    fn leads_outside(&self, _ino: Ino) -> bool {
+        false
+    }
+
     /// The entries of a directory, in the order of their inodes.
     fn children(&self, dir: Ino) -> Vec<(Ino, Vec<u8>)>;
 }
@@ -232,6 +237,10 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
 
     fn jump(&self, ino: Ino) -> Option<Jump> {
         self.nodes.jump(ino)
+    }
+
+    fn leads_outside(&self, ino: Ino) -> Option<Ino> {
+        self.nodes.leads_outside(ino).then_some(ino)
     }
 
     fn made_up(&self, ino: Ino) -> Option<Ino> {

@@ -193,6 +193,13 @@ impl Walker<'_> {
                     }
                     return Ok(Walked { dir: to, name: None, node: Ok(to), slash });
                 }
+                if self.vfs.leads_outside(node).is_some() {
+                    self.may_jump()?;
+                    if !last || slash {
+                        return Err(Errno::ENOTDIR);
+                    }
+                    return Ok(Walked { dir, name: None, node: Ok(node), slash });
+                }
                 slash |= self.enter_symlink(node, last)?;
                 continue;
             }
@@ -249,13 +256,18 @@ impl Walker<'_> {
     /// Where a link leads that leads to a place (openat2(2), RESOLVE_NO_MAGICLINKS).
     fn jump(&self, link: Location) -> Result<Option<Location>, Errno> {
         let Some(jump) = self.vfs.jump(self.who, link)? else { return Ok(None) };
+        self.may_jump()?;
+        Ok(Some(jump.to))
+    }
+
+    fn may_jump(&self) -> Result<(), Errno> {
         if self.has(RESOLVE_NO_MAGICLINKS) || self.has(RESOLVE_NO_SYMLINKS) {
             return Err(Errno::ELOOP);
         }
         if self.has(RESOLVE_BENEATH) || self.has(RESOLVE_IN_ROOT) {
             return Err(Errno::EXDEV);
         }
-        Ok(Some(jump.to))
+        Ok(())
     }
 
     /// Goes where a symbolic link leads. Answers whether the walk's end must be a directory by its target.

@@ -1,6 +1,6 @@
 //! The same shell script, natively and hijacked.
 
-use crate::{Ran, Server, native, run};
+use crate::{Ran, Server, c_program, native, run};
 
 /// Runs `script` with `sh -eu` twice, `$D` being an empty directory: once natively, once under the rump kernel's
 /// tree; both must print the same (with the directory's name in place of `$D`'s value) and answer the same status. The
@@ -30,4 +30,24 @@ fn shell(command: &mut std::process::Command, script: &str, dir: &str) -> Ran {
     let ran = run(command);
     let plain = |text: String| text.replace(dir, "$D");
     Ran { status: ran.status, stdout: plain(ran.stdout), stderr: plain(ran.stderr) }
+}
+
+/// Compiles the C program `name` of tests/c and runs it with an empty directory as its argument: natively with one of the
+/// host's, hijacked with one of the rump kernel's. Both must print the same and succeed, and the rump kernel must have
+/// served this call. Answers what was printed.
+///
+/// # Panics
+/// If they differ, with both outputs.
+#[track_caller]
+pub fn same_program(name: &str, call: &str) -> String {
+    let server = Server::start();
+    let program = c_program(name, server.directory());
+    let here = server.directory().join("here");
+    std::fs::create_dir(&here).expect("a host directory");
+    let expected = run(native(&program).arg(&here)).success();
+    let _ = run(server.hijacked("mkdir").arg("/rump/here")).success();
+    let found = run(server.hijacked(&program).arg("/rump/here")).success();
+    assert_eq!(found, expected, "hijacked (left) differs from native (right): {name}");
+    assert!(server.counter(&format!("call.{call}")) > 0, "{call} did not go through the rump kernel");
+    found
 }

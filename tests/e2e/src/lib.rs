@@ -14,7 +14,7 @@ mod user;
 
 pub use artifact::{artifact, c_program};
 pub use background::Background;
-pub use compare::same_in_both;
+pub use compare::{same_in_both, same_program};
 pub use raw_unsafe::syscall;
 pub use run::{Ran, native, run};
 pub use server::Server;

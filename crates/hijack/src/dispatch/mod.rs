@@ -11,7 +11,7 @@ mod fcntl;
 mod getdents;
 mod handle;
 mod inotify;
-mod linkat;
+mod link;
 mod message;
 mod mmap;
 mod mount;
@@ -19,7 +19,6 @@ mod mounts;
 mod pidfd;
 mod poll;
 mod receiver;
-mod reopen;
 mod route;
 mod select;
 mod select_rump;
@@ -32,6 +31,7 @@ use crate::{Hijack, exec};
 use abi::table::{Route, Row, lookup};
 use abi::{Errno, nr};
 pub use intercept::Call;
+pub(crate) use route::Told;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +61,10 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::DUP3 => dup::dup3,
         nr::FCNTL => fcntl::fcntl,
         nr::IOCTL => fcntl::ioctl,
-        nr::OPEN => reopen::open,
-        nr::OPENAT => reopen::openat,
-        nr::CHMOD => reopen::chmod,
-        nr::LINKAT => linkat::linkat,
+        nr::OPEN => mounts::open,
+        nr::OPENAT => mounts::openat,
+        nr::READLINK => link::readlink,
+        nr::READLINKAT => link::readlinkat,
         nr::POLL => poll::poll,
         nr::PPOLL => poll::ppoll,
         nr::SELECT | nr::PSELECT6 => select::select,

@@ -10,11 +10,12 @@ use abi::raw::general::{MS_BIND, MS_MOVE, MS_REMOUNT};
 
 pub(super) fn mount<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let Some((_, on)) = h.path_at(None, call.args[1])? else { return Ok(Answer::Host) };
-    let args = with(call.args, 1, on);
+    let args = with(call.args, 1, on.address());
     let flags = call.args[3] as u32;
     let of_directory = flags & MS_REMOUNT == 0 && flags & (MS_BIND | MS_MOVE) != 0;
-    let args = match h.path_owner(call.args[0]) {
-        PathOwner::Rump(source) => with(args, 0, source),
+    let source = h.path_owner(call.args[0]);
+    let args = match &source {
+        PathOwner::Rump(source) => with(args, 0, source.address()),
         // A name that is no path (`none`), or of a device.
         _ if !of_directory => args,
         PathOwner::Relative if h.cwd_in_rump() => args,

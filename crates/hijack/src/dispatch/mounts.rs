@@ -9,8 +9,24 @@ use abi::{Errno, nr, private};
 /// The longest of the names, with its NUL.
 const ROOM: usize = 24;
 
+/// open(2): the list if the path names it.
+pub(super) fn open<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    match list(h, call.args[0], call.args[1]) {
+        Some(verdict) => verdict,
+        None => h.by_path((row_of(call.nr)?, call), 0),
+    }
+}
+
+/// openat(2): likewise.
+pub(super) fn openat<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    match list(h, call.args[1], call.args[2]) {
+        Some(verdict) => verdict,
+        None => h.at((row_of(call.nr)?, call), 0, 1),
+    }
+}
+
 /// Opens the list if the path names it; `None`: it does not.
-pub(super) fn open<W: World>(h: &Hijack<W>, path: u64, flags: u64) -> Option<Verdict> {
+fn list<W: World>(h: &Hijack<W>, path: u64, flags: u64) -> Option<Verdict> {
     if !h.config.vfs.contains(Vfs::Getvfsstat) {
         return None;
     }

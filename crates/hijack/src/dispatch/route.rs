@@ -7,6 +7,7 @@ use crate::path::{self, RumpPath};
 use crate::world::World;
 use abi::raw::general::AT_EMPTY_PATH;
 use abi::{Errno, nr};
+use alloc::vec::Vec;
 
 /// `AT_FDCWD` (linux/fcntl.h), as the low half of a register.
 pub(super) const AT_FDCWD: u32 = -100i32 as u32;
@@ -14,13 +15,37 @@ pub(super) const AT_FDCWD: u32 = -100i32 as u32;
 /// The empty rest of a path that was the prefix alone.
 static ROOT: &[u8; 2] = b"/\0";
 
+/// What the rump kernel is told in place of a path.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// The program's own string from this address on.
+    Theirs(u64),
+    /// Another one, which ends in a NUL.
+    Ours {
+        /// Its bytes.
+        path: Vec<u8>,
+        /// Whether it is the name of a link below /proc/self, rather than of something behind one.
+        is_link: bool,
+    },
+}
+
+impl Told {
+    /// Where the string is.
+    pub(crate) fn address(&self) -> u64 {
+        match self {
+            Self::Theirs(address) => *address,
+            Self::Ours { path, .. } => path.as_ptr() as u64,
+        }
+    }
+}
+
 /// A path argument in the terms of the kernel that it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum PathOwner {
     /// The host's.
     Host,
-    /// The rump kernel's; absolute there, and this is its address.
-    Rump(u64),
+    /// The rump kernel's; absolute there.
+    Rump(Told),
     /// Relative: it goes where its directory is.
     Relative,
 }
@@ -39,7 +64,7 @@ impl<W: World> Hijack<W> {
 
     pub(super) fn by_path(&self, (row, call): Rowed<'_>, at: u8) -> Verdict {
         match self.path_owner(argument(&call.args, at)) {
-            PathOwner::Rump(address) => self.rump(row, with(call.args, at, address)).map(Answer::Value),
+            PathOwner::Rump(told) => self.rump(row, with(call.args, at, told.address())).map(Answer::Value),
             PathOwner::Relative if self.cwd_in_rump() => self.rump(row, call.args).map(Answer::Value),
             PathOwner::Host | PathOwner::Relative => Ok(Answer::Host),
         }
@@ -47,8 +72,8 @@ impl<W: World> Hijack<W> {
 
     pub(super) fn at(&self, (row, call): Rowed<'_>, dir: u8, path: u8) -> Verdict {
         let found = self.path_at(Some(argument(&call.args, dir)), argument(&call.args, path))?;
-        let Some((dir_fd, address)) = found else { return Ok(Answer::Host) };
-        let args = with(with(call.args, dir, dir_fd), path, address);
+        let Some((dir_fd, told)) = found else { return Ok(Answer::Host) };
+        let args = with(with(call.args, dir, dir_fd), path, told.address());
         self.rump(row, args).map(Answer::Value)
     }
 
@@ -65,11 +90,11 @@ impl<W: World> Hijack<W> {
         match (found(first)?, found(second)?) {
             (None, None) => Ok(Answer::Host),
             (Some(one), Some(other)) => {
-                let place = |args, (dir, path): (Option<u8>, u8), (dir_fd, address)| {
-                    let args = dir.map_or(args, |at| with(args, at, dir_fd));
-                    with(args, path, address)
+                let place = |args, (dir, path): (Option<u8>, u8), (dir_fd, told): &(u64, Told)| {
+                    let args = dir.map_or(args, |at| with(args, at, *dir_fd));
+                    with(args, path, told.address())
                 };
-                let args = place(place(call.args, first, one), second, other);
+                let args = place(place(call.args, first, &one), second, &other);
                 self.rump(row, args).map(Answer::Value)
             }
             // rename(2), link(2): not on the same file system. mv(1) copies then.
@@ -87,17 +112,17 @@ impl<W: World> Hijack<W> {
 
     /// A path with its directory descriptor (`None`: the working directory): what the rump kernel is told in
     /// place of the two, or `None` if it is the host's.
-    pub(crate) fn path_at(&self, dir: Option<u64>, path: u64) -> Result<Option<(u64, u64)>, Errno> {
+    pub(crate) fn path_at(&self, dir: Option<u64>, path: u64) -> Result<Option<(u64, Told)>, Errno> {
         let cwd = u64::from(AT_FDCWD);
         let (owner, below_root) = self.decide_path(path);
         match (owner, dir) {
             (PathOwner::Host, _) => Ok(None),
-            (PathOwner::Rump(address), _) => Ok(Some((cwd, address))),
+            (PathOwner::Rump(told), _) => Ok(Some((cwd, told))),
             (PathOwner::Relative, Some(dir)) if dir as u32 != AT_FDCWD => match self.owner(dir)? {
-                Owner::Host => Ok(below_root.filter(|_| self.is_root(dir)).map(|address| (cwd, address))),
-                Owner::Rump(rump) => Ok(Some((u64::from(rump.kernel_fd.0), path))),
+                Owner::Host => Ok(below_root.filter(|_| self.is_root(dir)).map(|told| (cwd, told))),
+                Owner::Rump(rump) => Ok(Some((u64::from(rump.kernel_fd.0), Told::Theirs(path)))),
             },
-            (PathOwner::Relative, _) => Ok(self.cwd_in_rump().then_some((cwd, path))),
+            (PathOwner::Relative, _) => Ok(self.cwd_in_rump().then_some((cwd, Told::Theirs(path)))),
         }
     }
 
@@ -108,23 +133,25 @@ impl<W: World> Hijack<W> {
     }
 
     /// As [`Hijack::path_owner`]; and for a relative path what the rump kernel is told of it should its directory be `/`.
-    fn decide_path(&self, address: u64) -> (PathOwner, Option<u64>) {
+    fn decide_path(&self, address: u64) -> (PathOwner, Option<Told>) {
         // Clearing 4,096 bytes for each path would cost more than the decision.
         if self.path_decides <= 64 { self.decide::<64>(address) } else { self.decide::<4096>(address) }
     }
 
-    fn decide<const ROOM: usize>(&self, address: u64) -> (PathOwner, Option<u64>) {
+    fn decide<const ROOM: usize>(&self, address: u64) -> (PathOwner, Option<Told>) {
         let mut start = [0; ROOM];
         let room = start.get_mut(..self.path_decides).unwrap_or_default();
         let Ok(length) = self.world.read_str(address, room) else { return (PathOwner::Relative, None) };
         let start = start.get(..length).unwrap_or_default();
         let told = |cut| match cut {
-            RumpPath::Root => ROOT.as_ptr() as u64,
-            RumpPath::From(at) => address.wrapping_add(at as u64),
+            RumpPath::Root => Told::Theirs(ROOT.as_ptr() as u64),
+            RumpPath::From(at) => Told::Theirs(address.wrapping_add(at as u64)),
         };
         match path::absolute(&self.config, start) {
             None => (PathOwner::Relative, path::below_root(&self.config, start).map(told)),
-            Some(path::Owner::Host) => (PathOwner::Host, None),
+            Some(path::Owner::Host) => {
+                (self.through_link(start, address).map_or(PathOwner::Host, PathOwner::Rump), None)
+            }
             Some(path::Owner::Rump(cut)) => (PathOwner::Rump(told(cut)), None),
         }
     }

@@ -6,6 +6,7 @@
 use super::strings::{self, Item};
 use super::{Image, exec_host};
 use crate::Hijack;
+use crate::dispatch::Told;
 use crate::fds::KernelFd;
 use crate::world::{Args, Outcome, World};
 use abi::raw::general::{AT_EMPTY_PATH, MFD_CLOEXEC, O_CLOEXEC, O_RDONLY};
@@ -29,7 +30,8 @@ struct Hidden {
     host_fd: Option<u32>,
 }
 
-pub(super) fn exec<W: World>(h: &Hijack<W>, image: &Image, (dir, path): (u64, u64)) -> Outcome {
+pub(super) fn exec<W: World>(h: &Hijack<W>, image: &Image, (dir, told): (u64, Told)) -> Outcome {
+    let path = told.address();
     ask(h, nr::FACCESSAT2, [dir, path, X_OK, image.flags, 0, 0])?;
     let file = open(h, image, dir, path)?;
     let first_line = head(h, &file);

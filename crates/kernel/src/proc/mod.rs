@@ -10,11 +10,12 @@ mod tree;
 pub(crate) mod view;
 
 use crate::Kernel;
-use crate::file::File;
 use crate::file::made::Made;
+use crate::file::{File, OpenFile};
 use crate::process::Pid;
 use crate::sysctl::SysctlFile;
 use abi::Errno;
+use std::rc::Rc;
 use table::Content;
 pub(crate) use tree::Proc;
 use vfs::{Ino, Location};
@@ -36,6 +37,11 @@ impl Kernel {
             }
             _ => return Err(Errno::ENOENT),
         })
+    }
+
+    /// The file that is in no tree, if a walk that follows links ended at such a file's link (proc_pid_fd(5)).
+    pub(crate) fn outside(&self, at: Location) -> Option<Rc<OpenFile>> {
+        tree::file(&self.processes.view, self.fs.vfs.leads_outside(at)?)
     }
 
     /// The process whose call runs.

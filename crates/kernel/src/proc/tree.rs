@@ -5,6 +5,7 @@
 
 use super::table::{Content, KERNEL, Row, TASK, sysctls};
 use super::view::{self, View};
+use crate::file::OpenFile;
 use crate::process::Pid;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -80,6 +81,12 @@ fn descriptor(ino: Ino) -> Option<(Pid, u32)> {
     let pid = Pid(u32::try_from(ino >> 32).ok()?);
     let fd = u32::try_from(ino & 0xffff_ffff & !DESCRIPTOR).ok()?;
     (pid.0 != 0 && ino & DESCRIPTOR != 0).then_some((pid, fd))
+}
+
+/// The file of a descriptor's link.
+pub(super) fn file(view: &View, ino: Ino) -> Option<Rc<OpenFile>> {
+    let (pid, fd) = descriptor(ino)?;
+    view.file(pid, fd)
 }
 
 /// A number as it is written without signs and leading zeros.
@@ -177,9 +184,13 @@ impl Nodes for Proc {
         }
     }
 
+    fn leads_outside(&self, ino: Ino) -> bool {
+        file(&self.view, ino).is_some_and(|file| file.ops.location().is_none())
+    }
+
     fn jump(&self, ino: Ino) -> Option<Jump> {
-        if let Some((pid, fd)) = descriptor(ino) {
-            return view::jump(&*self.view.file(pid, fd)?);
+        if let Some(file) = file(&self.view, ino) {
+            return view::jump(&file);
         }
         let (pid, _, entry) = parts(ino)?;
         match entry.content {

@@ -127,6 +127,10 @@ impl Vfs {
         }
         let wanted = wanted(flags);
         match attr.kind {
+            // A walk that follows links ends there where they lead to a socket (proc_pid_fd(5)).
+            Kind::Symlink if flags & O_NOFOLLOW == 0 && self.leads_outside(at).is_some() => {
+                return Err(Errno::ENXIO);
+            }
             Kind::Symlink => return Err(Errno::ELOOP),
             Kind::Char | Kind::Block if self.flags(at).has_no_devices() => return Err(Errno::EACCES),
             Kind::Regular if wanted & WRITE != 0 => self.writable(at)?,

@@ -1,5 +1,6 @@
 //! The path of a directory (getcwd(2)), and where a link leads.
 
+use crate::Ino;
 use crate::mount::{Location, Vfs};
 use crate::permission::Who;
 use crate::pseudo::Jump;
@@ -55,6 +56,11 @@ impl Vfs {
             Some(Jump { to, name: None }) => self.path_of(root, to),
             None => self.fs(at)?.readlink(at.ino),
         }
+    }
+
+    /// What the kernel knows the file by that a link leads to, if that file is in no tree: a walk ends at the link.
+    pub fn leads_outside(&self, link: Location) -> Option<Ino> {
+        self.fs(link).ok()?.leads_outside(link.ino)
     }
 
     /// Where a link leads that leads to a place. Only the owner of the process may follow it (proc(5), ptrace(2)).

@@ -1,0 +1,181 @@
+//! The links below /proc/self that lead to what is the rump kernel's: `/proc/self/fd/N` by all its names, and
+//! `/proc/self/cwd` (proc_pid_fd(5), proc_pid_cwd(5)).
+//!
+//! The host would find a socket of its own there. The rump kernel has the same links in its own /proc, by its own numbers:
+//! that is what it is told.
+
+use super::route::Told;
+use super::{Answer, Call, Verdict, row_of, with};
+use crate::config::decimal;
+use crate::fds::Entry;
+use crate::owner::Owner;
+use crate::world::World;
+use crate::{Hijack, path};
+use abi::{Errno, nr};
+use alloc::format;
+use alloc::vec;
+
+/// `PATH_MAX` of linux/limits.h.
+const PATH_MAX: usize = 4096;
+
+/// A number that no descriptor has.
+const NO_FD: u32 = i32::MAX.cast_unsigned();
+
+/// What a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Fd(u32),
+    Cwd,
+}
+
+/// Whose link it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Process {
+    This,
+    /// To be compared with our own number.
+    Numbered(u32),
+}
+
+impl<W: World> Hijack<W> {
+    /// What the rump kernel is told of a path of the host's that leads to it through such a link; `start` are its first bytes.
+    pub(super) fn through_link(&self, start: &[u8], address: u64) -> Option<Told> {
+        if !matches!(start.get(1), Some(b'p' | b'd')) || !self.fds.any_rump() && !self.cwd_in_rump() {
+            return None;
+        }
+        let mut path = vec![0; PATH_MAX];
+        let length = self.world.read_str(address, &mut path).ok()?;
+        let (process, link, rest) = parse(path.get(..length)?)?;
+        let ours = match process {
+            Process::This => true,
+            Process::Numbered(pid) => self.world.host(nr::GETPID, [0; 6]) == Ok(pid.into()),
+        };
+        let front = match link {
+            _ if !ours => return None,
+            Link::Cwd if self.cwd_in_rump() => "/proc/self/cwd".into(),
+            Link::Cwd => return None,
+            Link::Fd(fd) => format!("/proc/self/fd/{}", self.number_there(fd)?),
+        };
+        Some(Told::Ours { path: [front.as_bytes(), rest, b"\0"].concat(), is_link: rest.is_empty() })
+    }
+
+    /// The rump kernel's number of a descriptor. The library's own are not there.
+    fn number_there(&self, fd: u32) -> Option<u32> {
+        match (self.fds.get(fd), self.owner(fd.into())) {
+            (Entry::Own, _) => Some(NO_FD),
+            (_, Ok(Owner::Rump(rump))) => Some(rump.kernel_fd.0),
+            _ => None,
+        }
+    }
+}
+
+/// Takes a path apart: whose link, which, and what follows it.
+fn parse(path: &[u8]) -> Option<(Process, Link, &[u8])> {
+    let standard = [b"/dev/stdin".as_slice(), b"/dev/stdout", b"/dev/stderr"];
+    for (fd, name) in (0..).zip(standard) {
+        if let Some(rest) = path.strip_prefix(name).filter(|rest| ends(rest)) {
+            return Some((Process::This, Link::Fd(fd), rest));
+        }
+    }
+    if let Some(number) = path.strip_prefix(b"/dev/fd/") {
+        return fd(number).map(|(link, rest)| (Process::This, link, rest));
+    }
+    let (process, below) = split(path.strip_prefix(b"/proc/")?);
+    let process = match process {
+        b"self" | b"thread-self" => Process::This,
+        number => Process::Numbered(decimal(number)?),
+    };
+    let below = below.strip_prefix(b"/")?;
+    let (link, rest) = match below.strip_prefix(b"cwd").filter(|rest| ends(rest)) {
+        Some(rest) => (Link::Cwd, rest),
+        None => fd(below.strip_prefix(b"fd/")?)?,
+    };
+    Some((process, link, rest))
+}
+
+fn fd(path: &[u8]) -> Option<(Link, &[u8])> {
+    let (number, rest) = split(path);
+    Some((Link::Fd(decimal(number)?), rest))
+}
+
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    path.split_at(path.iter().position(|byte| *byte == b'/').unwrap_or(path.len()))
+}
+
+/// Whether a name ends here.
+fn ends(rest: &[u8]) -> bool {
+    matches!(rest.first(), None | Some(b'/'))
+}
+
+/// readlink(2): a link shows the rump kernel's path as the program knows it.
+pub(super) fn readlink<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    match h.path_at(None, call.args[0])? {
+        Some((_, Told::Ours { path, is_link: true })) => show(h, &path, call.args[1], call.args[2]),
+        Some((_, told)) => h.rump(row_of(call.nr)?, with(call.args, 0, told.address())).map(Answer::Value),
+        None => Ok(Answer::Host),
+    }
+}
+
+/// readlinkat(2): likewise.
+pub(super) fn readlinkat<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    match h.path_at(Some(call.args[0]), call.args[1])? {
+        Some((_, Told::Ours { path, is_link: true })) => show(h, &path, call.args[2], call.args[3]),
+        Some((dir, told)) => {
+            let args = with(with(call.args, 0, dir), 1, told.address());
+            h.rump(row_of(call.nr)?, args).map(Answer::Value)
+        }
+        None => Ok(Answer::Host),
+    }
+}
+
+fn show<W: World>(h: &Hijack<W>, link: &[u8], buffer: u64, room: u64) -> Verdict {
+    // The size is an int (readlink(2)).
+    let room = usize::try_from(room as u32 as i32).ok().filter(|room| *room > 0).ok_or(Errno::EINVAL)?;
+    let mut target = vec![0; PATH_MAX];
+    let args = [link.as_ptr() as u64, target.as_mut_ptr() as u64, PATH_MAX as u64, 0, 0, 0];
+    let length = usize::try_from(h.rump(row_of(nr::READLINK)?, args)?).map_err(|_| Errno::EIO)?;
+    let target = target.get(..length).ok_or(Errno::EIO)?;
+    // `socket:[1]` and the like are no paths.
+    let is_path = target.starts_with(b"/");
+    let (front, rest) = if is_path { path::shown(&h.config, target) } else { (b"".as_slice(), target) };
+    let mut shown = [front, rest].concat();
+    shown.truncate(room);
+    h.world.write(buffer, &shown)?;
+    Ok(Answer::Value(shown.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_of_descriptors() {
+        let this = |fd, rest: &'static [u8]| Some((Process::This, Link::Fd(fd), rest));
+        assert_eq!(parse(b"/dev/fd/130"), this(130, b""));
+        assert_eq!(parse(b"/proc/self/fd/7/"), this(7, b"/"));
+        assert_eq!(parse(b"/proc/thread-self/fd/7/a/b"), this(7, b"/a/b"));
+        assert_eq!(parse(b"/dev/stdout"), this(1, b""));
+        assert_eq!(parse(b"/proc/12/fd/7"), Some((Process::Numbered(12), Link::Fd(7), b"".as_slice())));
+        assert_eq!(parse(b"/proc/self/cwd/x"), Some((Process::This, Link::Cwd, b"/x".as_slice())));
+        for other in [
+            b"/dev/fd/".as_slice(),
+            b"/dev/fd/x",
+            b"/dev/stdinx",
+            b"/proc/x/fd/7",
+            b"/proc/self/fd",
+            b"/proc/self/cwdx",
+            b"/proc/self/fdinfo/7",
+        ] {
+            assert_eq!(parse(other), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_is_taken_apart(path in "/(proc|dev)/(self|fd|1|stdin)?/?(fd|cwd|2)?/?[0-9/]{0,5}") {
+            if let Some((_, _, rest)) = parse(path.as_bytes()) {
+                prop_assert!(ends(rest) && path.as_bytes().ends_with(rest));
+            }
+        }
+    }
+}
