@@ -1,15 +1,18 @@
 //! One call, from its row to its reply.
 
 use crate::gather::{Gathered, Memory, gather};
+use crate::passed::Passed;
 use crate::slot::Answer;
 use crate::state::Session;
 use abi::Errno;
 use abi::table::{Arg, Row};
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use host::{Fd, Part};
 use wire::call;
 use wire::{Frame, Message, kind};
+
+/// After this time a server that could not take a request may be able to.
+const PAUSE_NS: u64 = 1_000_000;
 
 /// What the rump kernel answered.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ impl Session {
     /// The rump kernel's, `ERESTARTSYS` among them: a signal came first and the call may start again. `ENOTCONN`: there is
     /// no connection, or it was lost meanwhile. `EFAULT`: a result could not be written.
     pub fn call(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
-        match self.call_once(row, args, passed) {
+        match taken(|| self.call_once(row, args, passed)) {
             // The kernel was gone before it had seen the call.
             Err(Errno::EPIPE) => self.call_again(row, args, passed),
             answer => answer,
@@ -119,20 +122,35 @@ impl Session {
     /// Sends a request that is no call and waits for its answer.
     ///
     /// # Errors
-    /// `ENOTCONN`.
+    /// `ENOTCONN`, or the server's refusal.
     pub(crate) fn request(&self, kind: u16, word: u32, payload: &[u8]) -> Result<Frame, Errno> {
-        self.ready()?;
-        let request = Request { kind, word, payload: &[Part::Ours(payload)], passed: &[] };
-        match self.transact(&request, Memory::default())? {
-            Answer::Frame(frame) => Ok(frame),
-            Answer::Reply(_) | Answer::Lost => Err(Errno::ENOTCONN),
-        }
+        taken(|| {
+            self.ready()?;
+            let request = Request { kind, word, payload: &[Part::Ours(payload)], passed: &[] };
+            match self.transact(&request, Memory::default())? {
+                Answer::Frame(frame) => frame.refusal().map_or(Ok(frame), Err),
+                Answer::Reply(_) | Answer::Lost => Err(Errno::ENOTCONN),
+            }
+        })
     }
 
     /// The server broke the protocol: it is not talked to any more.
     fn broken(&self) -> Errno {
         self.lose(&mut self.state.lock());
         Errno::ENOTCONN
+    }
+}
+
+/// What comes of a request that is sent again for as long as it is refused with TRYAGAIN (rump_sp(7)).
+///
+/// # Errors
+/// The request's; `ERESTARTSYS`: a signal came while it was refused.
+fn taken<T>(mut attempt: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match attempt() {
+            Err(Errno::EAGAIN) => host::sleep_ns(PAUSE_NS).map_err(|_| Errno::ERESTARTSYS)?,
+            outcome => return outcome,
+        }
     }
 }
 
@@ -151,11 +169,7 @@ impl Reply {
     ///
     /// # Errors
     /// `EFAULT`: a result could not be written. `EMFILE`: this process has no number for a new file.
-    pub(crate) fn take(
-        payload: &[u8],
-        fds: &mut VecDeque<Fd>,
-        memory: &Memory,
-    ) -> Option<Result<Self, Errno>> {
+    pub(crate) fn take(payload: &[u8], fds: &mut Passed, memory: &Memory) -> Option<Result<Self, Errno>> {
         let reply = call::Reply::parse(payload)?;
         if !reply.segments.iter().all(|segment| memory.may_write(segment.address, segment.bytes.len() as u64))
         {
@@ -169,9 +183,9 @@ impl Reply {
     }
 }
 
-fn new_files(reply: &call::Reply<'_>, fds: &mut VecDeque<Fd>) -> Result<Vec<NewFile>, Errno> {
+fn new_files(reply: &call::Reply<'_>, fds: &mut Passed) -> Result<Vec<NewFile>, Errno> {
     let take = |file: &call::File| {
-        let host = if file.passed { fds.pop_front() } else { None };
+        let host = if file.passed { fds.take() } else { None };
         NewFile {
             host,
             descriptor: file.descriptor,

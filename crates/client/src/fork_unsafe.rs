@@ -13,7 +13,7 @@ impl Session {
         let frame = self.request(kind::PREFORK, 0, &[])?;
         match Message::parse(&frame) {
             Some(Message::PreforkAnswer(auth)) => Ok(auth),
-            _ => Err(frame.refusal().unwrap_or(Errno::EPROTO)),
+            _ => Err(Errno::EPROTO),
         }
     }
 

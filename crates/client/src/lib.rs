@@ -18,6 +18,7 @@ mod crowd;
 mod fork_unsafe;
 mod gather;
 mod lock_unsafe;
+mod passed;
 mod pump;
 mod retry;
 mod send;

@@ -3,12 +3,12 @@
 use crate::call::{Reply, Request};
 use crate::gather::Memory;
 use crate::lock_unsafe::Held;
+use crate::passed::Passed;
 use crate::slot::{Answer, Slot};
 use crate::state::{Phase, Reader, Session};
 use abi::Errno;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use host::{Fd, PARTS_MAX, Part, Wait};
+use host::{PARTS_MAX, Part, Wait};
 use wire::{Frame, Header, class, kind};
 
 /// An answer that comes within this time is worth looking for.
@@ -138,8 +138,9 @@ impl Session {
             return Ok(());
         };
         let Reader { decoder, fds, .. } = &mut *reader;
+        fds.next_read(decoder.is_empty());
         let space = decoder.space(decoder.missing().clamp(BUFFER, BUFFER_MAX));
-        match host::receive(socket, space, wait, |fd| fds.push_back(fd)) {
+        match host::receive(socket, space, wait, |fd| fds.arrived(fd)) {
             Ok(received) if received.len > 0 => {
                 decoder.filled(received.len);
                 if self.frames(reader).is_none() {
@@ -177,6 +178,7 @@ impl Session {
                 class::RESP | class::ERROR => self.deliver(frame, fds)?,
                 _ => return None,
             }
+            fds.frame_done();
         }
         if decoder.is_empty() {
             // No frame has claimed them.
@@ -187,7 +189,7 @@ impl Session {
 
     /// Gives an answer to who waits for it; none if it breaks the protocol. One that nobody waits for is dropped, as the
     /// original drops it.
-    fn deliver(&self, frame: Frame<&[u8]>, fds: &mut VecDeque<Fd>) -> Option<()> {
+    fn deliver(&self, frame: Frame<&[u8]>, fds: &mut Passed) -> Option<()> {
         let is_reply = frame.header.class == class::RESP && frame.header.kind == kind::CALL;
         let waiting = {
             let mut state = self.state.lock();

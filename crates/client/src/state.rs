@@ -2,10 +2,10 @@
 
 use crate::crowd::Crowd;
 use crate::lock_unsafe::Lock;
+use crate::passed::Passed;
 use crate::retry::Retry;
 use crate::slot::{Answer, Slot};
 use abi::Errno;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -79,7 +79,8 @@ pub(crate) struct State {
     pub(crate) greeting: Greeting,
     /// Bytes that go in front of the next request.
     pub(crate) first: Vec<u8>,
-    pub(crate) last_reqno: u64,
+    /// The number of the next request.
+    pub(crate) reqno: u64,
     /// A thread is connecting, or waiting for the server to come back.
     pub(crate) is_connecting: bool,
     /// When to give up a lost server.
@@ -95,7 +96,7 @@ pub(crate) struct State {
 pub(crate) struct Reader {
     pub(crate) decoder: Decoder,
     /// Descriptors that belong to frames not yet complete.
-    pub(crate) fds: VecDeque<Fd>,
+    pub(crate) fds: Passed,
     /// The last answer that was slept for came quickly.
     pub(crate) quick: bool,
     /// Whether others need the core.
@@ -108,7 +109,7 @@ impl State {
             phase: Phase::Fresh,
             greeting,
             first: Vec::new(),
-            last_reqno: 0,
+            reqno: 1,
             is_connecting: false,
             trying_until: None,
             remind_at: 0,
@@ -117,8 +118,9 @@ impl State {
     }
 
     pub(crate) fn next_reqno(&mut self) -> u64 {
-        self.last_reqno += 1;
-        self.last_reqno
+        let reqno = self.reqno;
+        self.reqno += 1;
+        reqno
     }
 
     pub(crate) fn socket(&self) -> Option<u32> {
@@ -131,7 +133,7 @@ impl State {
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        Self { decoder: Decoder::default(), fds: VecDeque::new(), quick: false, crowd: Crowd::new() }
+        Self { decoder: Decoder::default(), fds: Passed::default(), quick: false, crowd: Crowd::new() }
     }
 }
 
@@ -165,8 +167,8 @@ impl Session {
         }
     }
 
-    /// The session of the program that ran in this process before, whose connection is descriptor `fd`: the server is
-    /// told the new name.
+    /// The session of the program that ran in this process before, whose connection is descriptor `fd` and is as plain as
+    /// the options say: the server is told the new name.
     ///
     /// # Errors
     /// The connection's: it is no connection, or is lost.
@@ -174,16 +176,19 @@ impl Session {
         let session = Self::new(options);
         {
             let mut state = session.state.lock();
-            let reqno = state.next_reqno();
+            // The original counts anew there, from 0.
+            state.reqno = 0;
             let mut payload = session.options.name.clone();
             payload.push(0);
-            // Only a session with extensions is handed over.
-            let header = Header::request(reqno, kind::HANDSHAKE, handshake::EXEC);
+            let header = Header::request(state.next_reqno(), kind::HANDSHAKE, handshake::EXEC);
             session.send_frame(fd.number(), header, &payload)?;
-            let reqno = state.next_reqno();
-            session.send_frame(fd.number(), Header::request(reqno, kind::OPTIONS, 0), &session.wanted())?;
+            let extended = !session.options.plain;
+            if extended {
+                let header = Header::request(state.next_reqno(), kind::OPTIONS, 0);
+                session.send_frame(fd.number(), header, &session.wanted())?;
+            }
             host::fcntl(fd.number(), abi::raw::general::F_SETFD, abi::raw::general::FD_CLOEXEC as usize)?;
-            state.phase = Phase::Up { socket: fd.into_number(), extended: true };
+            state.phase = Phase::Up { socket: fd.into_number(), extended };
         }
         Ok(session)
     }
@@ -236,14 +241,14 @@ impl Session {
     }
 
     /// The connection's descriptor, if the next program of this process could go on with it: nothing is under way on
-    /// it and the server is one of ours.
+    /// it, and the server is as plain as the options say, which are all that the next program knows.
     #[must_use]
     pub fn handover(&self) -> Option<u32> {
         let reader = self.reader.try_lock()?;
         let state = self.state.lock();
         let idle = reader.decoder.is_empty() && state.waiting.is_empty() && state.first.is_empty();
         match state.phase {
-            Phase::Up { socket, extended: true } if idle => Some(socket),
+            Phase::Up { socket, extended } if idle && extended != self.options.plain => Some(socket),
             _ => None,
         }
     }

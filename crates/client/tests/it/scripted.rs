@@ -1,105 +1,18 @@
 //! Sessions with a server that does what the test says.
 
-#![allow(clippy::unwrap_used, reason = "a test ends there")]
-
-use abi::{Errno, nr, table};
+use crate::peer::{ORIGINAL, OURS, Peer, lseek, place, row};
+use abi::{Errno, nr};
 use client::{Options, Retry, Session};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use wire::call::{Reply, Request, Segment};
+use wire::call::{Request, Segment};
 use wire::url::Url;
-use wire::{Decoder, Frame, Header, Message, class, handshake, kind};
-
-const OURS: &[u8] = b"RUMPSP-0.5-Linux-0.1.0/x86_64\n";
-const ORIGINAL: &[u8] = b"RUMPSP-0.4-NetBSD-7.99.34/amd64\n";
-
-/// The server's end of one connection.
-struct Peer {
-    stream: UnixStream,
-    decoder: Decoder,
-}
-
-impl Peer {
-    fn accept(listener: &UnixListener, banner: &[u8]) -> Self {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        stream.write_all(banner).unwrap();
-        Self { stream, decoder: Decoder::default() }
-    }
-
-    fn frame(&mut self) -> Option<Frame> {
-        loop {
-            if let Some(frame) = self.decoder.next_frame().unwrap() {
-                return Some(frame);
-            }
-            let mut bytes = [0; 4096];
-            match self.stream.read(&mut bytes) {
-                Ok(0) | Err(_) => return None,
-                Ok(len) => self.decoder.push(&bytes[..len]),
-            }
-        }
-    }
-
-    /// The next frame that is no handshake or option; those are accepted.
-    fn request(&mut self) -> Option<Frame> {
-        loop {
-            let frame = self.frame()?;
-            match frame.header.kind {
-                kind::HANDSHAKE => self.answer(&frame, kind::HANDSHAKE, &[0; 4]),
-                kind::OPTIONS => {}
-                _ => return Some(frame),
-            }
-        }
-    }
-
-    fn answer(&mut self, to: &Frame, kind: u16, payload: &[u8]) {
-        let header = Header { reqno: to.header.reqno, class: class::RESP, kind, word: 0 };
-        self.send(header, payload);
-    }
-
-    fn send(&mut self, header: Header, payload: &[u8]) {
-        let _ = self.stream.write_all(&Frame { header, payload: payload.to_vec() }.emit());
-    }
-
-    fn reply(&mut self, to: &Frame, result: i64, segments: Vec<Segment<'_>>) {
-        let reply = Reply { result, drain: 0, fill: false, files: Vec::new(), segments };
-        self.answer(to, kind::CALL, &reply.emit());
-    }
-}
-
-struct Place {
-    listener: UnixListener,
-    directory: tempfile::TempDir,
-}
-
-fn place() -> Place {
-    let directory = tempfile::tempdir().unwrap();
-    Place { listener: UnixListener::bind(directory.path().join("s")).unwrap(), directory }
-}
-
-impl Place {
-    fn session(&self, retry: Retry, plain: bool) -> Session {
-        Session::new(self.options(retry, plain))
-    }
-
-    fn options(&self, retry: Retry, plain: bool) -> Options {
-        let path = self.directory.path().join("s").to_str().unwrap().as_bytes().to_vec();
-        Options { url: Url::Unix(path), name: b"test".to_vec(), prefix: Vec::new(), retry, plain }
-    }
-}
-
-fn row(number: u32) -> &'static table::Row {
-    table::lookup(number).unwrap()
-}
-
-fn lseek(session: &Session, offset: u64) -> Result<u64, Errno> {
-    session.call(row(nr::LSEEK), [3, offset, 0, 0, 0, 0], &[]).and_then(|reply| reply.result)
-}
+use wire::{Decoder, Header, Message, class, handshake, kind};
 
 #[test]
 fn a_call_with_its_memory_is_one_round_trip() {
