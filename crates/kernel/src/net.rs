@@ -37,12 +37,12 @@ impl Net {
 }
 
 impl Kernel {
-    /// Adds a point-to-point link to the network and brings it up.
+    /// Adds a link to the network.
     ///
     /// # Errors
     /// As [`Stack::add_link`].
     pub fn add_link(&mut self, config: LinkConfig) -> Result<LinkId, abi::Errno> {
-        self.net.stack.add_link(config)
+        self.change_network(|stack| stack.add_link(config))
     }
 
     /// Removes a link from the network.
@@ -50,16 +50,29 @@ impl Kernel {
     /// # Errors
     /// As [`Stack::remove_link`].
     pub fn remove_link(&mut self, link: LinkId) -> Result<(), abi::Errno> {
-        self.net.stack.remove_link(link)
+        self.change_network(|stack| stack.remove_link(link))
     }
 
-    /// An IP packet that arrived on `link`. Any bytes will do.
+    /// The network as it is: links, addresses, routes, neighbours.
+    #[must_use]
+    pub const fn network(&self) -> &Stack {
+        &self.net.stack
+    }
+
+    /// Changes links, addresses, routes or neighbours; what waits for sockets goes on as they change.
+    pub fn change_network<T>(&mut self, change: impl FnOnce(&mut Stack) -> T) -> T {
+        let result = change(&mut self.net.stack);
+        self.settle();
+        result
+    }
+
+    /// A frame that arrived on `link`, as its medium has them. Any bytes will do.
     pub fn frame_in(&mut self, link: LinkId, frame: &[u8]) {
         self.net.stack.frame_in(link, frame);
         self.settle();
     }
 
-    /// The next IP packet to send, and where.
+    /// The next frame to send, and where.
     pub fn next_frame(&mut self) -> Option<(LinkId, Vec<u8>)> {
         self.net.stack.next_frame()
     }

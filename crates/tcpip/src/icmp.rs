@@ -115,8 +115,16 @@ impl Stack {
                         self.error_input(ip, Unreachable::from_v6(code).map(Unreachable::errno), true);
                     }
                     (Icmpv6Message::TimeExceeded, _) => {
-                        self.error_input(ip, Some(Errno::EHOSTUNREACH), false)
+                        self.error_input(ip, Some(Errno::EHOSTUNREACH), false);
                     }
+                    (
+                        Icmpv6Message::NeighborSolicit
+                        | Icmpv6Message::NeighborAdvert
+                        | Icmpv6Message::RouterSolicit
+                        | Icmpv6Message::RouterAdvert
+                        | Icmpv6Message::Redirect,
+                        _,
+                    ) => self.nd_input(link, ip, &icmp),
                     _ => {}
                 }
             }
@@ -168,6 +176,20 @@ impl Stack {
         self.send_icmp(link, ip.dst, ip.src, &message);
     }
 
+    /// A packet that waited for a neighbour, who has not answered: its sender is told, be it here or elsewhere.
+    pub(crate) fn undeliverable(&mut self, link: LinkId, packet: &[u8]) {
+        let Some(ip) = IpPacket::parse(packet, false) else { return };
+        if !self.links.is_local(ip.src) {
+            return self.send_unreachable(link, &ip, Unreachable::Host);
+        }
+        let (kind, code) = match ip.src {
+            IpAddr::V4(_) => (u8::from(Icmpv4Message::DstUnreachable), Unreachable::Host.code_v4()),
+            IpAddr::V6(_) => (u8::from(Icmpv6Message::DstUnreachable), Unreachable::Host.code_v6()),
+        };
+        let errno = Unreachable::Host.errno();
+        self.quoted_error(packet, &IcmpError { errno, hard: true, kind, code, from: ip.src });
+    }
+
     fn send_icmp(&mut self, link: LinkId, src: IpAddr, dst: IpAddr, message: &[u8]) {
         let protocol = if src.is_ipv4() { IpProtocol::Icmp } else { IpProtocol::Icmpv6 };
         let caps = self.links.carrier(link).checksums();
@@ -190,15 +212,22 @@ impl Stack {
     /// An error about a packet of ours, whose beginning it quotes.
     fn error_input(&mut self, ip: &IpPacket<'_>, errno: Option<Errno>, hard: bool) {
         let (&[kind, code, ..], Some(errno)) = (ip.payload, errno) else { return };
-        let Some((protocol, flow, rest)) = ip.payload.get(HEADER..).and_then(quoted_flow) else { return };
         let why = IcmpError { errno, hard, kind, code, from: ip.src };
+        if let Some(quote) = ip.payload.get(HEADER..) {
+            self.quoted_error(quote, &why);
+        }
+    }
+
+    /// An error about the packet of ours that begins so.
+    fn quoted_error(&mut self, quote: &[u8], why: &IcmpError) {
+        let Some((protocol, flow, rest)) = quoted_flow(quote) else { return };
         match protocol {
-            IpProtocol::Udp => self.udp_error(Variant::Udp, flow, &why, rest),
-            UDPLITE => self.udp_error(Variant::Lite, flow, &why, rest),
-            IpProtocol::Icmp | IpProtocol::Icmpv6 => self.udp_error(Variant::Ping, flow, &why, rest),
-            IpProtocol::Tcp if hard => {
+            IpProtocol::Udp => self.udp_error(Variant::Udp, flow, why, rest),
+            UDPLITE => self.udp_error(Variant::Lite, flow, why, rest),
+            IpProtocol::Icmp | IpProtocol::Icmpv6 => self.udp_error(Variant::Ping, flow, why, rest),
+            IpProtocol::Tcp if why.hard => {
                 if let Some(&FlowEntry::Connection(key)) = self.flows.get(&flow) {
-                    self.tcp_error(key, errno);
+                    self.tcp_error(key, why.errno);
                 }
             }
             _ => {}
@@ -207,7 +236,8 @@ impl Stack {
 
     /// RFC 5461: an error ends a connection only while it is being opened.
     fn tcp_error(&mut self, key: Key, error: Errno) {
-        let Some(connection) = self.connections.get(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.soft_error = Some(error);
         let opening = connection.engine.state() == State::SynSent && !connection.over;
         if opening && matches!(connection.owner, Owner::Socket(_)) {
             self.counters.tcp_attempt_fails += 1;

@@ -1,6 +1,6 @@
 //! IP: what comes in finds its protocol, what goes out its link.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use smoltcp::wire::IpProtocol;
 
@@ -9,9 +9,9 @@ use crate::{
     addr::is_unicast,
     frame::Frame,
     icmp::Unreachable,
+    neighbour::solicited_node,
     packet::IpPacket,
-    route::{self, Route},
-    types::LinkId,
+    types::{LinkId, Medium},
     udp_header::{UDPLITE, Variant},
 };
 
@@ -29,7 +29,9 @@ impl Stack {
         };
         // RFC 1122, section 3.2.1.3: loopback addresses do not appear outside a host.
         let martian = !loopback && (ip.src.is_loopback() || ip.dst.is_loopback());
-        if martian || !is_unicast(ip.src) || !self.is_for_us(ip.dst) {
+        // Who looks for an address of its own has none yet (RFC 4862, section 5.4.2).
+        let nobody = ip.src.is_unspecified() && ip.protocol == IpProtocol::Icmpv6;
+        if martian || !(is_unicast(ip.src) || nobody) || !self.is_for_us(link, ip.dst) {
             self.counters.ip_in_addr_errors += 1;
             return;
         }
@@ -45,25 +47,69 @@ impl Stack {
         }
     }
 
-    fn is_for_us(&self, dst: IpAddr) -> bool {
-        self.links.is_local(dst) || self.links.is_broadcast(dst)
+    fn is_for_us(&self, link: LinkId, dst: IpAddr) -> bool {
+        self.links.is_local(dst) || self.links.is_broadcast(dst) || self.listens_to(link, dst)
     }
 
-    /// The way to `dst`; `None` is counted.
-    pub(crate) fn route(&self, dst: IpAddr) -> Option<Route> {
-        route::lookup(&self.links, dst)
+    /// Whether packets to a group are taken from a link. Each host is in all-nodes, and in a group for each of its IPv6 addresses
+    /// (RFC 4291, section 2.8).
+    fn listens_to(&self, link: LinkId, group: IpAddr) -> bool {
+        match group {
+            IpAddr::V4(group) => group == Ipv4Addr::new(224, 0, 0, 1),
+            IpAddr::V6(group) if !group.is_multicast() => false,
+            IpAddr::V6(group) => {
+                let all_nodes = matches!(group.segments(), [0xff01 | 0xff02, 0, 0, 0, 0, 0, 0, 1]);
+                let addrs = || self.links.get(link).into_iter().flat_map(|l| &l.addrs);
+                all_nodes || addrs().any(|a| matches!(a.ip, IpAddr::V6(ip) if solicited_node(ip) == group))
+            }
+        }
     }
 
     /// Sends a packet that is complete.
     pub(crate) fn transmit(&mut self, link: LinkId, frame: Frame) {
         self.counters.ip_out_requests += 1;
         if link == LinkId::LO {
-            self.lo.push_back(frame);
+            if let Some(lo) = self.links.get_mut(LinkId::LO).filter(|lo| lo.up) {
+                lo.counters.tx_packets += 1;
+                lo.counters.tx_bytes += frame.bytes().len() as u64;
+                self.lo.push_back(frame);
+            }
             return;
         }
-        if self.outgoing.len() < MAX_OUTGOING && self.links.get(link).is_some() {
-            self.outgoing.push_back((link, frame.bytes().to_vec()));
-        }
+        self.ip_output(link, frame.bytes());
         self.frames.give_back(frame);
+    }
+
+    fn ip_output(&mut self, link: LinkId, packet: &[u8]) {
+        match self.links.get(link).filter(|link| link.is_usable()).map(|link| link.medium) {
+            Some(Medium::Ip) => self.put_on_link(link, packet.to_vec()),
+            Some(Medium::Ethernet { mac }) => self.ethernet_output(link, mac, packet),
+            None => {}
+        }
+    }
+
+    /// Hands a frame to the link.
+    pub(crate) fn put_on_link(&mut self, id: LinkId, frame: Vec<u8>) {
+        let room = self.outgoing.len() < MAX_OUTGOING;
+        let Some(link) = self.links.get_mut(id).filter(|link| link.is_usable()) else { return };
+        if room {
+            link.counters.tx_packets += 1;
+            link.counters.tx_bytes += frame.len() as u64;
+            self.outgoing.push_back((id, frame));
+        } else {
+            link.counters.tx_dropped += 1;
+        }
+    }
+
+    pub(crate) fn note_rx_error(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(link) {
+            link.counters.rx_errors += 1;
+        }
+    }
+
+    pub(crate) fn note_rx_dropped(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(link) {
+            link.counters.rx_dropped += 1;
+        }
     }
 }

@@ -12,10 +12,13 @@
 mod addr;
 mod bind;
 mod error_queue;
+mod ethernet;
+mod event;
 mod frame;
 mod icmp;
 mod ip;
 mod link;
+mod neighbour;
 mod option;
 mod packet;
 mod ports;
@@ -31,10 +34,17 @@ mod timers;
 mod types;
 mod udp;
 mod udp_header;
+mod upkeep;
 
 pub use error_queue::QueuedError;
+pub use event::{Change, Event};
+pub use link::Address;
+pub use neighbour::{Neighbour, NeighbourState};
 pub use option::{Opt, Options};
-pub use report::{Counters, LinkInfo, SocketInfo, TcpInfo};
+pub use report::{Counters, LinkCounters, LinkInfo, SocketInfo, TcpInfo};
+pub use route::{Route, RouteKind, RouteMatch, RouteUpdate};
 pub use settings::Settings;
 pub use stack::Stack;
-pub use types::{Config, Domain, LinkConfig, LinkId, Protocol, Readiness, Received, Sending, SocketId};
+pub use types::{
+    Config, Domain, LinkConfig, LinkId, Mac, Medium, Protocol, Readiness, Received, Sending, SocketId,
+};

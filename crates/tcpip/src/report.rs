@@ -11,7 +11,7 @@ use crate::{
         connection::{Connection, Owner},
         time_wait::FlowEntry,
     },
-    types::{Domain, LinkId, Protocol, SocketId},
+    types::{Domain, LinkId, Medium, Protocol, SocketId},
 };
 
 /// One line of `rump sockstat`.
@@ -63,12 +63,45 @@ pub struct LinkInfo {
     pub id: LinkId,
     /// Its name.
     pub name: String,
+    /// What its frames are.
+    pub medium: Medium,
     /// Its addresses with the lengths of their prefixes.
     pub addrs: Vec<(IpAddr, u8)>,
     /// Largest IP packet in bytes.
     pub mtu: usize,
+    /// `IFF_UP`.
+    pub up: bool,
+    /// `IFF_RUNNING`.
+    pub running: bool,
+    /// `IFF_PROMISC`.
+    pub promiscuous: bool,
     /// Whether it is the loopback interface.
     pub loopback: bool,
+    /// What has passed.
+    pub counters: LinkCounters,
+}
+
+/// What has passed a link (`struct rtnl_link_stats64`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkCounters {
+    /// Frames in.
+    pub rx_packets: u64,
+    /// Their bytes, headers of the link among them.
+    pub rx_bytes: u64,
+    /// Frames that were malformed.
+    pub rx_errors: u64,
+    /// Frames in that nobody took.
+    pub rx_dropped: u64,
+    /// Frames to groups.
+    pub multicast: u64,
+    /// Frames out.
+    pub tx_packets: u64,
+    /// Their bytes.
+    pub tx_bytes: u64,
+    /// Frames that could not be sent.
+    pub tx_errors: u64,
+    /// Frames for which there was no room.
+    pub tx_dropped: u64,
 }
 
 /// What the stack has done since it was made (RFC 4022, RFC 4113, RFC 4293: names in /proc/net/snmp).

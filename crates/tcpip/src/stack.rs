@@ -11,10 +11,13 @@ use crate::{
     Config, Counters, Domain, LinkId, Opt, Options, Readiness, Received, Sending, Settings, SocketId,
     SocketInfo, TcpInfo, addr,
     addr::Flow,
+    event::Events,
     frame::{Frame, Frames},
     link::Links,
+    neighbour::Neighbours,
     ports::Ports,
     random::{Keyed, Random},
+    route::Routes,
     slab::{Key, Slab},
     socket::{Kind, Socket, Sockets, Tcp},
     tcp::{
@@ -22,9 +25,10 @@ use crate::{
         time_wait::{FlowEntry, TimeWaits},
     },
     timers::Timers,
-    types::Protocol,
+    types::{Medium, Protocol},
     udp::Udp,
     udp_header::Variant,
+    upkeep::Upkeep,
 };
 
 /// One TCP/IP stack. See the crate's documentation.
@@ -34,6 +38,10 @@ pub struct Stack {
     pub(crate) random: Random,
     pub(crate) hasher: Keyed,
     pub(crate) links: Links,
+    pub(crate) routes: Routes,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) upkeep: Upkeep,
+    pub(crate) events: Events,
     pub(crate) sockets: Sockets,
     pub(crate) connections: Connections,
     /// TCP flows by their ends.
@@ -50,7 +58,7 @@ pub struct Stack {
     pub(crate) frames: Frames,
     /// Packets on `lo`.
     pub(crate) lo: VecDeque<Frame>,
-    /// Packets for other links.
+    /// Frames for other links.
     pub(crate) outgoing: VecDeque<(LinkId, Vec<u8>)>,
     /// Connections that may have something to send.
     pub(crate) output_queue: VecDeque<Key>,
@@ -72,6 +80,10 @@ impl Stack {
             random,
             hasher,
             links: Links::new(),
+            routes: Routes::default(),
+            neighbours: Neighbours::new(hasher),
+            upkeep: Upkeep::default(),
+            events: Events::default(),
             sockets: Slab::new(),
             connections: Slab::new(),
             flows: HashMap::with_hasher(hasher),
@@ -100,6 +112,8 @@ impl Stack {
             self.fire(at_ns, key);
         }
         self.expire_time_waits();
+        self.serve_neighbours();
+        self.keep_up();
         self.pump();
     }
 
@@ -107,7 +121,8 @@ impl Stack {
     /// until a call or a frame comes in.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        [self.timers.next(), self.time_waits.next()].into_iter().flatten().min()
+        let due = [self.timers.next(), self.time_waits.next(), self.neighbours.next(), self.upkeep.next()];
+        due.into_iter().flatten().min()
     }
 
     /// What sysctl(8) has set.
@@ -121,18 +136,26 @@ impl Stack {
         &mut self.settings
     }
 
-    /// Takes a frame that arrived on `link`. Any bytes will do; what is malformed is counted and dropped,
-    /// and so is what comes from a link that was removed.
+    /// Takes a frame that arrived on `link`: an IP packet or an Ethernet frame, as the link's medium is. Any bytes will do; what is
+    /// malformed is counted and dropped, and so is what comes from a link that is down or was removed.
     pub fn frame_in(&mut self, link: LinkId, frame: &[u8]) {
-        if self.links.get(link).is_none() {
+        let Some(found) = self.links.get_mut(link).filter(|found| found.up) else {
             self.counters.ip_in_addr_errors += 1;
             return;
+        };
+        found.counters.rx_packets += 1;
+        found.counters.rx_bytes += frame.len() as u64;
+        match found.medium {
+            Medium::Ip => self.ip_input(link, frame),
+            Medium::Ethernet { mac } => {
+                found.counters.multicast += u64::from(frame.first().is_some_and(|byte| byte & 1 == 1));
+                self.ethernet_input(link, mac, frame);
+            }
         }
-        self.ip_input(link, frame);
         self.pump();
     }
 
-    /// The next frame to send, and where.
+    /// The next frame to send, and where. What it is, is said by the link's medium.
     pub fn next_frame(&mut self) -> Option<(LinkId, Vec<u8>)> {
         self.outgoing.pop_front()
     }

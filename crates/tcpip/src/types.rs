@@ -1,6 +1,12 @@
 //! What goes in and out of a [`Stack`](crate::Stack) besides bytes.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
+
+use abi::Errno;
 
 use crate::slab::Key;
 
@@ -43,6 +49,12 @@ pub struct SocketId(pub(crate) Key);
 pub struct LinkId(pub(crate) u32);
 
 impl LinkId {
+    /// The link with this index, whether there is one or not.
+    #[must_use]
+    pub const fn from_index(index: u32) -> Self {
+        Self(index)
+    }
+
     /// `lo`: 127.0.0.0/8 and ::1, delivered inside the stack.
     pub const LO: Self = Self(1);
 
@@ -53,17 +65,82 @@ impl LinkId {
     }
 }
 
-/// A point-to-point link that carries IP packets without a link header.
+/// An Ethernet address (IEEE 802, EUI-48).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// To every station.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
+    /// Whether one station can have it (`is_valid_ether_addr`): neither a group's nor all zeros.
+    #[must_use]
+    pub const fn is_unicast(self) -> bool {
+        self.0[0] & 1 == 0 && !matches!(self.0, [0, 0, 0, 0, 0, 0])
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl FromStr for Mac {
+    type Err = Errno;
+
+    /// Six hexadecimal numbers with colons between them. `EINVAL`: anything else.
+    fn from_str(text: &str) -> Result<Self, Errno> {
+        let mut bytes = [0; 6];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts.next().filter(|part| (1..=2).contains(&part.len())).ok_or(Errno::EINVAL)?;
+            *byte = u8::from_str_radix(part, 16).map_err(|_| Errno::EINVAL)?;
+        }
+        if parts.next().is_some() { Err(Errno::EINVAL) } else { Ok(Self(bytes)) }
+    }
+}
+
+/// What a link's frames are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// IP packets between two ends, without a header of the link.
+    Ip,
+    /// Ethernet II frames without their check sequence. Neighbours are found by ARP (RFC 826) and neighbour discovery (RFC 4861).
+    Ethernet {
+        /// The interface's own address.
+        mac: Mac,
+    },
+}
+
+/// A link to be made.
 #[derive(Debug, Clone)]
 pub struct LinkConfig {
-    /// Interface name.
+    /// Interface name, as `dev_valid_name` wants it.
     pub name: String,
+    /// What its frames are.
+    pub medium: Medium,
     /// Our addresses on it and the lengths of their prefixes, which are routed to it.
     pub addrs: Vec<(IpAddr, u8)>,
-    /// Largest IP packet in bytes.
+    /// Largest IP packet in bytes, 68 to 65535. Below 1280 the link does not speak IPv6.
     pub mtu: usize,
-    /// Whether what no other route covers goes out here.
-    pub default_route: bool,
+    /// Whether it is brought up at once.
+    pub up: bool,
+}
+
+impl LinkConfig {
+    /// A point-to-point link that is up, without addresses, with an MTU of 1500.
+    #[must_use]
+    pub fn ip(name: &str) -> Self {
+        Self { name: name.to_owned(), medium: Medium::Ip, addrs: Vec::new(), mtu: 1500, up: true }
+    }
+
+    /// An Ethernet interface that is up, without addresses of its own choice, with an MTU of 1500.
+    #[must_use]
+    pub fn ethernet(name: &str, mac: Mac) -> Self {
+        Self { medium: Medium::Ethernet { mac }, ..Self::ip(name) }
+    }
 }
 
 /// What poll(2) would find.

@@ -17,6 +17,7 @@ use crate::{
     icmp::{IcmpError, Unreachable},
     packet::{self, IpPacket},
     ports::Ports,
+    route::Hints,
     socket::{Kind, Socket},
     types::{Domain, LinkId, Readiness, Received, Sending, SocketId},
     udp_header::{self, Header, Variant},
@@ -211,7 +212,7 @@ impl Stack {
         if self.links.is_broadcast(ip) && !socket.options.broadcast {
             return Err(Errno::EACCES);
         }
-        let route = self.route(ip).ok_or(Errno::ENETUNREACH)?;
+        let route = self.way(ip, Hints::default())?;
         let bound = socket.binding.and_then(|b| b.source());
         if bound.is_some_and(|b| b.is_ipv4() != ip.is_ipv4()) {
             return Err(Errno::EINVAL);

@@ -17,7 +17,7 @@ const THEM: &str = "10.0.0.2";
 fn host() -> (Stack, LinkId) {
     let mut stack = Stack::new(Config { seed: 3 });
     let addrs = vec![(US.parse().expect("an address"), 24)];
-    let config = LinkConfig { name: "p2p0".to_owned(), addrs, mtu: 1500, default_route: true };
+    let config = LinkConfig { addrs, ..LinkConfig::ip("p2p0") };
     let link = stack.add_link(config).expect("a link");
     (stack, link)
 }

@@ -20,7 +20,7 @@ const THEM: [&str; 2] = ["10.0.0.2", "2001:db8::2"];
 fn host() -> (Stack, LinkId) {
     let mut stack = Stack::new(Config { seed: 3 });
     let addrs = vec![(ip(US[0]), 24), (ip(US[1]), 64)];
-    let config = LinkConfig { name: "p2p0".to_owned(), addrs, mtu: 1500, default_route: true };
+    let config = LinkConfig { addrs, ..LinkConfig::ip("p2p0") };
     let link = stack.add_link(config).expect("a link");
     (stack, link)
 }

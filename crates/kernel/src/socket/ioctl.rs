@@ -6,7 +6,7 @@ use crate::file::OpenFile;
 use abi::Errno;
 use abi::raw::ioctl::*;
 use std::net::{IpAddr, Ipv4Addr};
-use tcpip::LinkInfo;
+use tcpip::{LinkInfo, Medium};
 
 use super::{Socket, address};
 
@@ -20,8 +20,13 @@ const IFCONF_ENTRY: usize = 40;
 const IFF_UP: u16 = 0x1;
 const IFF_LOOPBACK: u16 = 0x8;
 const IFF_POINTOPOINT: u16 = 0x10;
+const IFF_BROADCAST: u16 = 0x2;
 const IFF_RUNNING: u16 = 0x40;
-/// `ARPHRD_LOOPBACK`, `ARPHRD_NONE`.
+const IFF_NOARP: u16 = 0x80;
+const IFF_PROMISC: u16 = 0x100;
+const IFF_MULTICAST: u16 = 0x1000;
+/// `ARPHRD_ETHER`, `ARPHRD_LOOPBACK`, `ARPHRD_NONE`.
+const ARPHRD_ETHER: u16 = 1;
 const ARPHRD_LOOPBACK: u16 = 772;
 const ARPHRD_NONE: u16 = 0xfffe;
 
@@ -97,14 +102,13 @@ fn if_get(cx: &mut Cx<'_>, addr: u64, cmd: u32) -> Answer {
     let link = named(cx, addr)?;
     let first = link.addrs.iter().find_map(ipv4);
     let answer = match cmd {
-        SIOCGIFFLAGS => {
-            let kind = if link.loopback { IFF_LOOPBACK } else { IFF_POINTOPOINT };
-            (IFF_UP | IFF_RUNNING | kind).to_ne_bytes().to_vec()
-        }
+        SIOCGIFFLAGS => flags_of(&link).to_ne_bytes().to_vec(),
         SIOCGIFADDR | SIOCGIFDSTADDR => sockaddr(first.ok_or(Errno::EADDRNOTAVAIL)?.0),
         SIOCGIFBRDADDR => {
-            first.ok_or(Errno::EADDRNOTAVAIL)?;
-            sockaddr(Ipv4Addr::UNSPECIFIED)
+            let (ip, _) = first.ok_or(Errno::EADDRNOTAVAIL)?;
+            let addrs = cx.kernel.net.stack.addresses();
+            let found = addrs.iter().find(|(id, a)| *id == link.id && a.ip == IpAddr::V4(ip));
+            sockaddr(found.and_then(|(_, a)| a.broadcast).unwrap_or(Ipv4Addr::UNSPECIFIED))
         }
         SIOCGIFNETMASK => {
             let (_, prefix) = first.ok_or(Errno::EADDRNOTAVAIL)?;
@@ -113,8 +117,12 @@ fn if_get(cx: &mut Cx<'_>, addr: u64, cmd: u32) -> Answer {
         }
         SIOCGIFMTU => i32::try_from(link.mtu).unwrap_or(i32::MAX).to_ne_bytes().to_vec(),
         SIOCGIFHWADDR => {
-            let kind = if link.loopback { ARPHRD_LOOPBACK } else { ARPHRD_NONE };
-            [kind.to_ne_bytes().as_slice(), &[0; 14]].concat()
+            let (kind, mac) = match link.medium {
+                Medium::Ethernet { mac } => (ARPHRD_ETHER, mac.0),
+                Medium::Ip if link.loopback => (ARPHRD_LOOPBACK, [0; 6]),
+                Medium::Ip => (ARPHRD_NONE, [0; 6]),
+            };
+            [kind.to_ne_bytes().as_slice(), &mac, &[0; 8]].concat()
         }
         SIOCGIFINDEX => link.id.index().to_ne_bytes().to_vec(),
         SIOCGIFTXQLEN => 1000_u32.to_ne_bytes().to_vec(),
@@ -124,6 +132,18 @@ fn if_get(cx: &mut Cx<'_>, addr: u64, cmd: u32) -> Answer {
     };
     cx.call.mem.write(addr.wrapping_add(IFNAMSIZ as u64), answer);
     Ok(0)
+}
+
+fn flags_of(link: &LinkInfo) -> u16 {
+    let kind = match link.medium {
+        Medium::Ethernet { .. } => IFF_BROADCAST | IFF_MULTICAST,
+        Medium::Ip if link.loopback => IFF_LOOPBACK,
+        Medium::Ip => IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST,
+    };
+    let set = |on: bool, flag: u16| if on { flag } else { 0 };
+    kind | set(link.up, IFF_UP)
+        | set(link.up && link.running, IFF_RUNNING)
+        | set(link.promiscuous, IFF_PROMISC)
 }
 
 /// The interface that a `struct ifreq` names.

@@ -79,7 +79,7 @@ fn transfer(seed: u64, loss_percent: u64) -> (u64, u64) {
     let mut link = LinkId::LO;
     for (at, rump) in ends.iter_mut().enumerate() {
         let ip: IpAddr = [10, 1, 1, 1 + u8::try_from(at).expect("small")].into();
-        let config = LinkConfig { name: "p0".into(), addrs: vec![(ip, 24)], mtu: 1500, default_route: false };
+        let config = LinkConfig { addrs: vec![(ip, 24)], ..LinkConfig::ip("p0") };
         link = rump.kernel.add_link(config).expect("a link");
     }
     let mut wire = Wire::new(seed, loss_percent);
@@ -141,12 +141,7 @@ fn bulk_over_a_bad_link_the_same_each_time() {
 fn nobody_answers() {
     let mut rump = Rump::new();
     let pid = rump.pid;
-    let config = LinkConfig {
-        name: "p0".into(),
-        addrs: vec![([10, 1, 1, 1].into(), 24)],
-        mtu: 1500,
-        default_route: false,
-    };
+    let config = LinkConfig { addrs: vec![([10, 1, 1, 1].into(), 24)], ..LinkConfig::ip("p0") };
     rump.kernel.add_link(config).expect("a link");
     let mut s = Script::on(&mut rump);
     let addr = s.put(&v4([10, 1, 1, 9], 80));

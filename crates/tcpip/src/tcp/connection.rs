@@ -1,5 +1,7 @@
 //! A connection: the engine's segments on one side, a socket, a listener's queue or nobody on the other.
 
+use abi::Errno;
+
 use crate::{
     Settings,
     addr::Flow,
@@ -55,6 +57,10 @@ pub(crate) struct Connection {
     pub(crate) told_unread: usize,
     /// It is in the queue of those that may have to send.
     pub(crate) output_queued: bool,
+    /// The routes as they were when `link` was chosen.
+    pub(crate) routed: u64,
+    /// What stood against its segments lately: told if it is given up (RFC 1122, section 4.2.3.9).
+    pub(crate) soft_error: Option<Errno>,
     /// Its entry in the timers.
     pub(crate) armed: Option<u64>,
     pub(crate) limits: Limits,

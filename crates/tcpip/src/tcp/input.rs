@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use crate::{
     Stack,
     packet::{BareSegment, IpPacket, Segment},
+    route::Hints,
     slab::Key,
     socket::Socket,
     tcp::{
@@ -60,6 +61,7 @@ impl Stack {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.clock.heard_ns = self.now_ns;
         connection.clock.probes = 0;
+        connection.soft_error = None;
         let open = connection.engine.state() != State::Closed;
         let news = connection.engine.ingress(self.now_ns, segment, &mut self.frames);
         connection.reset |= open && segment.rst && connection.engine.state() == State::Closed;
@@ -82,7 +84,7 @@ impl Stack {
             return;
         }
         let (options, domain) = (socket.options, socket.domain);
-        let Some(link) = self.route(segment.flow.remote.ip).map(|r| r.link) else { return };
+        let Ok(link) = self.way(segment.flow.remote.ip, Hints::default()).map(|way| way.link) else { return };
         let setup = Setup::new(self.links.carrier(link), &options, &self.settings, self.random.next());
         let Some(mut engine) = Engine::listen(&setup, segment.flow, self.now_ns) else { return };
         engine.set_nodelay(options.nodelay);
@@ -102,6 +104,8 @@ impl Stack {
             last_state: State::Listen,
             told_unread: 0,
             output_queued: false,
+            routed: self.routes.generation(),
+            soft_error: None,
             armed: None,
             limits: Limits::new(&options, &self.settings),
             clock: Clock::new(self.now_ns),
@@ -132,7 +136,7 @@ impl Stack {
             Some(ack) => (ack, None),
             None => (0, Some(segment.seq.wrapping_add(segment.len()))),
         };
-        let Some(link) = self.route(segment.flow.remote.ip).map(|r| r.link) else { return };
+        let Ok(link) = self.way(segment.flow.remote.ip, Hints::default()).map(|way| way.link) else { return };
         self.send_bare(link, BareSegment { flow: segment.flow, rst: true, seq, ack, window: 0 });
     }
 

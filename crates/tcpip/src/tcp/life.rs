@@ -6,6 +6,7 @@ use crate::{
     Stack,
     addr::Flow,
     packet::{self, BareSegment, IpPacket, Segment},
+    route::Hints,
     slab::Key,
     socket::Socket,
     tcp::{
@@ -32,6 +33,10 @@ impl Stack {
     pub(crate) fn pump(&mut self) {
         loop {
             if let Some(frame) = self.lo.pop_front() {
+                if let Some(lo) = self.links.get_mut(LinkId::LO) {
+                    lo.counters.rx_packets += 1;
+                    lo.counters.rx_bytes += frame.bytes().len() as u64;
+                }
                 self.ip_input(LinkId::LO, frame.bytes());
                 self.frames.give_back(frame);
             } else if let Some(&key) = self.output_queue.front() {
@@ -73,6 +78,7 @@ impl Stack {
 
     /// Sends what an engine has made.
     pub(crate) fn send_made(&mut self, key: Key) {
+        self.reroute(key);
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (link, tos) = (connection.link, connection.limits.tos);
         while let Some(mut frame) = self.frames.made.pop_front() {
@@ -92,6 +98,24 @@ impl Stack {
                 self.counters.tcp_out_rsts += u64::from(segment.rst);
             }
             self.transmit(link, frame);
+        }
+    }
+
+    /// Looks for the way again if links, addresses or routes have changed. On `lo` nothing else is possible: its segments have no
+    /// checksums.
+    fn reroute(&mut self, key: Key) {
+        let generation = self.routes.generation();
+        let Some(connection) = self.connections.get(key) else { return };
+        if connection.routed == generation || connection.link == LinkId::LO {
+            return;
+        }
+        let found = self.way(connection.flow.remote.ip, Hints::default());
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.routed = generation;
+        match found {
+            Ok(way) if way.link != LinkId::LO => connection.link = way.link,
+            Ok(_) => {}
+            Err(errno) => connection.soft_error = Some(errno),
         }
     }
 
@@ -257,6 +281,7 @@ impl Stack {
     /// The peer has not answered for too long.
     fn give_up(&mut self, key: Key) {
         let Some(connection) = self.connections.get(key) else { return };
+        let error = connection.soft_error.unwrap_or(Errno::ETIMEDOUT);
         if connection.is_opening() {
             self.counters.tcp_attempt_fails += 1;
         } else {
@@ -265,7 +290,7 @@ impl Stack {
             let rst = BareSegment { flow: connection.flow, rst: true, seq, ack, window: 0 };
             self.send_bare(connection.link, rst);
         }
-        self.end(key, Some(Errno::ETIMEDOUT));
+        self.end(key, Some(error));
     }
 
     fn shrink(&mut self, key: Key) {

@@ -10,6 +10,7 @@ use abi::Errno;
 use crate::{
     Stack,
     addr::{self, Endpoint, Flow},
+    route::Hints,
     slab::Key,
     socket::{Kind, Listener, Socket, Tcp},
     tcp::{
@@ -120,6 +121,8 @@ impl Stack {
             last_state: State::SynSent,
             told_unread: 0,
             output_queued: false,
+            routed: self.routes.generation(),
+            soft_error: None,
             armed: None,
             limits: Limits::new(&options, &self.settings),
             clock: Clock::new(self.now_ns),
@@ -135,7 +138,7 @@ impl Stack {
 
     /// The link and the local end of a connection to `remote`.
     fn choose_local(&mut self, id: SocketId, remote: Endpoint) -> Result<(LinkId, Endpoint), Errno> {
-        let route = self.route(remote.ip).ok_or(Errno::ENETUNREACH)?;
+        let route = self.way(remote.ip, Hints::default())?;
         let binding = self.sockets.find(id)?.binding;
         let ip = binding.and_then(|b| b.source()).unwrap_or(route.source);
         if ip.is_ipv4() != remote.ip.is_ipv4() {

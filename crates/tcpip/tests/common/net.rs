@@ -49,7 +49,7 @@ impl Net {
         let host = |addr: &str, seed: u64| {
             let mut stack = Stack::new(Config { seed });
             let addrs = vec![(addr.parse().expect("an address"), 24)];
-            let config = LinkConfig { name: "p2p0".to_owned(), addrs, mtu: 1500, default_route: true };
+            let config = LinkConfig { addrs, ..LinkConfig::ip("p2p0") };
             let link = stack.add_link(config).expect("a link");
             (stack, link)
         };

@@ -3,8 +3,8 @@
 use crate::Kernel;
 use crate::socket::inventory::{InetSocket, TCP_ESTABLISHED, TCP_LISTEN};
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
-use tcpip::{Domain, Protocol};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use tcpip::{Domain, NeighbourState, Protocol, Route};
 
 /// `SO_ACCEPTCON`: the socket listens.
 const ACCEPTS: u32 = 0x1_0000;
@@ -90,7 +90,7 @@ pub(crate) fn unix(k: &Kernel) -> String {
     text
 }
 
-/// The stack keeps no count per interface.
+/// Counts per interface (net/core/net-procfs.c).
 pub(crate) fn dev(k: &Kernel) -> String {
     let mut text = String::from(
         "Inter-|   Receive                                                |  Transmit\n \
@@ -98,39 +98,80 @@ pub(crate) fn dev(k: &Kernel) -> String {
          compressed\n",
     );
     for link in k.net.stack.links() {
-        let receive = "       0       0    0    0    0     0          0         0";
-        let transmit = "        0       0    0    0    0     0       0          0";
-        let _ = writeln!(text, "{:>6}: {}{transmit}", link.name, receive.trim_start_matches(' '));
+        let c = link.counters;
+        let receive = format!(
+            "{:7} {:7} {:4} {:4}    0     0          0 {:9}",
+            c.rx_bytes, c.rx_packets, c.rx_errors, c.rx_dropped, c.multicast
+        );
+        let transmit = format!(
+            " {:8} {:7} {:4} {:4}    0     0       0          0",
+            c.tx_bytes, c.tx_packets, c.tx_errors, c.tx_dropped
+        );
+        let _ = writeln!(text, "{:>6}: {receive}{transmit}", link.name);
     }
     text
 }
 
-/// Routes to the networks of the links; lo's are in a table that is not shown here (`RT_TABLE_LOCAL`).
+/// IPv4's table main (net/ipv4/fib_trie.c, fib_route_seq_show).
 pub(crate) fn route(k: &Kernel) -> String {
     const WIDTH: usize = 127;
     const RTF_UP: u32 = 1;
+    const RTF_GATEWAY: u32 = 2;
+    const RTF_HOST: u32 = 4;
+    const RTF_REJECT: u32 = 0x200;
     let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
     let mut text = format!("{head:WIDTH$}\n");
-    for link in k.net.stack.links().iter().filter(|link| !link.loopback) {
-        for (addr, prefix) in &link.addrs {
-            let IpAddr::V4(addr) = addr else { continue };
-            let mask = u32::MAX.checked_shl(32 - u32::from(*prefix)).unwrap_or(0);
-            let number = |bits: u32| u32::from_ne_bytes(bits.to_be_bytes());
-            let line = format!(
-                "{}\t{:08X}\t00000000\t{RTF_UP:04X}\t0\t0\t0\t{:08X}\t0\t0\t0",
-                link.name,
-                number(addr.to_bits() & mask),
-                number(mask)
-            );
-            let _ = writeln!(text, "{line:WIDTH$}");
-        }
+    let number = |ip: Ipv4Addr| u32::from_ne_bytes(ip.octets());
+    for route in k.net.stack.routes().iter().filter(|route| route.table == Route::TABLE_MAIN) {
+        let IpAddr::V4(dst) = route.dst else { continue };
+        let gateway = match route.gateway {
+            Some(IpAddr::V4(gateway)) => gateway,
+            _ => Ipv4Addr::UNSPECIFIED,
+        };
+        let name = route.link.and_then(|id| k.net.stack.link(id).ok()).map(|link| link.name);
+        let flags = RTF_UP
+            | if route.gateway.is_some() { RTF_GATEWAY } else { 0 }
+            | if route.prefix_len == 32 { RTF_HOST } else { 0 }
+            | if route.link.is_none() { RTF_REJECT } else { 0 };
+        let mask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(route.prefix_len)).unwrap_or(0));
+        let line = format!(
+            "{}\t{:08X}\t{:08X}\t{flags:04X}\t0\t0\t{}\t{:08X}\t{}\t0\t0",
+            name.as_deref().unwrap_or("*"),
+            number(dst),
+            number(gateway),
+            route.metric,
+            number(mask),
+            route.mtu.map_or(0, |mtu| mtu.saturating_sub(40)),
+        );
+        let _ = writeln!(text, "{line:WIDTH$}");
     }
     text
 }
 
-/// Nobody is resolved: links are point-to-point.
-pub(crate) fn arp(_: &Kernel) -> String {
-    "IP address       HW type     Flags       HW address            Mask     Device\n".into()
+/// Neighbours of IPv4 (net/ipv4/arp.c, arp_format_neigh_entry).
+pub(crate) fn arp(k: &Kernel) -> String {
+    const ATF_COM: u32 = 2;
+    const ATF_PERM: u32 = 4;
+    let mut text =
+        String::from("IP address       HW type     Flags       HW address            Mask     Device\n");
+    for neighbour in k.net.stack.neighbours() {
+        let IpAddr::V4(ip) = neighbour.ip else { continue };
+        let Ok(link) = k.net.stack.link(neighbour.link) else { continue };
+        let flags = match neighbour.state {
+            NeighbourState::Permanent => ATF_COM | ATF_PERM,
+            NeighbourState::Incomplete | NeighbourState::Failed => 0,
+            _ => ATF_COM,
+        };
+        let mac = neighbour.mac.filter(|_| flags != 0).unwrap_or_default().to_string();
+        let _ = writeln!(
+            text,
+            "{:<16} 0x{:<10x}0x{flags:<10x}{mac:<17}     *        {}",
+            ip.to_string(),
+            1,
+            link.name
+        );
+    }
+    text
 }
 
 pub(crate) fn if_inet6(k: &Kernel) -> String {

@@ -1,0 +1,169 @@
+//! Network interfaces (netdevice(7)).
+//!
+//! * `address` their addresses;
+//! * `change` what `ip link` does to them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::{
+    Stack,
+    frame::Carrier,
+    report::{LinkCounters, LinkInfo},
+    types::{LinkId, Mac, Medium},
+};
+
+mod address;
+mod change;
+
+pub use address::Address;
+
+/// Above some 60 KiB smoltcp stalls; 32 KiB segments carry more than 2 GB/s.
+const LO_MTU: usize = 32768;
+/// RFC 8200, section 5.
+pub(crate) const IPV6_MIN_MTU: usize = 1280;
+
+/// The links of a stack. `lo` is always the first.
+#[derive(Debug)]
+pub(crate) struct Links {
+    links: Vec<Link>,
+    /// The highest index given so far. None is given twice: a late frame of a link that is gone meets no other.
+    last_index: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) name: String,
+    pub(crate) medium: Medium,
+    pub(crate) mtu: usize,
+    /// `IFF_UP`.
+    pub(crate) up: bool,
+    /// `IFF_RUNNING`: the other side is there.
+    pub(crate) running: bool,
+    /// `IFF_PROMISC`, counted.
+    pub(crate) promiscuity: u32,
+    pub(crate) addrs: Vec<Address>,
+    pub(crate) counters: LinkCounters,
+}
+
+impl Link {
+    fn new(id: LinkId, name: String, medium: Medium, mtu: usize) -> Self {
+        let (addrs, counters) = (Vec::new(), LinkCounters::default());
+        Self { id, name, medium, mtu, up: false, running: true, promiscuity: 0, addrs, counters }
+    }
+
+    pub(crate) fn mac(&self) -> Option<Mac> {
+        match self.medium {
+            Medium::Ethernet { mac } => Some(mac),
+            Medium::Ip => None,
+        }
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.id == LinkId::LO
+    }
+
+    /// Whether packets can be sent.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.up && self.running
+    }
+
+    pub(crate) fn carrier(&self) -> Carrier {
+        let most = if self.is_loopback() { LO_MTU } else { usize::MAX };
+        Carrier { mtu: self.mtu.min(most), loopback: self.is_loopback() }
+    }
+
+    pub(crate) fn address(&self, ip: IpAddr) -> Option<&Address> {
+        self.addrs.iter().find(|a| a.ip == ip)
+    }
+
+    fn report(&self) -> LinkInfo {
+        LinkInfo {
+            id: self.id,
+            name: self.name.clone(),
+            medium: self.medium,
+            addrs: self.addrs.iter().map(|a| (a.ip, a.prefix_len)).collect(),
+            mtu: self.mtu,
+            up: self.up,
+            running: self.running,
+            promiscuous: self.promiscuity > 0,
+            loopback: self.is_loopback(),
+            counters: self.counters,
+        }
+    }
+}
+
+impl Links {
+    pub(crate) fn new() -> Self {
+        let lo = Link {
+            addrs: vec![
+                Address::new(Ipv4Addr::LOCALHOST.into(), 8),
+                Address::new(Ipv6Addr::LOCALHOST.into(), 128),
+            ],
+            up: true,
+            ..Link::new(LinkId::LO, "lo".to_owned(), Medium::Ip, LO_MTU)
+        };
+        Self { links: vec![lo], last_index: LinkId::LO.index() }
+    }
+
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
+        self.links.iter().find(|l| l.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.iter_mut().find(|l| l.id == id)
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|l| l.name == name)
+    }
+
+    /// What `id` can carry.
+    pub(crate) fn carrier(&self, id: LinkId) -> Carrier {
+        self.get(id).map_or(Carrier { mtu: IPV6_MIN_MTU, loopback: false }, Link::carrier)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter()
+    }
+
+    /// Whether packets to `ip` end here. All of 127.0.0.0/8 does (RFC 1122, section 3.2.1.3).
+    pub(crate) fn is_local(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || self.links.iter().any(|l| l.addrs.iter().any(|a| a.ip == ip && a.is_valid()))
+    }
+
+    /// The link on which `ip` means all hosts and our address there: the last address of a prefix of ours.
+    pub(crate) fn directed_broadcast(&self, ip: IpAddr) -> Option<(LinkId, IpAddr)> {
+        let IpAddr::V4(ip) = ip else { return None };
+        let links = self.links.iter().filter(|l| !l.is_loopback());
+        let mut addrs = links.flat_map(|l| l.addrs.iter().map(move |a| (l.id, a)));
+        addrs.find(|(_, a)| a.is_broadcast(ip)).map(|(link, a)| (link, a.ip))
+    }
+
+    /// Whether `ip` means all hosts of a network of ours.
+    pub(crate) fn is_broadcast(&self, ip: IpAddr) -> bool {
+        matches!(ip, IpAddr::V4(v4) if v4.is_broadcast()) || self.directed_broadcast(ip).is_some()
+    }
+}
+
+impl Stack {
+    /// The network interfaces in the order of their indices.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkInfo> {
+        self.links.iter().map(Link::report).collect()
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// `ENODEV`: no such link.
+    pub fn link(&self, id: LinkId) -> Result<LinkInfo, abi::Errno> {
+        self.links.get(id).map(Link::report).ok_or(abi::Errno::ENODEV)
+    }
+
+    /// The link with this name (if_nametoindex(3)).
+    #[must_use]
+    pub fn link_named(&self, name: &str) -> Option<LinkId> {
+        self.links.by_name(name).map(|link| link.id)
+    }
+}
