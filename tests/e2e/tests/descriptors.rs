@@ -11,3 +11,8 @@ fn a_program_that_shuffles_descriptors() {
 fn descriptors_by_name() {
     same_program("h_names", "readlink");
 }
+
+#[test]
+fn bytes_moved_through_pipes() {
+    same_program("h_transfer", "recvfrom");
+}

@@ -50,7 +50,10 @@ pub(super) fn getcwd<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let [address, room, ..] = call.args;
     let mut directory = vec![0u8; PATH_MAX];
     let args = [directory.as_mut_ptr() as u64, PATH_MAX as u64, 0, 0, 0, 0];
-    let length = usize::try_from(h.rump(row_of(call.nr)?, args)?).map_err(|_| Errno::EIO)?;
+    // Linux has no more room either (fs/d_path.c).
+    let too_long = |errno| if errno == Errno::ERANGE { Errno::ENAMETOOLONG } else { errno };
+    let length = h.rump(row_of(call.nr)?, args).map_err(too_long)?;
+    let length = usize::try_from(length).map_err(|_| Errno::EIO)?;
     // The value counts the NUL.
     let directory = length.checked_sub(1).and_then(|length| directory.get(..length)).ok_or(Errno::EIO)?;
     let (front, rest) = path::shown(&h.config, directory);

@@ -22,6 +22,7 @@ mod receiver;
 mod route;
 mod select;
 mod select_rump;
+mod splice;
 mod transfer;
 mod umask;
 mod unlock;
@@ -76,8 +77,9 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::UMASK => umask::umask,
         nr::SYNC => umask::sync,
         nr::SENDFILE => transfer::sendfile,
-        nr::SPLICE | nr::TEE => transfer::pipes_only,
-        nr::VMSPLICE => transfer::vmsplice,
+        nr::SPLICE => splice::splice,
+        nr::TEE => splice::tee,
+        nr::VMSPLICE => splice::vmsplice,
         nr::COPY_FILE_RANGE => transfer::copy_file_range,
         nr::MMAP => mmap::mmap,
         nr::MOUNT => mount::mount,

@@ -5,7 +5,7 @@ use crate::Hijack;
 use crate::owner::Owner;
 use crate::path::{self, RumpPath};
 use crate::world::World;
-use abi::raw::general::AT_EMPTY_PATH;
+use abi::raw::general::{AT_EMPTY_PATH, F_GETFD};
 use abi::{Errno, nr};
 use alloc::vec::Vec;
 
@@ -97,8 +97,12 @@ impl<W: World> Hijack<W> {
                 let args = place(place(call.args, first, &one), second, &other);
                 self.rump(row, args).map(Answer::Value)
             }
-            // rename(2), link(2): not on the same file system. mv(1) copies then.
-            (None, Some(_)) | (Some(_), None) => Err(Errno::EXDEV),
+            (found, _) => {
+                let (dir, path) = if found.is_none() { first } else { second };
+                self.is_open_directory(dir.map(|at| argument(args, at)), argument(args, path))?;
+                // rename(2), link(2): not on the same file system. mv(1) copies then.
+                Err(Errno::EXDEV)
+            }
         }
     }
 
@@ -153,6 +157,15 @@ impl<W: World> Hijack<W> {
                 (self.through_link(start, address).map_or(PathOwner::Host, PathOwner::Rump), None)
             }
             Some(path::Owner::Rump(cut)) => (PathOwner::Rump(told(cut)), None),
+        }
+    }
+
+    /// `EBADF` unless a path of the host's can start where it does.
+    fn is_open_directory(&self, dir: Option<u64>, path: u64) -> Result<(), Errno> {
+        let Some(dir) = dir.filter(|dir| *dir as u32 != AT_FDCWD) else { return Ok(()) };
+        match self.path_owner(path) {
+            PathOwner::Relative => self.world.host(nr::FCNTL, [dir, F_GETFD.into(), 0, 0, 0, 0]).map(drop),
+            PathOwner::Host | PathOwner::Rump(_) => Ok(()),
         }
     }
 

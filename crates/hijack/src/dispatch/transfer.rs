@@ -16,18 +16,23 @@ const PIECE: u64 = 64 << 10;
 const COUNT_MAX: u64 = 0x7fff_f000;
 
 /// One end of a copy.
-struct End {
+pub(super) struct End {
     fd: u64,
-    owner: Owner,
+    pub(super) owner: Owner,
 }
 
 impl End {
-    fn new<W: World>(h: &Hijack<W>, fd: u64) -> Result<Self, Errno> {
+    /// Its number in the program.
+    pub(super) const fn fd(&self) -> u64 {
+        self.fd
+    }
+
+    pub(super) fn new<W: World>(h: &Hijack<W>, fd: u64) -> Result<Self, Errno> {
         Ok(Self { fd, owner: h.owner(fd)? })
     }
 
     /// Makes a call on it whose first argument is its descriptor.
-    fn call<W: World>(&self, h: &Hijack<W>, number: u32, [one, two, three]: [u64; 3]) -> Outcome {
+    pub(super) fn call<W: World>(&self, h: &Hijack<W>, number: u32, [one, two, three]: [u64; 3]) -> Outcome {
         let args: Args = [self.fd, one, two, three, 0, 0];
         match self.owner {
             Owner::Host => h.world.host_waiting(number, args),
@@ -85,25 +90,6 @@ fn copy<W: World>(h: &Hijack<W>, from: &End, to: &End, start: u64, count: u64) -
         }
     }
     Ok(moved)
-}
-
-/// splice(2), tee(2): `EINVAL`, "target filesystem doesn't support splicing"; callers read and write then.
-pub(super) fn pipes_only<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    let other = if call.nr == nr::SPLICE { call.args[2] } else { call.args[1] };
-    match (h.owner(call.args[0])?, h.owner(other)?) {
-        (Owner::Host, Owner::Host) => Ok(Answer::Host),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-/// vmsplice(2): into a rump pipe it is a writev(2).
-pub(super) fn vmsplice<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    let [fd, vector, count, ..] = call.args;
-    let end = End::new(h, fd)?;
-    if end.owner == Owner::Host {
-        return Ok(Answer::Host);
-    }
-    end.call(h, nr::WRITEV, [vector, count, 0]).map(Answer::Value)
 }
 
 /// copy_file_range(2): `EXDEV` across kernels; cp(1) reads and writes then.
