@@ -34,6 +34,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("stress-ng", "stress-ng"),
     ("sqlite3", "sqlite3"),
     ("vim.tiny", "vim-tiny"),
+    ("xterm", "xterm"),
+    ("pg_ctlcluster", "postgresql"),
 ];
 
 /// Installs what is missing, as root; otherwise says what is missing.

@@ -27,6 +27,13 @@ pub enum Effect {
         /// The signal's number.
         signo: u8,
     },
+    /// A process of the host gets a signal that belongs to no call of it.
+    Signal {
+        /// Its number on the host.
+        host_pid: u32,
+        /// The signal's number.
+        signo: u8,
+    },
     /// A watched file's readiness is now this (`POLL*` bits).
     Ready {
         /// The file.

@@ -28,6 +28,7 @@ impl Server {
             Effect::Reply(reply) => self.reply(reply),
             Effect::Copyin { call, pid, want } => self.copyin(call, pid, want),
             Effect::Raise { pid, signo } => self.raise(pid, signo),
+            Effect::Signal { host_pid, signo } => signal(host_pid, signo),
             Effect::Ready { file, mask, edge } => self.files.ready(file, mask, edge),
             Effect::Closed(file) => self.files.forget(file),
             Effect::DropPassed(passed) => drop(self.passed.remove(&passed)),
@@ -172,6 +173,16 @@ impl Server {
         if let Some(session) = self.by_pid.get(&pid).and_then(|id| self.sessions.get_mut(*id)) {
             session.request(kind::RAISE, u32::from(signo), &Message::Raise);
         }
+    }
+}
+
+/// kill(2). A hijacked process reads its connection during calls only, and signals do not wait for the next one.
+fn signal(host_pid: u32, signo: u8) {
+    let pid = i32::try_from(host_pid).ok().and_then(rustix::process::Pid::from_raw);
+    let signal = rustix::process::Signal::from_named_raw(signo.into());
+    if let (Some(pid), Some(signal)) = (pid, signal) {
+        // One that has ended needs none.
+        let _ = rustix::process::kill_process(pid, signal);
     }
 }
 

@@ -13,6 +13,11 @@ fn descriptors_by_name() {
 }
 
 #[test]
+fn signals_when_there_is_something_to_read() {
+    same_program("h_async", "fcntl");
+}
+
+#[test]
 fn bytes_moved_through_pipes() {
     same_program("h_transfer", "recvfrom");
 }

@@ -165,3 +165,44 @@ a.close(); print(s.recv(1))
         "call.accept4",
     );
 }
+
+#[test]
+fn multiprocessing_and_executors() {
+    same(
+        r"
+import multiprocessing as mp, concurrent.futures as cf, multiprocessing.managers, os, socket, threading
+from multiprocessing.connection import Client, Listener
+def ask(n):
+    with socket.create_connection(address) as s:
+        s.sendall(b'%d\n' % n); return int(s.makefile().readline())
+def answer(c):
+    with c: c.sendall(b'%d\n' % int(c.makefile().readline()) ** 2)
+def serve():
+    while True: threading.Thread(target=answer, args=listener.accept()[:1]).start()
+def child(conn, queue, lock, value):
+    with lock: value.value += 1
+    conn.send('here'); queue.put(conn.recv())
+listener = socket.create_server(('127.0.0.1', 0), backlog=64); address = listener.getsockname()
+threading.Thread(target=serve, daemon=True).start()
+with cf.ProcessPoolExecutor(3) as pool: print(sum(pool.map(ask, range(30))))
+with cf.ThreadPoolExecutor(8) as pool: print(sum(pool.map(ask, range(30))))
+with mp.Pool(2) as pool: print(pool.map(ask, range(5)))
+ours, theirs = mp.Pipe(); queue = mp.Queue(); lock = mp.Lock(); value = mp.Value('i')
+p = mp.Process(target=child, args=(theirs, queue, lock, value)); p.start()
+print(ours.recv()); ours.send({'x': 1}); print(queue.get()); p.join(); print(value.value)
+# A socket that is pickled, and sent to a new program by SCM_RIGHTS.
+with socket.create_connection(address) as s:
+    p = mp.get_context('spawn').Process(target=socket.socket.sendall, args=(s, b'12\n'))
+    p.start(); p.join(); print(p.exitcode, s.makefile().readline())
+with Listener(('127.0.0.1', 0), authkey=b'key') as l:
+    def client():
+        with Client(l.address, authkey=b'key') as c: c.send([1, 'two', 3.0])
+    t = threading.Thread(target=client); t.start()
+    with l.accept() as c: print(c.recv())
+    t.join()
+manager = mp.managers.SyncManager(('127.0.0.1', 0)); manager.start()
+shared = manager.dict(); shared['key'] = 5; print(shared.copy()); manager.shutdown()
+",
+        "call.accept4",
+    );
+}

@@ -1,16 +1,22 @@
-//! An X client with the default RUMPHIJACK: it reaches its display by a local socket, which stays the host's.
+//! X clients with the default RUMPHIJACK: they reach their display by a local socket, which stays the host's.
 
 use e2e::{Background, Server, native, run};
 
-#[test]
-fn xclock_under_xvfb() {
-    let server = Server::start();
-    let display = format!(":{}", 100 + std::process::id() % 20_000);
+/// A display of its own for a test.
+fn display(server: &Server, first: u32) -> (String, Background) {
+    let display = format!(":{}", first + std::process::id() % 20_000);
     let mut command = native("Xvfb");
     command.args([&display, "-screen", "0", "320x200x24", "-nolisten", "tcp"]);
     let mut xvfb = Background::start(&mut command, &server.directory().join("xvfb-log"));
     let socket = format!("/tmp/.X11-unix/X{}", &display[1..]);
     xvfb.wait_until(|| std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    (display, xvfb)
+}
+
+#[test]
+fn xclock_under_xvfb() {
+    let server = Server::start();
+    let (display, _xvfb) = display(&server, 100);
     let mut clock = server.hijacked("xclock");
     clock.env("DISPLAY", &display);
     let mut clock = Background::start(&mut clock, &server.directory().join("xclock-log"));
@@ -18,4 +24,29 @@ fn xclock_under_xvfb() {
         let tree = run(native("xwininfo").args(["-root", "-tree", "-display", &display]));
         tree.stdout.contains("\"xclock\"")
     });
+}
+
+/// The shell has a terminal of the host's, job control on it, and the rump kernel's files and sockets.
+#[test]
+fn a_shell_in_xterm() {
+    let server = Server::start();
+    let (display, _xvfb) = display(&server, 20_200);
+    let out = server.directory().join("out");
+    let script = format!(
+        "{{
+            test -t 0 && echo terminal
+            stty size
+            echo one > /rump/file; read line < /rump/file; echo $line
+            (sleep 0.01; exit 3) & wait $!; echo $?
+            exec 3<> /dev/tcp/127.0.0.1/1 || echo refused
+        }} > {} 2> /dev/null",
+        out.display()
+    );
+    let mut xterm = server.hijacked("xterm");
+    xterm.env("DISPLAY", &display).args(["-geometry", "80x24", "-e", "bash", "-mc", &script]);
+    let ran = run(&mut xterm);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let said = std::fs::read_to_string(&out).expect("the shell's output");
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["terminal", "24 80", "one", "3", "refused"]);
+    assert!(server.counter("call.connect") > 0);
 }

@@ -197,7 +197,7 @@ pub(super) const ROWS: &[Row] = &[
     row(184, "tuxcall", &[], Host, HostOnly, ""),
     row(185, "security", &[], Host, HostOnly, ""),
     row(186, "gettid", &[], Host, HostOnly, ""),
-    row(187, "readahead", &[], Host, HostOnly, ""),
+    row(187, "readahead", &[Fd, Off, Size], ByFd(0), Full, "advice that memory has no use for"),
     row(188, "setxattr", &[Path, Str, Buf(In, Arg(3)), Size, Flags], ByPath(0), Full, ""),
     row(189, "lsetxattr", &[Path, Str, Buf(In, Arg(3)), Size, Flags], ByPath(0), Full, ""),
     row(190, "fsetxattr", &[Fd, Str, Buf(In, Arg(3)), Size, Flags], ByFd(0), Full, ""),

@@ -337,12 +337,16 @@ impl Kernel {
         let number = owner.unsigned_abs();
         let is_owner = |process: &&Process| match process.descriptors {
             Descriptors::Strong => process.pid.0 == number,
-            Descriptors::Weak => process.who.host_pid == number,
+            // Its host descriptor has an owner too, whom the host sends SIGIO when the file's readiness changes.
+            Descriptors::Weak => process.who.host_pid == number && signo != SIGIO,
         };
         if number != 0
-            && let Some(pid) = self.processes.iter().find(is_owner).map(|process| process.pid)
+            && let Some(owner) = self.processes.iter().find(is_owner)
         {
-            self.effects.push_back(Effect::Raise { pid, signo });
+            self.effects.push_back(match owner.descriptors {
+                Descriptors::Strong => Effect::Raise { pid: owner.pid, signo },
+                Descriptors::Weak => Effect::Signal { host_pid: number, signo },
+            });
         }
     }
 

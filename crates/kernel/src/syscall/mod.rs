@@ -113,6 +113,7 @@ handlers! {
     abi::nr::PWRITEV => pwritev;
     abi::nr::PWRITEV2 => pwritev2;
     abi::nr::READ => read;
+    abi::nr::READAHEAD => readahead;
     abi::nr::READLINK => readlink;
     abi::nr::READLINKAT => readlinkat;
     abi::nr::READV => readv;
