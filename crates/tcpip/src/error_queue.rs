@@ -9,11 +9,24 @@ use crate::{Stack, addr, addr::Endpoint, icmp::IcmpError, socket::Kind, types::S
 /// So many wait at most; Linux counts them against the receive buffer.
 const ERRORS_MAX: usize = 64;
 
-/// An ICMP error about a datagram that was sent.
+/// Who says that there was an error (`SO_EE_ORIGIN_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// `SO_EE_ORIGIN_LOCAL`: this host.
+    Local,
+    /// `SO_EE_ORIGIN_ICMP`, `SO_EE_ORIGIN_ICMP6`: a message from the network.
+    Icmp,
+}
+
+/// An error about a datagram that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedError {
     /// `ee_errno`.
     pub errno: Errno,
+    /// `ee_origin`.
+    pub origin: Origin,
+    /// `ee_info`: the MTU that it was too big for; else 0.
+    pub info: u32,
     /// `ee_type`, the ICMP message's.
     pub kind: u8,
     /// `ee_code`.
@@ -49,9 +62,26 @@ impl QueuedError {
     pub(crate) fn new(domain: crate::Domain, why: &IcmpError, to: Endpoint, data: &[u8]) -> Self {
         Self {
             errno: why.errno,
+            origin: Origin::Icmp,
+            info: why.mtu.unwrap_or(0),
             kind: why.kind,
             code: why.code,
             offender: SocketAddr::new(why.from, 0),
+            to: addr::to_program(domain, to),
+            data: data.to_vec(),
+        }
+    }
+
+    /// The datagram was too big to be sent (net/ipv4/datagram.c, ip_local_error).
+    pub(crate) fn local(domain: crate::Domain, errno: Errno, mtu: usize, to: Endpoint, data: &[u8]) -> Self {
+        let nobody = if to.ip.is_ipv4() { crate::Domain::Inet } else { crate::Domain::Inet6 };
+        Self {
+            errno,
+            origin: Origin::Local,
+            info: u32::try_from(mtu).unwrap_or(u32::MAX),
+            kind: 0,
+            code: 0,
+            offender: SocketAddr::new(addr::unspecified(nobody), 0),
             to: addr::to_program(domain, to),
             data: data.to_vec(),
         }

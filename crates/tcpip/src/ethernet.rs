@@ -84,7 +84,8 @@ pub(crate) fn source_of(frame: &[u8]) -> Option<IpAddr> {
     }
 }
 
-fn destination_of(packet: &[u8]) -> Option<IpAddr> {
+/// Where an IP packet goes.
+pub(crate) fn destination_of(packet: &[u8]) -> Option<IpAddr> {
     match packet.first()? >> 4 {
         4 => packet.get(16..)?.first_chunk::<4>().map(|ip| IpAddr::from(*ip)),
         _ => packet.get(24..)?.first_chunk::<16>().map(|ip| IpAddr::from(*ip)),

@@ -2,15 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use smoltcp::wire::IpProtocol;
+use smoltcp::wire::{IpProtocol, Ipv6Packet};
 
 use crate::{
     Stack,
     addr::is_unicast,
+    ethernet::destination_of,
+    fragment,
     frame::Frame,
-    icmp::Unreachable,
+    icmp::Problem,
     neighbour::solicited_node,
-    packet::IpPacket,
+    packet::{IPV6_HEADER, IpPacket},
     types::{LinkId, Medium},
     udp_header::{UDPLITE, Variant},
 };
@@ -31,19 +33,50 @@ impl Stack {
         let martian = !loopback && (ip.src.is_loopback() || ip.dst.is_loopback());
         // Who looks for an address of its own has none yet (RFC 4862, section 5.4.2).
         let nobody = ip.src.is_unspecified() && ip.protocol == IpProtocol::Icmpv6;
-        if martian || !(is_unicast(ip.src) || nobody) || !self.is_for_us(link, ip.dst) {
+        if martian || !(is_unicast(ip.src) || nobody) {
             self.counters.ip_in_addr_errors += 1;
             return;
         }
+        if !self.is_for_us(link, ip.dst) {
+            return self.forward(link, &ip);
+        }
+        if let Some(fragment) = ip.fragment {
+            if let Some(whole) = self.reassemble(link, &ip, fragment)
+                && let Some(ip) = IpPacket::parse(&whole, false)
+            {
+                self.deliver_packet(link, &ip);
+            }
+            return;
+        }
+        self.deliver_packet(link, &ip);
+    }
+
+    /// Hands a packet that is whole to its protocol.
+    fn deliver_packet(&mut self, link: LinkId, ip: &IpPacket<'_>) {
+        if ip.fragment.is_some() {
+            self.counters.ip_in_hdr_errors += 1;
+            return;
+        }
+        if ip.has_extensions() {
+            let plain = without_extensions(ip);
+            if let Some(ip) = IpPacket::parse(&plain, false) {
+                self.deliver_plain(link, &ip);
+            }
+            return;
+        }
+        self.deliver_plain(link, ip);
+    }
+
+    fn deliver_plain(&mut self, link: LinkId, ip: &IpPacket<'_>) {
         match ip.protocol {
-            IpProtocol::Tcp => self.tcp_input(link, &ip),
-            IpProtocol::Udp => self.udp_input(link, &ip, Variant::Udp),
-            UDPLITE => self.udp_input(link, &ip, Variant::Lite),
-            IpProtocol::Icmp if ip.src.is_ipv4() => self.icmp_input(link, &ip),
-            IpProtocol::Icmpv6 if ip.src.is_ipv6() => self.icmp_input(link, &ip),
-            _ if ip.src.is_ipv4() => self.send_unreachable(link, &ip, Unreachable::Protocol),
-            // IPv6 answers a next header that it does not know by another message than an unreachable protocol.
-            _ => self.counters.ip_in_hdr_errors += 1,
+            IpProtocol::Tcp => self.tcp_input(link, ip),
+            IpProtocol::Udp => self.udp_input(link, ip, Variant::Udp),
+            UDPLITE => self.udp_input(link, ip, Variant::Lite),
+            IpProtocol::Icmp if ip.src.is_ipv4() => self.icmp_input(link, ip),
+            IpProtocol::Icmpv6 if ip.src.is_ipv6() => self.icmp_input(link, ip),
+            // RFC 8200, section 4.7: nothing follows.
+            IpProtocol::Ipv6NoNxt => {}
+            _ => self.send_problem(link, ip, Problem::Protocol),
         }
     }
 
@@ -76,11 +109,38 @@ impl Stack {
             }
             return;
         }
-        self.ip_output(link, frame.bytes());
+        let len = frame.bytes().len();
+        let dst = destination_of(frame.bytes());
+        let mtu = dst.map_or(len, |dst| self.output_mtu(link, dst));
+        if len > mtu {
+            self.output_in_pieces(link, frame.bytes(), mtu);
+        } else {
+            self.ip_output(link, frame.bytes());
+        }
         self.frames.give_back(frame);
     }
 
-    fn ip_output(&mut self, link: LinkId, packet: &[u8]) {
+    fn output_in_pieces(&mut self, link: LinkId, packet: &[u8], mtu: usize) {
+        let id = self.next_fragment_id();
+        match fragment::cut(packet, mtu, id) {
+            Some(pieces) => {
+                self.counters.ip_frag_oks += 1;
+                for piece in pieces {
+                    self.counters.ip_frag_creates += 1;
+                    self.ip_output(link, &piece);
+                }
+            }
+            None => self.counters.ip_frag_fails += 1,
+        }
+    }
+
+    /// Never the same for packets that may be under way together; the first is not to be guessed (RFC 7739).
+    pub(crate) fn next_fragment_id(&mut self) -> u32 {
+        self.fragment_id = self.fragment_id.wrapping_add(1);
+        self.fragment_id
+    }
+
+    pub(crate) fn ip_output(&mut self, link: LinkId, packet: &[u8]) {
         match self.links.get(link).filter(|link| link.is_usable()).map(|link| link.medium) {
             Some(Medium::Ip) => self.put_on_link(link, packet.to_vec()),
             Some(Medium::Ethernet { mac }) => self.ethernet_output(link, mac, packet),
@@ -112,4 +172,13 @@ impl Stack {
             link.counters.rx_dropped += 1;
         }
     }
+}
+
+/// The packet without the extension headers that were looked at.
+fn without_extensions(ip: &IpPacket<'_>) -> Vec<u8> {
+    let mut packet = [&ip.bytes[..IPV6_HEADER], ip.payload].concat();
+    let mut header = Ipv6Packet::new_unchecked(&mut packet[..]);
+    header.set_next_header(ip.protocol);
+    header.set_payload_len(u16::try_from(ip.payload.len()).unwrap_or(u16::MAX));
+    packet
 }

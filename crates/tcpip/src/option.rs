@@ -60,10 +60,36 @@ pub enum Opt {
     RecvErr4(bool),
     /// `IPV6_RECVERR`.
     RecvErr6(bool),
+    /// `IP_MTU_DISCOVER`: `IP_PMTUDISC_*`.
+    MtuDiscover4(u8),
+    /// `IPV6_MTU_DISCOVER`: `IPV6_PMTUDISC_*`.
+    MtuDiscover6(u8),
+    /// `IPV6_DONTFRAG`.
+    DontFrag6(bool),
     /// `UDPLITE_SEND_CSCOV`: how many bytes checksums cover, the header's 8 among them; 0: all.
     SendCoverage(u16),
     /// `UDPLITE_RECV_CSCOV`: how many bytes they must cover; 0: all.
     RecvCoverage(u16),
+}
+
+/// `IP_PMTUDISC_*` (ip(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Discovery {
+    /// Routers may cut it.
+    Dont,
+    /// It is cut here to what the path carries.
+    Want,
+    /// It is not cut: `EMSGSIZE`.
+    Do,
+    /// Likewise, and what is known of the path does not matter.
+    Probe,
+}
+
+impl Discovery {
+    /// Whether routers are told not to cut it.
+    pub(crate) fn sets_dont_fragment(self) -> bool {
+        self != Self::Dont
+    }
 }
 
 /// The options of a socket, as getsockopt(2) shows them.
@@ -115,6 +141,12 @@ pub struct Options {
     pub recverr4: bool,
     /// `IPV6_RECVERR`.
     pub recverr6: bool,
+    /// `IP_MTU_DISCOVER`.
+    pub mtu_discover4: u8,
+    /// `IPV6_MTU_DISCOVER`.
+    pub mtu_discover6: u8,
+    /// `IPV6_DONTFRAG`.
+    pub dontfrag6: bool,
     /// `UDPLITE_SEND_CSCOV`.
     pub send_coverage: u16,
     /// `UDPLITE_RECV_CSCOV`; none: not asked for.
@@ -149,6 +181,9 @@ impl Options {
             rcvlowat: 1,
             recverr4: false,
             recverr6: false,
+            mtu_discover4: 1,
+            mtu_discover6: 1,
+            dontfrag6: false,
             send_coverage: 0,
             recv_coverage: None,
         }
@@ -188,10 +223,24 @@ impl Options {
             Opt::RcvLowAt(bytes) => self.rcvlowat = bytes.max(1),
             Opt::RecvErr4(on) => self.recverr4 = on,
             Opt::RecvErr6(on) => self.recverr6 = on,
+            Opt::MtuDiscover4(how) => self.mtu_discover4 = in_range(how, 0, 5)?,
+            Opt::MtuDiscover6(how) => self.mtu_discover6 = in_range(how, 0, 5)?,
+            Opt::DontFrag6(on) => self.dontfrag6 = on,
             Opt::SendCoverage(bytes) => self.send_coverage = bytes,
             Opt::RecvCoverage(bytes) => self.recv_coverage = Some(bytes),
         }
         Ok(())
+    }
+
+    /// What is done about datagrams that are too long for their path.
+    pub(crate) fn discovery(&self, v4: bool) -> Discovery {
+        match if v4 { self.mtu_discover4 } else { self.mtu_discover6 } {
+            _ if !v4 && self.dontfrag6 => Discovery::Do,
+            2 => Discovery::Do,
+            3 | 4 => Discovery::Probe,
+            0 | 5 => Discovery::Dont,
+            _ => Discovery::Want,
+        }
     }
 
     /// Whether a datagram of which only `covered` bytes are covered by its checksum is taken (udplite(7)).

@@ -12,24 +12,38 @@ use smoltcp::{
 
 use crate::{
     addr::{Endpoint, Flow},
+    extension,
     frame::{Frame, Frames},
 };
 
-/// An IP packet that holds what its header says. No fragment.
+pub(crate) const IPV6_HEADER: usize = 40;
+
+/// An IP packet that holds what its header says, or a fragment of one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IpPacket<'a> {
     pub(crate) src: IpAddr,
     pub(crate) dst: IpAddr,
+    /// What `payload` is; in front of it there may be extension headers.
     pub(crate) protocol: IpProtocol,
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
+    pub(crate) fragment: Option<Fragment>,
     pub(crate) payload: &'a [u8],
     /// The whole packet without what the link padded it with.
     pub(crate) bytes: &'a [u8],
 }
 
+/// Which part of a packet a fragment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fragment {
+    pub(crate) id: u32,
+    /// Where its payload belongs, in bytes.
+    pub(crate) offset: usize,
+    pub(crate) more: bool,
+}
+
 impl<'a> IpPacket<'a> {
-    /// Reads the header. `verify`: look at its checksum. Fragments and IPv6 extension headers are not understood.
+    /// Reads the header. `verify`: look at its checksum.
     pub(crate) fn parse(bytes: &'a [u8], verify: bool) -> Option<Self> {
         match bytes.first()? >> 4 {
             4 => Self::parse_v4(bytes, verify),
@@ -40,16 +54,19 @@ impl<'a> IpPacket<'a> {
 
     fn parse_v4(bytes: &'a [u8], verify: bool) -> Option<Self> {
         let packet = Ipv4Packet::new_checked(bytes).ok()?;
-        let fragment = packet.more_frags() || packet.frag_offset() != 0;
-        if fragment || packet.header_len() < 20 || (verify && !packet.verify_checksum()) {
+        if packet.header_len() < 20 || (verify && !packet.verify_checksum()) {
             return None;
         }
+        // smoltcp answers the offset in bytes.
+        let (offset, more) = (usize::from(packet.frag_offset()), packet.more_frags());
+        let fragment = Fragment { id: packet.ident().into(), offset, more };
         Some(Self {
             src: packet.src_addr().into(),
             dst: packet.dst_addr().into(),
             protocol: packet.next_header(),
             ttl: packet.hop_limit(),
             tos: packet.dscp() << 2 | packet.ecn(),
+            fragment: (more || offset > 0).then_some(fragment),
             payload: packet.payload(),
             bytes: bytes.get(..usize::from(packet.total_len()))?,
         })
@@ -57,15 +74,28 @@ impl<'a> IpPacket<'a> {
 
     fn parse_v6(bytes: &'a [u8]) -> Option<Self> {
         let packet = Ipv6Packet::new_checked(bytes).ok()?;
+        let bytes = bytes.get(..packet.total_len())?;
+        let chain = extension::walk(packet.next_header(), bytes.get(IPV6_HEADER..)?)?;
         Some(Self {
             src: packet.src_addr().into(),
             dst: packet.dst_addr().into(),
-            protocol: packet.next_header(),
+            protocol: chain.protocol,
             ttl: packet.hop_limit(),
             tos: packet.traffic_class(),
-            payload: packet.payload(),
-            bytes: bytes.get(..packet.total_len())?,
+            fragment: chain.fragment,
+            payload: chain.payload,
+            bytes,
         })
+    }
+
+    /// Whether there is something between the IPv6 header and the payload.
+    pub(crate) fn has_extensions(&self) -> bool {
+        self.src.is_ipv6() && self.bytes.len() - self.payload.len() > IPV6_HEADER
+    }
+
+    /// Whether routers may cut it (RFC 791).
+    pub(crate) fn may_be_fragmented(&self) -> bool {
+        self.src.is_ipv4() && !Ipv4Packet::new_unchecked(self.bytes).dont_frag()
     }
 }
 
@@ -225,6 +255,15 @@ impl BareSegment {
         let mut tcp = TcpPacket::new_unchecked(&mut frame.bytes_mut()[ip.header_len()..]);
         repr.emit(&mut tcp, &src, &dst, caps);
         frame
+    }
+}
+
+/// Lets routers cut an IPv4 packet.
+pub(crate) fn clear_dont_frag(packet: &mut [u8], caps: &ChecksumCapabilities) {
+    let mut ip = Ipv4Packet::new_unchecked(packet);
+    ip.set_dont_frag(false);
+    if caps.ipv4.tx() {
+        ip.fill_checksum();
     }
 }
 

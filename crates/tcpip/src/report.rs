@@ -115,6 +115,20 @@ pub struct Counters {
     pub ip_in_addr_errors: u64,
     /// IP packets that went out.
     pub ip_out_requests: u64,
+    /// IP packets sent on for others.
+    pub ip_forw_datagrams: u64,
+    /// Fragments that came in.
+    pub ip_reasm_reqds: u64,
+    /// Packets put together from fragments.
+    pub ip_reasm_oks: u64,
+    /// Packets whose fragments did not fit, or not all came.
+    pub ip_reasm_fails: u64,
+    /// Packets that were cut.
+    pub ip_frag_oks: u64,
+    /// Packets that were too long and could not be cut.
+    pub ip_frag_fails: u64,
+    /// Fragments made.
+    pub ip_frag_creates: u64,
     /// Calls that found no route.
     pub ip_out_no_routes: u64,
     /// ICMP messages that came in.

@@ -9,6 +9,10 @@ pub struct Settings {
     pub ip_default_ttl: u8,
     /// `net.ipv6.conf.default.hop_limit`.
     pub hop_limit: u8,
+    /// `net.ipv4.ip_forward`.
+    pub ip_forward: bool,
+    /// `net.ipv6.conf.all.forwarding`.
+    pub forwarding: bool,
     /// `net.ipv6.bindv6only`: `IPV6_V6ONLY` of new sockets.
     pub bindv6only: bool,
     /// `net.core.rmem_default`: `SO_RCVBUF` of new sockets other than TCP's.
@@ -46,6 +50,8 @@ impl Default for Settings {
             ip_local_port_range: (32768, 60999),
             ip_default_ttl: 64,
             hop_limit: 64,
+            ip_forward: false,
+            forwarding: false,
             bindv6only: false,
             rmem_default: 212_992,
             wmem_default: 212_992,

@@ -13,10 +13,13 @@ use crate::{
     addr::Flow,
     event::Events,
     frame::{Frame, Frames},
+    icmp::RateLimit,
     link::Links,
     neighbour::Neighbours,
+    path_mtu::PathMtus,
     ports::Ports,
     random::{Keyed, Random},
+    reassembly::Reassembly,
     route::Routes,
     slab::{Key, Slab},
     socket::{Kind, Socket, Sockets, Tcp},
@@ -42,6 +45,11 @@ pub struct Stack {
     pub(crate) neighbours: Neighbours,
     pub(crate) upkeep: Upkeep,
     pub(crate) events: Events,
+    pub(crate) reassembly: Reassembly,
+    pub(crate) path_mtus: PathMtus,
+    pub(crate) icmp_limit: RateLimit,
+    /// Identification of the next packet that is cut.
+    pub(crate) fragment_id: u32,
     pub(crate) sockets: Sockets,
     pub(crate) connections: Connections,
     /// TCP flows by their ends.
@@ -75,6 +83,7 @@ impl Stack {
     pub fn new(config: Config) -> Self {
         let mut random = Random::new(config.seed);
         let hasher = Keyed(random.next());
+        let fragment_id = u32::try_from(random.next() >> 32).unwrap_or(1);
         Self {
             now_ns: 0,
             random,
@@ -84,6 +93,10 @@ impl Stack {
             neighbours: Neighbours::new(hasher),
             upkeep: Upkeep::default(),
             events: Events::default(),
+            reassembly: Reassembly::new(hasher),
+            path_mtus: PathMtus::new(hasher),
+            icmp_limit: RateLimit::default(),
+            fragment_id,
             sockets: Slab::new(),
             connections: Slab::new(),
             flows: HashMap::with_hasher(hasher),
@@ -114,6 +127,7 @@ impl Stack {
         self.expire_time_waits();
         self.serve_neighbours();
         self.keep_up();
+        self.expire_fragments();
         self.pump();
     }
 
@@ -121,7 +135,13 @@ impl Stack {
     /// until a call or a frame comes in.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        let due = [self.timers.next(), self.time_waits.next(), self.neighbours.next(), self.upkeep.next()];
+        let due = [
+            self.timers.next(),
+            self.time_waits.next(),
+            self.neighbours.next(),
+            self.upkeep.next(),
+            self.reassembly.next(),
+        ];
         due.into_iter().flatten().min()
     }
 

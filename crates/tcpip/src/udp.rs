@@ -14,7 +14,8 @@ use crate::{
     Stack,
     addr::{self, Endpoint, Flow},
     error_queue::{ErrorQueue, QueuedError},
-    icmp::{IcmpError, Unreachable},
+    icmp::{IcmpError, Problem},
+    option::Discovery,
     packet::{self, IpPacket},
     ports::Ports,
     route::Hints,
@@ -183,7 +184,7 @@ impl Stack {
         if let Some(ip) = how.source {
             source.ip = self.prescribed_source(domain, ip, remote.ip)?;
         }
-        self.check_size(source.link, remote.ip, data.len())?;
+        self.check_size(id, source.link, remote, data)?;
         let port = self.udp_port(id)?;
         let flow = Flow { local: Endpoint { ip: source.ip, port }, remote };
         self.emit_datagram(id, source.link, flow, data, how)?;
@@ -228,15 +229,32 @@ impl Stack {
         Ok(self.sockets.find(id)?.binding.map_or(0, |b| b.port))
     }
 
-    /// A datagram is not fragmented: `lo` takes the largest there is, other links what fits their MTU.
-    fn check_size(&self, link: LinkId, ip: IpAddr, len: usize) -> Result<(), Errno> {
-        let headers = HEADER + if ip.is_ipv4() { IPV4_HEADER } else { 40 };
+    /// Whether it is short enough. Without fragments (`IP_MTU_DISCOVER`, `IPV6_DONTFRAG`) the path says what fits, and who asked for
+    /// errors is told (ip(7)).
+    fn check_size(&mut self, id: SocketId, link: LinkId, remote: Endpoint, data: &[u8]) -> Result<(), Errno> {
+        let v4 = remote.ip.is_ipv4();
+        let socket = self.sockets.find_mut(id)?;
+        let variant = udp_of(socket)?.variant;
+        let (options, domain) = (socket.options, socket.domain);
+        let headers = variant.header_len() + if v4 { IPV4_HEADER } else { 40 };
         // The length field of IPv6 does not count its own header.
-        let protocol_limit =
-            if ip.is_ipv4() { MAX_PACKET - IPV4_HEADER - HEADER } else { MAX_PACKET - HEADER };
-        let carrier = self.links.carrier(link);
-        let fits = len <= protocol_limit && (carrier.loopback || len + headers <= carrier.mtu);
-        if fits { Ok(()) } else { Err(Errno::EMSGSIZE) }
+        let protocol_limit = if v4 { MAX_PACKET - IPV4_HEADER - HEADER } else { MAX_PACKET - HEADER };
+        if data.len() > protocol_limit {
+            return Err(Errno::EMSGSIZE);
+        }
+        let mtu = match options.discovery(v4) {
+            Discovery::Do => self.output_mtu(link, remote.ip),
+            Discovery::Probe => self.links.carrier(link).mtu,
+            Discovery::Want | Discovery::Dont => return Ok(()),
+        };
+        if link == LinkId::LO || data.len() + headers <= mtu {
+            return Ok(());
+        }
+        if if v4 { options.recverr4 } else { options.recverr6 } {
+            let error = QueuedError::local(domain, Errno::EMSGSIZE, mtu, remote, data);
+            udp_of(self.sockets.find_mut(id)?)?.errors.push(error);
+        }
+        Err(Errno::EMSGSIZE)
     }
 
     fn emit_datagram(
@@ -256,6 +274,9 @@ impl Stack {
         let ip = IpRepr::new(src, dst, variant.protocol(flow.remote.ip), len, ttl);
         let mut frame = self.frames.take(ip.buffer_len());
         ip.emit(frame.bytes_mut(), &caps);
+        if flow.remote.ip.is_ipv4() && !options.discovery(true).sets_dont_fragment() {
+            packet::clear_dont_frag(frame.bytes_mut(), &caps);
+        }
         let header = Header { variant, flow, coverage: options.send_coverage };
         header.emit(&mut frame.bytes_mut()[ip.header_len()..], data, &caps);
         if tos != 0 {
@@ -305,7 +326,7 @@ impl Stack {
                 return;
             }
             self.counters.udp_no_ports += 1;
-            self.send_unreachable(link, ip, Unreachable::Port);
+            self.send_problem(link, ip, Problem::Port);
             return;
         };
         if let (Some(covered), Some(socket)) = (udp.partly_covered, self.sockets.get(id.0))
@@ -354,20 +375,23 @@ impl Stack {
     }
 
     /// An ICMP error about a datagram of `flow`. A connected socket hears of it (udp(7)); any that asked for all errors
-    /// (`IP_RECVERR`) is told what of its datagram is quoted, too.
-    pub(crate) fn udp_error(&mut self, variant: Variant, flow: Flow, why: &IcmpError, quoted: &[u8]) {
-        let Some(id) = self.udp_receiver(variant, flow) else { return };
-        let Some(socket) = self.sockets.get_mut(id.0) else { return };
+    /// (`IP_RECVERR`) is told what of its datagram is quoted, too. `false`: no socket can have sent it.
+    pub(crate) fn udp_error(&mut self, variant: Variant, flow: Flow, why: &IcmpError, quoted: &[u8]) -> bool {
+        let Some(id) = self.udp_receiver(variant, flow) else { return false };
+        let Some(socket) = self.sockets.get_mut(id.0) else { return false };
         let asked = if flow.remote.ip.is_ipv4() { socket.options.recverr4 } else { socket.options.recverr6 };
         let domain = socket.domain;
-        let Ok(udp) = udp_of(socket) else { return };
+        // Who discovers the MTU by itself wants to know (net/ipv4/udp.c, __udp4_lib_err).
+        let strict = why.mtu.is_some() && socket.options.discovery(flow.remote.ip.is_ipv4()) == Discovery::Do;
+        let Ok(udp) = udp_of(socket) else { return false };
         if asked {
             udp.errors.push(QueuedError::new(domain, why, flow.remote, quoted));
-        } else if udp.flow.is_none() || !why.hard {
-            return;
+        } else if udp.flow.is_none() || !(why.hard || strict) {
+            return true;
         }
         socket.error = Some(why.errno);
         self.note(id);
+        true
     }
 }
 

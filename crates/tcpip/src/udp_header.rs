@@ -201,6 +201,7 @@ mod tests {
             protocol: UDPLITE,
             ttl: 64,
             tos: 0,
+            fragment: None,
             payload,
             bytes: payload,
         };

@@ -57,6 +57,7 @@ fn nobody_at_home() {
     let stack = &mut lan.stacks[0];
     let udp = stack.udp_socket(Domain::Inet);
     stack.connect(udp, at("10.0.0.9:9")).expect("a peer");
+    stack.set_option(udp, tcpip::Opt::RecvErr4(true)).expect("an option");
     assert_eq!(stack.send(udp, b"hello"), Ok(5));
     let tcp = common::client(stack, "[2001:db8::9]:9");
     lan.run(2_999 * MS);

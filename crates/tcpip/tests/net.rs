@@ -243,6 +243,7 @@ fn datagrams_and_their_refusal_cross_the_link() {
     let id = net.stacks[0].udp_socket(Domain::Inet);
     net.stacks[0].connect(id, at(&format!("{B}:53"))).expect("a route");
     assert_eq!(net.stacks[0].local_addr(id).expect("bound").ip(), at(&format!("{A}:0")).ip());
+    net.stacks[0].set_option(id, Opt::MtuDiscover4(2)).expect("an option");
     assert_eq!(net.stacks[0].send(id, &[0; 1473]), Err(Errno::EMSGSIZE));
     net.stacks[0].send(id, &[1; 1472]).expect("fits");
     net.run(10 * MS);

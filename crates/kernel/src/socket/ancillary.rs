@@ -9,7 +9,7 @@ use abi::raw::net::{
     IPV6_RECVTCLASS, IPV6_TCLASS, SOL_SOCKET,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use tcpip::{QueuedError, Received};
+use tcpip::{Origin, QueuedError, Received};
 use zerocopy::IntoBytes;
 
 use super::{Common, Control, address};
@@ -59,16 +59,18 @@ pub(super) fn timestamps(k: &Kernel, common: &Common) -> Vec<Control> {
 
 /// `IP_RECVERR`, `IPV6_RECVERR`: a `struct sock_extended_err` and the address of who told.
 pub(super) fn of_error(error: &QueuedError) -> Control {
-    /// `SO_EE_ORIGIN_ICMP`, `SO_EE_ORIGIN_ICMP6` (linux/errqueue.h).
-    const ORIGIN: [u8; 2] = [2, 3];
+    /// `SO_EE_ORIGIN_LOCAL`, `SO_EE_ORIGIN_ICMP`, `SO_EE_ORIGIN_ICMP6` (linux/errqueue.h).
+    const ORIGIN: [u8; 3] = [1, 2, 3];
     let (level, kind, origin, family) = match error.offender {
-        SocketAddr::V4(_) => (IPPROTO_IP as u32, IP_RECVERR, ORIGIN[0], AF_INET),
-        SocketAddr::V6(_) => (IPPROTO_IPV6 as u32, IPV6_RECVERR, ORIGIN[1], AF_INET6),
+        SocketAddr::V4(_) => (IPPROTO_IP as u32, IP_RECVERR, ORIGIN[1], AF_INET),
+        SocketAddr::V6(_) => (IPPROTO_IPV6 as u32, IPV6_RECVERR, ORIGIN[2], AF_INET6),
     };
+    let origin = if error.origin == Origin::Local { ORIGIN[0] } else { origin };
     let mut data = error.errno.number().to_ne_bytes().to_vec();
     data.extend_from_slice(&[origin, error.kind, error.code, 0]);
-    // ee_info, ee_data.
-    data.extend_from_slice(&[0; 8]);
+    data.extend_from_slice(&error.info.to_ne_bytes());
+    // ee_data.
+    data.extend_from_slice(&[0; 4]);
     data.extend_from_slice(&address::emit(family, error.offender));
     Control::Bytes { level, kind, data }
 }

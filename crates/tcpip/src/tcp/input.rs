@@ -84,8 +84,10 @@ impl Stack {
             return;
         }
         let (options, domain) = (socket.options, socket.domain);
-        let Ok(link) = self.way(segment.flow.remote.ip, Hints::default()).map(|way| way.link) else { return };
-        let setup = Setup::new(self.links.carrier(link), &options, &self.settings, self.random.next());
+        let Ok(way) = self.way(segment.flow.remote.ip, Hints::default()) else { return };
+        let link = way.link;
+        let carrier = self.carrier_to(segment.flow.remote.ip, &way);
+        let setup = Setup::new(carrier, &options, &self.settings, self.random.next());
         let Some(mut engine) = Engine::listen(&setup, segment.flow, self.now_ns) else { return };
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);

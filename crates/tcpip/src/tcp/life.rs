@@ -1,5 +1,7 @@
 //! What follows when an engine's state has changed or a deadline has come.
 
+use std::net::IpAddr;
+
 use abi::Errno;
 
 use crate::{
@@ -103,7 +105,7 @@ impl Stack {
 
     /// Looks for the way again if links, addresses or routes have changed. On `lo` nothing else is possible: its segments have no
     /// checksums.
-    fn reroute(&mut self, key: Key) {
+    pub(crate) fn reroute(&mut self, key: Key) {
         let generation = self.routes.generation();
         let Some(connection) = self.connections.get(key) else { return };
         if connection.routed == generation || connection.link == LinkId::LO {
@@ -113,9 +115,30 @@ impl Stack {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.routed = generation;
         match found {
-            Ok(way) if way.link != LinkId::LO => connection.link = way.link,
+            Ok(way) if way.link != LinkId::LO => {
+                connection.link = way.link;
+                let ip = connection.flow.remote.ip;
+                let mtu = self.path_mtu(ip, &way);
+                if let Some(connection) = self.connections.get_mut(key) {
+                    connection.engine.set_mtu(self.now_ns, mtu);
+                }
+            }
             Ok(_) => {}
             Err(errno) => connection.soft_error = Some(errno),
+        }
+    }
+
+    /// The path to `dst` carries less: what is in flight may have to be sent again.
+    pub(crate) fn resend_shorter(&mut self, dst: IpAddr) {
+        let to = |entry: (&Flow, &FlowEntry)| match entry {
+            (flow, FlowEntry::Connection(key)) if flow.remote.ip == dst => Some(*key),
+            _ => None,
+        };
+        let mut keys: Vec<_> = self.flows.iter().filter_map(to).collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.reroute(key);
+            self.queue_output(key);
         }
     }
 

@@ -10,7 +10,8 @@ use abi::Errno;
 use crate::{
     Stack,
     addr::{self, Endpoint, Flow},
-    route::Hints,
+    frame::Carrier,
+    route::{Hints, Way},
     slab::Key,
     socket::{Kind, Listener, Socket, Tcp},
     tcp::{
@@ -97,11 +98,12 @@ impl Stack {
         if remote.port == 0 {
             return Err(Errno::ECONNREFUSED);
         }
-        let (link, local) = self.choose_local(id, remote)?;
+        let (way, local) = self.choose_local(id, remote)?;
+        let (link, carrier) = (way.link, self.carrier_to(remote.ip, &way));
         let socket = self.sockets.find_mut(id)?;
         let (options, domain) = (socket.options, socket.domain);
         let flow = Flow { local, remote };
-        let setup = Setup::new(self.links.carrier(link), &options, &self.settings, self.random.next());
+        let setup = Setup::new(carrier, &options, &self.settings, self.random.next());
         let mut engine = Engine::connect(&setup, flow, self.now_ns).ok_or(Errno::EADDRNOTAVAIL)?;
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);
@@ -136,8 +138,8 @@ impl Stack {
         Ok(())
     }
 
-    /// The link and the local end of a connection to `remote`.
-    fn choose_local(&mut self, id: SocketId, remote: Endpoint) -> Result<(LinkId, Endpoint), Errno> {
+    /// The way and the local end of a connection to `remote`.
+    fn choose_local(&mut self, id: SocketId, remote: Endpoint) -> Result<(Way, Endpoint), Errno> {
         let route = self.way(remote.ip, Hints::default())?;
         let binding = self.sockets.find(id)?.binding;
         let ip = binding.and_then(|b| b.source()).unwrap_or(route.source);
@@ -152,7 +154,12 @@ impl Stack {
             None => self.connecting_port(ip, remote),
         };
         let port = port.ok_or(Errno::EADDRNOTAVAIL)?;
-        Ok((route.link, Endpoint { ip, port }))
+        Ok((route, Endpoint { ip, port }))
+    }
+
+    /// What the way to `dst` can carry.
+    pub(crate) fn carrier_to(&self, dst: IpAddr, way: &Way) -> Carrier {
+        Carrier { mtu: self.path_mtu(dst, way), ..self.links.carrier(way.link) }
     }
 
     /// An ephemeral port that makes the flow unique. Connections to different peers share ports.

@@ -15,13 +15,13 @@ pub(crate) fn snmp(k: &Kernel) -> String {
         [Domain::Inet, Domain::Inet6].into_iter().flat_map(|domain| k.inet_sockets(Protocol::Tcp, domain));
     let established = established.filter(|socket| socket.state == TCP_ESTABLISHED).count() as u64;
     let ip = [
-        // 2: this host does not forward (RFC 4293).
-        ("Forwarding", 2),
+        // 1: it forwards, 2: it does not (RFC 4293).
+        ("Forwarding", if k.net.stack.settings().ip_forward { 1 } else { 2 }),
         ("DefaultTTL", k.net.stack.settings().ip_default_ttl.into()),
         ("InReceives", counters.ip_in_receives),
         ("InHdrErrors", counters.ip_in_hdr_errors),
         ("InAddrErrors", counters.ip_in_addr_errors),
-        ("ForwDatagrams", 0),
+        ("ForwDatagrams", counters.ip_forw_datagrams),
         ("InUnknownProtos", 0),
         ("InDiscards", 0),
         (
@@ -32,12 +32,12 @@ pub(crate) fn snmp(k: &Kernel) -> String {
         ("OutDiscards", 0),
         ("OutNoRoutes", counters.ip_out_no_routes),
         ("ReasmTimeout", 0),
-        ("ReasmReqds", 0),
-        ("ReasmOKs", 0),
-        ("ReasmFails", 0),
-        ("FragOKs", 0),
-        ("FragFails", 0),
-        ("FragCreates", 0),
+        ("ReasmReqds", counters.ip_reasm_reqds),
+        ("ReasmOKs", counters.ip_reasm_oks),
+        ("ReasmFails", counters.ip_reasm_fails),
+        ("FragOKs", counters.ip_frag_oks),
+        ("FragFails", counters.ip_frag_fails),
+        ("FragCreates", counters.ip_frag_creates),
     ];
     let icmp = [("InMsgs", counters.icmp_in_msgs), ("OutMsgs", counters.icmp_out_msgs)];
     let tcp = [

@@ -23,7 +23,10 @@ pub(super) const ROWS: &[Row] = &[
     flag(IP_RECVOPTS),
     flag(IP_RETOPTS),
     flag(IP_PKTINFO),
-    int(IP_MTU_DISCOVER, 1, 0, 5),
+    Row {
+        name: IP_MTU_DISCOVER,
+        value: Value::Int { default: 1, min: 0, max: 5, stack: Some(|how| Opt::MtuDiscover4(byte(how))) },
+    },
     Row { name: IP_RECVERR, value: Value::Flag { default: false, stack: Some(Opt::RecvErr4) } },
     flag(IP_RECVTTL),
     flag(IP_RECVTOS),
@@ -75,12 +78,14 @@ fn set_transparent(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     if super::number((LEVEL, IP_TRANSPARENT), value)? == 0 { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-/// The MTU of the way to the peer.
+/// The MTU of the path to the peer.
 pub(super) fn mtu(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     let id = target.socket.inet().ok_or(Errno::ENOPROTOOPT)?;
-    let local = target.k.net.stack.peer_addr(id).and_then(|_| target.k.net.stack.local_addr(id))?.ip();
-    let links = target.k.net.stack.links();
-    let own = links.iter().find(|link| link.addrs.iter().any(|(addr, _)| *addr == local));
-    let link = own.or_else(|| links.iter().find(|link| link.loopback)).ok_or(Errno::ENOTCONN)?;
-    Ok(int_bytes(i32::try_from(link.mtu).unwrap_or(i32::MAX)))
+    let mtu = target.k.net.stack.mtu_to_peer(id)?;
+    Ok(int_bytes(i32::try_from(mtu).unwrap_or(i32::MAX)))
+}
+
+/// A number that was checked to be small.
+pub(super) fn byte(number: i32) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
 }

@@ -1,5 +1,6 @@
 //! `IPPROTO_IPV6` (ipv6(7)).
 
+use super::ip::byte;
 use super::{Row, Target, Value, flag, int, int_bytes, own};
 use abi::Errno;
 use abi::raw::net::*;
@@ -16,13 +17,16 @@ pub(super) const ROWS: &[Row] = &[
     own(IPV6_TCLASS, Some(|t| remembered(t, IPV6_TCLASS, 0)), Some(set_tclass)),
     int(IPV6_MULTICAST_HOPS, 1, -1, 255),
     Row { name: IPV6_MULTICAST_LOOP, value: Value::Flag { default: true, stack: None } },
-    int(IPV6_MTU_DISCOVER, 1, 0, 5),
+    Row {
+        name: IPV6_MTU_DISCOVER,
+        value: Value::Int { default: 1, min: 0, max: 5, stack: Some(|how| Opt::MtuDiscover6(byte(how))) },
+    },
     own(IPV6_MTU, Some(super::ip::mtu), None),
     Row { name: IPV6_RECVERR, value: Value::Flag { default: false, stack: Some(Opt::RecvErr6) } },
     flag(IPV6_RECVPKTINFO),
     flag(IPV6_RECVHOPLIMIT),
     flag(IPV6_RECVTCLASS),
-    flag(IPV6_DONTFRAG),
+    Row { name: IPV6_DONTFRAG, value: Value::Flag { default: false, stack: Some(Opt::DontFrag6) } },
     Row { name: IPV6_AUTOFLOWLABEL, value: Value::Flag { default: true, stack: None } },
     int(IPV6_MINHOPCOUNT, 0, 0, 255),
     flag(IPV6_FREEBIND),

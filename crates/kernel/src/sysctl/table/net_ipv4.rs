@@ -9,12 +9,32 @@ const BUFFER_MAX: i64 = i32::MAX as i64;
 
 pub(super) const ROWS: &[Row] = &[
     numbers(
+        "net/ipv4/conf/all/forwarding",
+        "`net.ipv4.ip_forward` by another name.",
+        (0, 1),
+        |k| vec![i64::from(k.net.stack.settings().ip_forward)],
+        |k, values| {
+            k.net.stack.settings_mut().ip_forward = one::<u8>(values)? != 0;
+            Ok(())
+        },
+    ),
+    numbers(
         "net/ipv4/ip_default_ttl",
         "`IP_TTL` of new sockets.",
         (1, 255),
         |k| vec![count(k.net.stack.settings().ip_default_ttl)],
         |k, values| {
             k.net.stack.settings_mut().ip_default_ttl = one(values)?;
+            Ok(())
+        },
+    ),
+    numbers(
+        "net/ipv4/ip_forward",
+        "Packets for others are sent on: this host is a router.",
+        (0, 1),
+        |k| vec![i64::from(k.net.stack.settings().ip_forward)],
+        |k, values| {
+            k.net.stack.settings_mut().ip_forward = one::<u8>(values)? != 0;
             Ok(())
         },
     ),

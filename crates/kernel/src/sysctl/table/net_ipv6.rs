@@ -14,6 +14,16 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     numbers(
+        "net/ipv6/conf/all/forwarding",
+        "IPv6 packets for others are sent on: this host is a router.",
+        (0, 1),
+        |k| vec![i64::from(k.net.stack.settings().forwarding)],
+        |k, values| {
+            k.net.stack.settings_mut().forwarding = one::<u8>(values)? != 0;
+            Ok(())
+        },
+    ),
+    numbers(
         "net/ipv6/conf/default/hop_limit",
         "`IPV6_UNICAST_HOPS` of new sockets.",
         (1, 255),

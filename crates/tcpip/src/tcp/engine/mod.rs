@@ -46,6 +46,7 @@ pub(crate) struct Engine {
     sockets: SocketSet<'static>,
     handle: SocketHandle,
     carrier: Carrier,
+    ceiling: usize,
     flow: Flow,
     most: Sizes,
     nodelay: bool,
@@ -107,6 +108,7 @@ impl Engine {
             sockets,
             handle,
             carrier: setup.carrier,
+            ceiling: setup.ceiling,
             flow,
             most: setup.most,
             nodelay: false,
@@ -229,6 +231,16 @@ impl Engine {
 
     pub(crate) fn recv_capacity(&self) -> usize {
         self.socket().recv_capacity()
+    }
+
+    /// The path carries packets of this size from now on.
+    pub(crate) fn set_mtu(&mut self, now_ns: u64, mtu: usize) {
+        let mtu = mtu.min(self.ceiling);
+        if self.carrier.mtu == mtu || self.carrier.loopback {
+            return;
+        }
+        self.carrier.mtu = mtu;
+        self.interface = setup::interface(self.carrier, 0, self.flow.local, now_ns);
     }
 
     /// The largest segment that the peer takes.

@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) carrier: Carrier,
+    /// What `TCP_MAXSEG` leaves of any MTU.
+    pub(super) ceiling: usize,
     /// The most its buffers may hold.
     pub(super) most: Sizes,
     /// Makes the initial sequence number.
@@ -44,11 +46,17 @@ impl Setup {
     /// The setup that a socket's options ask for.
     pub(crate) fn new(carrier: Carrier, options: &Options, settings: &Settings, seed: u64) -> Self {
         let headers = 40;
-        let mtu = match options.maxseg {
-            0 => carrier.mtu,
-            maxseg => carrier.mtu.min(usize::from(maxseg) + headers),
+        let ceiling = match options.maxseg {
+            0 => usize::MAX,
+            maxseg => usize::from(maxseg) + headers,
         };
-        Self { carrier: Carrier { mtu, ..carrier }, most: Sizes::most(carrier, options, settings), seed }
+        let mtu = carrier.mtu.min(ceiling);
+        Self {
+            carrier: Carrier { mtu, ..carrier },
+            ceiling,
+            most: Sizes::most(carrier, options, settings),
+            seed,
+        }
     }
 }
 
@@ -84,7 +92,8 @@ pub(super) struct Build {
     pub(super) handle: SocketHandle,
 }
 
-pub(super) fn build(carrier: Carrier, sizes: Sizes, seed: u64, local: Endpoint, now_ns: u64) -> Build {
+/// smoltcp's side of a host with one address.
+pub(super) fn interface(carrier: Carrier, seed: u64, local: Endpoint, now_ns: u64) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
     let mut port = Port { carrier, rx: None, tx: &mut Frames::default() };
@@ -95,6 +104,11 @@ pub(super) fn build(carrier: Carrier, sizes: Sizes, seed: u64, local: Endpoint, 
         // Cannot be full: it has room for two and this is the first.
         let _ = addrs.push(IpCidr::new(ip, host_prefix));
     });
+    interface
+}
+
+pub(super) fn build(carrier: Carrier, sizes: Sizes, seed: u64, local: Endpoint, now_ns: u64) -> Build {
+    let interface = interface(carrier, seed, local, now_ns);
     let mut socket = tcp::Socket::new(
         tcp::SocketBuffer::new(vec![0; sizes.rx]),
         tcp::SocketBuffer::new(vec![0; sizes.tx]),
