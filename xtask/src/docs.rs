@@ -1,13 +1,16 @@
 //! `cargo xtask docs`: the generated documents.
 
 use crate::run::{Outcome, root};
-use crate::{syscalls, sysctls};
+use crate::{header, syscalls, sysctls};
 
 /// Where a document is, and what makes it.
 type Document = (&'static str, fn() -> String);
 
-const DOCUMENTS: &[Document] =
-    &[("docs/SYSCALLS.md", syscalls::markdown), ("docs/SYSCTL.md", sysctls::markdown)];
+const DOCUMENTS: &[Document] = &[
+    ("docs/SYSCALLS.md", syscalls::markdown),
+    ("docs/SYSCTL.md", sysctls::markdown),
+    ("include/rump/rump_syscalls.h", header::rump_syscalls),
+];
 
 /// Writes the generated documents, or with `check` compares them.
 ///

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("intercept", &["abi", "host", "sitelist"]),
     ("hijack", &["abi", "client", "host", "intercept", "sitelist", "wire"]),
     ("preload", &["abi", "hijack", "host", "intercept"]),
+    ("rumpclient", &["abi", "client", "host", "wire"]),
     ("server", &["abi", "kernel", "sites", "sitelist", "tcpip", "vfs", "wire"]),
     ("rump", &["abi", "client", "host", "server", "sites", "sitelist", "wire"]),
 ];

@@ -6,6 +6,7 @@ mod build;
 mod ci;
 mod demo;
 mod docs;
+mod header;
 mod house;
 mod packages;
 mod run;
@@ -53,7 +54,7 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
-    /// Write the generated documents (docs/SYSCALLS.md, docs/SYSCTL.md), or with --check say whether they are stale.
+    /// Write the generated documents (docs/SYSCALLS.md, docs/SYSCTL.md, include/rump/rump_syscalls.h), or with --check say whether they are stale.
     Docs {
         /// Change nothing; fail if a document is stale.
         #[arg(long)]

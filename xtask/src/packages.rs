@@ -18,6 +18,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("Xvfb", "xvfb"),
     ("xclock", "x11-apps"),
     ("musl-gcc", "musl-tools"),
+    ("pkg-config", "pkgconf"),
     ("setpriv", "util-linux"),
     ("getfattr", "attr"),
     ("setfacl", "acl"),

@@ -12,6 +12,7 @@ pub mod layout;
 pub mod nr;
 pub mod prefix;
 pub mod private;
+pub mod prototype;
 pub mod table;
 
 pub use errno::Errno;

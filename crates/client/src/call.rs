@@ -58,7 +58,7 @@ impl Session {
     /// The rump kernel's, `ERESTARTSYS` among them: a signal came first and the call may start again. `ENOTCONN`: there is
     /// no connection, or it was lost meanwhile. `EFAULT`: a result could not be written.
     pub fn call(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
-        match taken(|| self.call_once(row, args, passed)) {
+        match self.taken(|| self.call_once(row, args, passed)) {
             // The kernel was gone before it had seen the call.
             Err(Errno::EPIPE) => self.call_again(row, args, passed),
             answer => answer,
@@ -124,7 +124,7 @@ impl Session {
     /// # Errors
     /// `ENOTCONN`, or the server's refusal.
     pub(crate) fn request(&self, kind: u16, word: u32, payload: &[u8]) -> Result<Frame, Errno> {
-        taken(|| {
+        self.taken(|| {
             self.ready()?;
             let request = Request { kind, word, payload: &[Part::Ours(payload)], passed: &[] };
             match self.transact(&request, Memory::default())? {
@@ -134,23 +134,23 @@ impl Session {
         })
     }
 
+    /// What comes of a request that is sent again for as long as it is refused with TRYAGAIN (rump_sp(7)).
+    ///
+    /// # Errors
+    /// The request's; `ERESTARTSYS`: a signal came while it was refused.
+    fn taken<T>(&self, mut attempt: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+        loop {
+            match attempt() {
+                Err(Errno::EAGAIN) => self.pause(PAUSE_NS).map_err(|_| Errno::ERESTARTSYS)?,
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// The server broke the protocol: it is not talked to any more.
     fn broken(&self) -> Errno {
         self.lose(&mut self.state.lock());
         Errno::ENOTCONN
-    }
-}
-
-/// What comes of a request that is sent again for as long as it is refused with TRYAGAIN (rump_sp(7)).
-///
-/// # Errors
-/// The request's; `ERESTARTSYS`: a signal came while it was refused.
-fn taken<T>(mut attempt: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match attempt() {
-            Err(Errno::EAGAIN) => host::sleep_ns(PAUSE_NS).map_err(|_| Errno::ERESTARTSYS)?,
-            outcome => return outcome,
-        }
     }
 }
 
@@ -180,6 +180,13 @@ impl Reply {
             reply.segments.iter().try_for_each(|segment| host::copy_out(segment.address, segment.bytes));
         let (drain, fill, result) = (reply.drain, reply.fill, result(reply.result));
         Some(written.and(files).map(|files| Self { result, files, drain, fill }))
+    }
+
+    /// Drops a reply that nobody waits for, and closes its descriptors. None if the server broke the protocol.
+    pub(crate) fn discard(payload: &[u8], fds: &mut Passed) -> Option<()> {
+        let reply = call::Reply::parse(payload)?;
+        drop(new_files(&reply, fds));
+        Some(())
     }
 }
 

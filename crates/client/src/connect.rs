@@ -3,11 +3,14 @@
 //! It may take long, and one thread does it at a time, holding no lock: others wait for what comes of it, and a signal
 //! ends anybody's wait.
 
+use crate::gather::Memory;
 use crate::retry::SECOND_NS;
+use crate::slot::{Answer, Slot};
 use crate::state::{Greeting, Phase, Session, State};
 use abi::Errno;
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use host::{Fd, Wait};
+use host::{Fd, Part};
 use wire::banner::{self, Banner};
 use wire::{Header, Message, handshake, kind};
 
@@ -67,10 +70,7 @@ impl Session {
     }
 
     fn wait_for_another(&self, seen: u32) -> Result<(), Errno> {
-        match host::futex_wait(&self.settled, seen, None, Wait::Interruptible) {
-            Err(Errno::EINTR) => Err(Errno::EINTR),
-            _ => Ok(()),
-        }
+        self.wait_for_word(&self.settled, seen)
     }
 
     /// The first connection. The banner is not waited for.
@@ -117,7 +117,7 @@ impl Session {
         };
         let extended = extended && !self.options.plain;
         state.phase = Phase::Up { socket, extended };
-        self.introduce(&mut state, extended);
+        self.prepare_introduction(&mut state, extended);
         Ok(())
     }
 
@@ -133,7 +133,7 @@ impl Session {
                 Ok(0) => return Err(Errno::ENOTCONN),
                 Ok(here) => here,
                 Err(Errno::EAGAIN) => {
-                    host::wait_readable(socket, until - now)?;
+                    self.wait_readable(socket, until - now)?;
                     continue;
                 }
                 Err(errno) => return Err(errno),
@@ -147,12 +147,13 @@ impl Session {
                     return Ok(banner.map(|banner| banner.has_extensions()));
                 }
                 None if here == banner::LENGTH_MAX => return Ok(None),
-                None => host::sleep_ns(PART_NS)?,
+                None => self.pause(PART_NS)?,
             }
         }
     }
 
-    fn introduce(&self, state: &mut State, extended: bool) {
+    fn prepare_introduction(&self, state: &mut State, extended: bool) {
+        state.handshake = state.reqno;
         let name = |kind| Message::Name { kind, name: self.options.name.clone() };
         match state.greeting {
             Greeting::Guest => {
@@ -170,11 +171,75 @@ impl Session {
             state.say(kind::OPTIONS, 0, &self.wanted());
         }
     }
+
+    /// As `prepare_introduction`, on the connection of the program before.
+    pub(crate) fn rename(&self, state: &mut State, extended: bool) {
+        state.handshake = state.reqno;
+        let name = Message::Name { kind: handshake::EXEC, name: self.options.name.clone() };
+        state.say(kind::HANDSHAKE, handshake::EXEC, &name.payload());
+        if extended {
+            state.say(kind::OPTIONS, 0, &self.wanted());
+        }
+    }
+
+    /// Sends the introduction, if it was not sent yet, and does not wait for its answer.
+    ///
+    /// # Errors
+    /// `ENOTCONN`.
+    pub fn announce(&self) -> Result<(), Errno> {
+        self.ready()?;
+        self.send_introduction(None)
+    }
+
+    /// Sends the introduction, if it was not sent yet, and waits for its answer.
+    ///
+    /// # Errors
+    /// `ENOTCONN`. What the server refuses it with: `ESRCH`, no such fork was announced.
+    pub fn introduce(&self) -> Result<(), Errno> {
+        self.ready()?;
+        let slot = Arc::new(Slot::new(Memory::default()));
+        let reqno = {
+            let mut state = self.state.lock();
+            if state.first.is_empty() {
+                return Ok(());
+            }
+            let reqno = state.handshake;
+            state.waiting.push((reqno, slot.clone()));
+            reqno
+        };
+        self.send_introduction(Some(reqno))?;
+        let Answer::Frame(frame) = self.wait(reqno, kind::HANDSHAKE, &slot) else {
+            return Err(Errno::ENOTCONN);
+        };
+        match Message::parse(&frame) {
+            Some(Message::HandshakeAnswer(0)) => Ok(()),
+            Some(Message::HandshakeAnswer(error)) => Err(Errno::from_number(error)),
+            _ => Err(frame.refusal().unwrap_or(Errno::EPROTO)),
+        }
+    }
+
+    fn send_introduction(&self, awaited: Option<u64>) -> Result<(), Errno> {
+        let _sending = self.sender.lock();
+        let (socket, first) = {
+            let mut state = self.state.lock();
+            let socket = state.socket().ok_or(Errno::ENOTCONN)?;
+            if awaited.is_some_and(|reqno| reqno != state.handshake) {
+                // Lost meanwhile: the answer's slot was told.
+                return Ok(());
+            }
+            (socket, core::mem::take(&mut state.first))
+        };
+        if !first.is_empty() && self.send(socket, &[Part::Ours(&first)], &[]).is_err() {
+            self.lose(&mut self.state.lock());
+            return Err(Errno::ENOTCONN);
+        }
+        Ok(())
+    }
 }
 
 impl State {
     /// Puts a request in front of the next one.
-    fn say(&mut self, kind: u16, word: u32, payload: &[u8]) {
+    pub(crate) fn say(&mut self, kind: u16, word: u32, payload: &[u8]) {
         let header = Header::request(self.next_reqno(), kind, word).emit(payload.len());
         self.first.extend_from_slice(&header);
         self.first.extend_from_slice(payload);

@@ -40,8 +40,8 @@ impl Session {
         unsafe {
             self.reader.renew(Reader::new());
             self.sender.renew(());
-            let inherited = self.state.peek().socket();
-            self.state.renew(State::new(greeting));
+            let (inherited, retry) = (self.state.peek().socket(), self.state.peek().retry);
+            self.state.renew(State::new(greeting, retry));
             if let Some(socket) = inherited {
                 let _ = host::close(socket);
             }

@@ -35,6 +35,17 @@ impl Memory {
     pub(crate) fn may_write(&self, address: u64, len: u64) -> bool {
         self.outputs.iter().any(|range| holds(*range, address, len))
     }
+
+    /// The server may read and write this.
+    pub(crate) fn give(&mut self, address: u64, len: u64) {
+        self.inputs.push((address, len));
+        self.outputs.push((address, len));
+    }
+
+    /// How many bytes it may write.
+    pub(crate) fn len_out(&self) -> u64 {
+        self.outputs.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len))
+    }
 }
 
 fn holds((start, room): (u64, u64), address: u64, len: u64) -> bool {

@@ -17,6 +17,8 @@ mod connect;
 mod crowd;
 mod fork_unsafe;
 mod gather;
+mod handover;
+mod interruption;
 mod lock_unsafe;
 mod passed;
 mod pump;
@@ -27,5 +29,7 @@ mod slot;
 mod state;
 
 pub use call::{NewFile, Reply};
+pub use handover::{Handover, Suspended};
+pub use interruption::Interruption;
 pub use retry::Retry;
 pub use state::{Options, Session};

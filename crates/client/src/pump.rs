@@ -15,6 +15,8 @@ use wire::{Frame, Header, class, kind};
 const QUICK_NS: u64 = 100_000;
 /// How often to look: some 40 µs.
 const LOOKS: u32 = 80;
+/// A thread that is woken by descriptors looks as often whether they are still there.
+pub(crate) const RECHECK_NS: u64 = 1_000_000_000;
 /// Bytes read at a time, unless more are known to come.
 const BUFFER: usize = 16 << 10;
 /// The most that is read at a time.
@@ -57,18 +59,25 @@ impl Session {
         Ok(reqno)
     }
 
-    fn wait(&self, reqno: u64, kind: u16, slot: &Arc<Slot>) -> Answer {
+    pub(crate) fn wait(&self, reqno: u64, kind: u16, slot: &Arc<Slot>) -> Answer {
         let mut wait = Wait::Interruptible;
         loop {
+            self.wait_while_suspended();
             let seen = slot.bell();
             if let Some(answer) = slot.take() {
                 return answer;
             }
             let waited = match self.reader.try_lock() {
                 Some(reader) => self.lead(reader, slot, wait),
-                None => slot.listen(seen, wait),
+                None => self.listen(slot, seen, wait),
             };
-            if waited == Err(Errno::EINTR) && wait == Wait::Interruptible {
+            if waited != Err(Errno::EINTR) {
+                continue;
+            }
+            if let (kind::SYSCALL, Some(interruption)) = (kind, self.options.interruption) {
+                // Plain rump_sp cannot end a call: it goes on when the handlers have run.
+                interruption.deliver();
+            } else if wait == Wait::Interruptible {
                 // Once: the server answers a cancelled call at once, and what it answers counts.
                 wait = Wait::Yes;
                 self.cancel(reqno, kind);
@@ -99,8 +108,8 @@ impl Session {
         let mut outcome = Ok(());
         if !slot.is_answered() {
             let start = host::monotonic_ns();
-            while outcome.is_ok() && !slot.is_answered() {
-                outcome = self.read_once(&mut reader, wait);
+            while outcome.is_ok() && !slot.is_answered() && !self.is_suspended() {
+                outcome = self.read_when_there(&mut reader, slot, wait);
             }
             reader.quick = host::monotonic_ns().saturating_sub(start) < QUICK_NS;
         }
@@ -121,7 +130,7 @@ impl Session {
     }
 
     /// Another thread that waits becomes the leader.
-    fn hand_over(&self) {
+    pub(crate) fn hand_over(&self) {
         let next = {
             let state = self.state.lock();
             state.waiting.iter().find(|(_, slot)| !slot.is_answered()).map(|(_, slot)| slot.clone())
@@ -131,7 +140,7 @@ impl Session {
         }
     }
 
-    fn read_once(&self, reader: &mut Reader, wait: Wait) -> Result<(), Errno> {
+    pub(crate) fn read_once(&self, reader: &mut Reader, wait: Wait) -> Result<(), Errno> {
         let socket = self.state.lock().socket();
         let Some(socket) = socket else {
             self.end(reader);
@@ -193,16 +202,13 @@ impl Session {
         let is_reply = frame.header.class == class::RESP && frame.header.kind == kind::CALL;
         let waiting = {
             let mut state = self.state.lock();
+            state.inherits &= frame.header.reqno != state.handshake;
             let at = state.waiting.iter().position(|(reqno, _)| *reqno == frame.header.reqno);
             at.map(|at| state.waiting.swap_remove(at))
         };
         let Some((_, slot)) = waiting else {
             // Its descriptors are closed.
-            return if is_reply {
-                Reply::take(frame.payload, fds, &Memory::default()).map(drop)
-            } else {
-                Some(())
-            };
+            return if is_reply { Reply::discard(frame.payload, fds) } else { Some(()) };
         };
         let answer = match is_reply {
             true => Reply::take(frame.payload, fds, &slot.memory).map(Answer::Reply),

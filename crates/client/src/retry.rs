@@ -38,7 +38,8 @@ impl Session {
     /// `ENOTCONN`: there is none and will be none; `EINTR`: a signal came while trying.
     pub(crate) fn reconnect(&self) -> Result<(), Errno> {
         let now = host::monotonic_ns();
-        let until = match self.options.retry {
+        let retry = self.state.lock().retry;
+        let until = match retry {
             Retry::No => None,
             Retry::Die => host::exit_group(1),
             Retry::Once => Some(now),
@@ -69,7 +70,7 @@ impl Session {
             if now >= until {
                 return Err(Errno::ENOTCONN);
             }
-            host::sleep_ns(PAUSE_NS)?;
+            self.pause(PAUSE_NS)?;
         }
     }
 

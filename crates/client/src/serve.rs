@@ -1,6 +1,7 @@
 //! What the server asks of the client: its memory, and signals.
 
-use crate::state::Session;
+use crate::gather::Memory;
+use crate::state::{Session, State};
 use abi::Errno;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,6 +9,8 @@ use wire::{Frame, Header, Message, class, error, kind};
 
 /// No server of ours asks for more at once; plain ones ask for what a call names.
 const COPY_MAX: u64 = wire::LENGTH_MAX / 2;
+/// No more memory is mapped for the server in all.
+const GIVEN_MAX: u64 = 64 << 20;
 
 impl Session {
     /// Serves one request of the server; none if it broke the protocol.
@@ -20,8 +23,10 @@ impl Session {
             }
             Message::Copyout { address, bytes } => self.copyout(address, &bytes)?,
             Message::Raise => raise(frame.header.word),
-            // Only memory-mapping kernels ask for this; we have none to give.
-            Message::Anonmmap(_) => self.answer(reqno, kind::ANONMMAP, Ok([0; 8].to_vec())),
+            Message::Anonmmap(len) => {
+                let address = self.map(len).unwrap_or(0);
+                self.answer(reqno, kind::ANONMMAP, Ok(address.to_le_bytes().to_vec()));
+            }
             _ => return None,
         }
         Some(())
@@ -46,16 +51,27 @@ impl Session {
         // A bad address of the program's own is the call's EFAULT, which plain rump_sp cannot say.
         // The lock keeps the call waiting for as long as its memory is written.
         let state = self.state.lock();
-        let mut waiting = state.waiting.iter();
-        let _ = waiting
-            .any(|(_, slot)| slot.memory.may_write(address, bytes.len() as u64))
-            .then(|| host::copy_out(address, bytes))?;
-        Some(())
+        if state.any(|memory| memory.may_write(address, bytes.len() as u64)) {
+            let _ = host::copy_out(address, bytes);
+            return Some(());
+        }
+        state.inherits.then_some(())
+    }
+
+    /// Memory that the kernel may use as it likes.
+    fn map(&self, len: u64) -> Option<u64> {
+        let mut state = self.state.lock();
+        if state.given.len_out().saturating_add(len) > GIVEN_MAX {
+            return None;
+        }
+        let address = host::map_anonymous(usize::try_from(len).ok()?).ok()?;
+        state.given.give(address, len);
+        Some(address)
     }
 
     /// Whether this holds for the memory of some unanswered call: nothing in a copy request names its call.
-    fn any(&self, holds: impl Fn(&crate::gather::Memory) -> bool) -> bool {
-        self.state.lock().waiting.iter().any(|(_, slot)| holds(&slot.memory))
+    fn any(&self, holds: impl Fn(&Memory) -> bool) -> bool {
+        self.state.lock().any(holds)
     }
 
     fn answer(&self, reqno: u64, kind: u16, bytes: Result<Vec<u8>, Errno>) {
@@ -67,6 +83,13 @@ impl Session {
         let Some(socket) = self.state.lock().socket() else { return };
         // A connection that cannot be sent to is found lost by the next read.
         let _ = self.send_frame(socket, header, &payload);
+    }
+}
+
+impl State {
+    /// Whether this holds for the memory of some unanswered call, or for what the kernel was given.
+    fn any(&self, holds: impl Fn(&Memory) -> bool) -> bool {
+        self.waiting.iter().any(|(_, slot)| holds(&slot.memory)) || holds(&self.given)
     }
 }
 

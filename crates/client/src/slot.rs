@@ -5,7 +5,7 @@ use crate::gather::Memory;
 use crate::lock_unsafe::Lock;
 use abi::Errno;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use host::{Wait, futex_wait, futex_wake};
+use host::{Fd, Wait, futex_wait, futex_wake};
 use wire::Frame;
 
 /// Set in a bell while its thread sleeps: a thread that looks for its own answer need not be woken.
@@ -30,13 +30,24 @@ pub(crate) struct Slot {
     answer: Lock<Option<Answer>>,
     /// Whether there is an answer, without the lock.
     answered: AtomicBool,
+    /// Rung along with the bell, once there is one.
+    alarm: Lock<Option<Fd>>,
+    /// Whether there is one, without the lock.
+    armed: AtomicBool,
     /// What the server may read and write meanwhile.
     pub(crate) memory: Memory,
 }
 
 impl Slot {
     pub(crate) fn new(memory: Memory) -> Self {
-        Self { bell: AtomicU32::new(0), answer: Lock::new(None), answered: AtomicBool::new(false), memory }
+        Self {
+            bell: AtomicU32::new(0),
+            answer: Lock::new(None),
+            answered: AtomicBool::new(false),
+            alarm: Lock::new(None),
+            armed: AtomicBool::new(false),
+            memory,
+        }
     }
 
     pub(crate) fn bell(&self) -> u32 {
@@ -47,9 +58,32 @@ impl Slot {
     pub(crate) fn ring(&self) {
         let before = self
             .bell
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |bell| Some((bell | ASLEEP).wrapping_add(1)));
+            .fetch_update(Ordering::SeqCst, Ordering::Relaxed, |bell| Some((bell | ASLEEP).wrapping_add(1)));
         if before.is_ok_and(|bell| bell & ASLEEP != 0) {
             futex_wake(&self.bell, 1);
+        }
+        if self.armed.load(Ordering::SeqCst)
+            && let Some(alarm) = &*self.alarm.lock()
+        {
+            let _ = host::write(alarm.number(), &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// A descriptor that is readable when the bell has rung since; none if the process has no number left.
+    pub(crate) fn arm(&self) -> Option<u32> {
+        let mut alarm = self.alarm.lock();
+        if alarm.is_none() {
+            *alarm = host::eventfd().ok().and_then(|fd| aside(&fd));
+            // Who rings from here on sees it, and who rang before has changed the bell, which is to be looked at now.
+            self.armed.store(true, Ordering::SeqCst);
+        }
+        alarm.as_ref().map(Fd::number)
+    }
+
+    /// The alarm was heard.
+    pub(crate) fn calm(&self) {
+        if let Some(alarm) = &*self.alarm.lock() {
+            let _ = host::read(alarm.number(), &mut [0; 8]);
         }
     }
 
@@ -76,4 +110,10 @@ impl Slot {
     pub(crate) fn is_answered(&self) -> bool {
         self.answered.load(Ordering::Acquire)
     }
+}
+
+/// A copy at a number where programs have none of their own as a rule: they expect the lowest ones to be free.
+fn aside(fd: &Fd) -> Option<Fd> {
+    const USUAL_MAX: u32 = 512;
+    host::dup_above(fd.number(), USUAL_MAX.min(host::descriptor_limit() / 2)).ok()
 }

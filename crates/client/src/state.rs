@@ -1,6 +1,9 @@
 //! A session: what its threads share.
 
 use crate::crowd::Crowd;
+use crate::gather::Memory;
+use crate::handover::Handover;
+use crate::interruption::Interruption;
 use crate::lock_unsafe::Lock;
 use crate::passed::Passed;
 use crate::retry::Retry;
@@ -9,9 +12,8 @@ use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
-use host::Fd;
 use wire::url::Url;
-use wire::{Decoder, Header, handshake, kind, option};
+use wire::{Decoder, option};
 
 /// The name of a process, at most 15 bytes (`TASK_COMM_LEN`), and other things that the user chose.
 #[derive(Debug, Clone)]
@@ -22,10 +24,15 @@ pub struct Options {
     pub name: Vec<u8>,
     /// The prefix under which the program sees the rump kernel's paths; empty where there is none.
     pub prefix: Vec<u8>,
-    /// What to do when the connection is lost.
+    /// What to do when the connection is lost, until [`Session::set_retry`] says otherwise.
     pub retry: Retry,
     /// Speak plain rump_sp 0.4 even with a server that knows more.
     pub plain: bool,
+    /// The program's rump descriptors are host descriptors, where they can be passed; otherwise they are numbers of the
+    /// rump kernel alone, which closes them by close(2).
+    pub host_descriptors: bool,
+    /// How a thread that waits learns of signals; `None`: their handlers are deferred, and end interruptible host calls.
+    pub interruption: Option<&'static dyn Interruption>,
 }
 
 /// A session with a rump kernel.
@@ -41,6 +48,8 @@ pub struct Session {
     pub(crate) settled: AtomicU32,
     /// Counts connections.
     generation: AtomicU32,
+    /// 1: nobody reads, because another program is about to take over the connection.
+    pub(crate) suspended: AtomicU32,
 }
 
 /// Where the connection stands.
@@ -77,8 +86,14 @@ pub(crate) enum Greeting {
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) greeting: Greeting,
+    /// What to do when the connection is lost.
+    pub(crate) retry: Retry,
     /// Bytes that go in front of the next request.
     pub(crate) first: Vec<u8>,
+    /// The number of the handshake among them.
+    pub(crate) handshake: u64,
+    /// What comes until the handshake is answered may be for the program that ran before.
+    pub(crate) inherits: bool,
     /// The number of the next request.
     pub(crate) reqno: u64,
     /// A thread is connecting, or waiting for the server to come back.
@@ -89,6 +104,8 @@ pub(crate) struct State {
     pub(crate) remind_at: u64,
     /// Unanswered requests.
     pub(crate) waiting: Vec<(u64, Arc<Slot>)>,
+    /// Memory that was mapped for the kernel.
+    pub(crate) given: Memory,
 }
 
 /// What has been read.
@@ -104,16 +121,20 @@ pub(crate) struct Reader {
 }
 
 impl State {
-    pub(crate) fn new(greeting: Greeting) -> Self {
+    pub(crate) fn new(greeting: Greeting, retry: Retry) -> Self {
         Self {
             phase: Phase::Fresh,
             greeting,
+            retry,
             first: Vec::new(),
+            handshake: 0,
+            inherits: false,
             reqno: 1,
             is_connecting: false,
             trying_until: None,
             remind_at: 0,
             waiting: Vec::new(),
+            given: Memory::default(),
         }
     }
 
@@ -157,38 +178,33 @@ impl Session {
     }
 
     fn with(options: Options, greeting: Greeting) -> Self {
+        let state = State::new(greeting, options.retry);
         Self {
             options,
-            state: Lock::new(State::new(greeting)),
+            state: Lock::new(state),
             reader: Lock::new(Reader::new()),
             sender: Lock::new(()),
             settled: AtomicU32::new(0),
             generation: AtomicU32::new(0),
+            suspended: AtomicU32::new(0),
         }
     }
 
-    /// The session of the program that ran in this process before, whose connection is descriptor `fd` and is as plain as
-    /// the options say: the server is told the new name.
+    /// The session of the program that ran in this process before. The server is told the new name by
+    /// [`Session::announce`] or [`Session::introduce`].
     ///
     /// # Errors
-    /// The connection's: it is no connection, or is lost.
-    pub fn adopted(options: Options, fd: Fd) -> Result<Self, Errno> {
+    /// `EBADF`: there is no such descriptor.
+    pub fn adopted(options: Options, handover: Handover) -> Result<Self, Errno> {
+        let Handover { fd, reqno, extended } = handover;
+        host::fcntl(fd, abi::raw::general::F_SETFD, abi::raw::general::FD_CLOEXEC as usize)?;
         let session = Self::new(options);
         {
             let mut state = session.state.lock();
-            // The original counts anew there, from 0.
-            state.reqno = 0;
-            let mut payload = session.options.name.clone();
-            payload.push(0);
-            let header = Header::request(state.next_reqno(), kind::HANDSHAKE, handshake::EXEC);
-            session.send_frame(fd.number(), header, &payload)?;
-            let extended = !session.options.plain;
-            if extended {
-                let header = Header::request(state.next_reqno(), kind::OPTIONS, 0);
-                session.send_frame(fd.number(), header, &session.wanted())?;
-            }
-            host::fcntl(fd.number(), abi::raw::general::F_SETFD, abi::raw::general::FD_CLOEXEC as usize)?;
-            state.phase = Phase::Up { socket: fd.into_number(), extended };
+            state.reqno = reqno;
+            state.phase = Phase::Up { socket: fd, extended };
+            state.inherits = true;
+            session.rename(&mut state, extended);
         }
         Ok(session)
     }
@@ -281,7 +297,7 @@ impl Session {
     /// The connection is gone: who waits is told, and it is not used any more.
     pub(crate) fn lose(&self, state: &mut State) {
         let Some(socket) = state.socket() else { return };
-        if self.options.retry == Retry::Die {
+        if state.retry == Retry::Die {
             host::exit_group(1);
         }
         // The leader may be blocked in it, and keeps it open for the server as long.
@@ -289,6 +305,7 @@ impl Session {
         let _ = host::close(socket);
         state.phase = Phase::Lost;
         state.greeting = Greeting::Guest;
+        state.inherits = false;
         state.first.clear();
         self.generation.fetch_add(1, Ordering::Relaxed);
         for (_, slot) in state.waiting.drain(..) {
@@ -296,11 +313,16 @@ impl Session {
         }
     }
 
+    /// What to do from now on when the connection is lost.
+    pub fn set_retry(&self, retry: Retry) {
+        self.state.lock().retry = retry;
+    }
+
     /// What OPTIONS says.
     pub(crate) fn wanted(&self) -> Vec<u8> {
         let bits = match self.options.url {
-            Url::Unix(_) => option::CALL | option::FILES | option::PREFIX,
-            Url::Tcp(..) => option::CALL | option::PREFIX,
+            Url::Unix(_) if self.options.host_descriptors => option::CALL | option::FILES | option::PREFIX,
+            _ => option::CALL | option::PREFIX,
         };
         [&bits.to_le_bytes()[..], &self.options.prefix].concat()
     }

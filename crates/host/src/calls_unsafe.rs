@@ -182,6 +182,44 @@ pub fn wait_readable(fd: u32, timeout_ns: u64) -> Result<bool, Errno> {
     Errno::from_rax(unsafe { interruptible(nr::PPOLL, args) }).map(|ready| ready > 0)
 }
 
+/// Waits until one of at most four descriptors is readable or not there, or for so long. Signals do not end it where they
+/// are blocked.
+pub fn poll_readable(fds: &[u32], timeout_ns: u64) {
+    use abi::layout::Pollfd;
+    const POLLIN: u16 = 1;
+    let mut entries = [Pollfd { fd: -1, events: POLLIN, revents: 0 }; 4];
+    for (entry, fd) in entries.iter_mut().zip(fds) {
+        entry.fd = fd.cast_signed();
+    }
+    let time = [timeout_ns / 1_000_000_000, timeout_ns % 1_000_000_000];
+    let args = [entries.as_mut_ptr() as usize, entries.len(), time.as_ptr() as usize, 0, 0, 0];
+    // SAFETY: the kernel reads and writes the array, and reads one `struct timespec`.
+    let _ = unsafe { syscall(nr::PPOLL, args) };
+}
+
+/// eventfd(2), which does not block and is closed by execve(2).
+///
+/// # Errors
+/// The host's.
+pub fn eventfd() -> Result<Fd, Errno> {
+    // EFD_CLOEXEC and EFD_NONBLOCK are those of open(2).
+    let flags = (abi::raw::general::O_CLOEXEC | abi::raw::general::O_NONBLOCK) as usize;
+    let number = plain(nr::EVENTFD2, [0, flags, 0, 0, 0, 0])?;
+    u32::try_from(number).map(Fd::own).map_err(|_| Errno::EMFILE)
+}
+
+/// New memory of so many bytes, as its address.
+///
+/// # Errors
+/// `ENOMEM`, `EINVAL`.
+pub fn map_anonymous(len: usize) -> Result<u64, Errno> {
+    use abi::raw::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
+    let (prot, flags) = ((PROT_READ | PROT_WRITE) as usize, (MAP_PRIVATE | MAP_ANONYMOUS) as usize);
+    // SAFETY: the kernel chooses a range that nobody uses.
+    let rax = unsafe { syscall(nr::MMAP, [0, len, prot, flags, usize::MAX, 0]) };
+    Errno::from_rax(rax).map(|address| address as u64)
+}
+
 /// Looks at what has arrived without taking it.
 ///
 /// # Errors

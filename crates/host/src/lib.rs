@@ -9,16 +9,18 @@
 mod calls_unsafe;
 mod fd;
 pub mod gadget_unsafe;
+mod heap_unsafe;
 mod memory_unsafe;
 mod message_unsafe;
 
 pub use calls_unsafe::{
-    close, descriptor_limit, dup_above, exit_group, fcntl, futex_wait, futex_wake, getpid, gettid,
-    monotonic_ns, peek, read, sched_yield, shutdown, sleep_ns, so_cookie, socket_connect, socket_error,
-    tgkill, wait_readable, write,
+    close, descriptor_limit, dup_above, eventfd, exit_group, fcntl, futex_wait, futex_wake, getpid, gettid,
+    map_anonymous, monotonic_ns, peek, poll_readable, read, sched_yield, shutdown, sleep_ns, so_cookie,
+    socket_connect, socket_error, tgkill, wait_readable, write,
 };
 pub use fd::Fd;
 pub use gadget_unsafe::{interruptible, syscall};
+pub use heap_unsafe::{Heap, Held as HeldHeap, hold as hold_heap};
 pub use memory_unsafe::{can_read, copy_in, copy_in_string, copy_out, forget_readable};
 pub use message_unsafe::{FDS_MAX, PARTS_MAX, Part, Received, receive, send};
 

@@ -101,7 +101,7 @@ fn copy(block: *mut Block, call: &Call, wanted: &Wanted, task: usize) -> isize {
         }
         _ => {}
     }
-    let lock = crate::heap_unsafe::hold();
+    let lock = host::hold_heap();
     // SAFETY: the child shares no memory, so it harms none of the parent's.
     let result = unsafe { host::syscall(call.nr, args) };
     drop(lock);

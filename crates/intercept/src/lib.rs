@@ -24,7 +24,6 @@ mod clone_unsafe;
 mod deliver_unsafe;
 mod dispatch_user_unsafe;
 mod entry_unsafe;
-mod heap_unsafe;
 mod hooks;
 mod image_unsafe;
 mod interest;
@@ -38,7 +37,6 @@ mod start_unsafe;
 mod symbols_unsafe;
 mod trampoline;
 
-pub use heap_unsafe::Heap;
 pub use hooks::{Answer, Call, Fork, Hooks, Interest};
 pub use image_unsafe::Image;
 pub use start_unsafe::{Caught, start};

@@ -12,7 +12,7 @@ mod netbsd_unsafe;
 
 #[cfg(not(test))]
 #[global_allocator]
-static HEAP: intercept::Heap = intercept::Heap;
+static HEAP: host::Heap = host::Heap;
 
 /// Nothing here panics knowingly. If it does all the same, the program's state cannot be trusted any more.
 #[cfg(not(test))]

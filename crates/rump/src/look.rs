@@ -2,6 +2,7 @@
 
 use crate::cli::ServerOption;
 use crate::session::{Error, Session};
+use crate::users::Users;
 use abi::private::{self, Info};
 
 /// Any address will do: this program has no memory that a call is about.
@@ -24,8 +25,13 @@ pub(crate) fn processes(server: &ServerOption) -> Result<String, Error> {
 /// Lists sockets, as sockstat(1) does.
 pub(crate) fn sockets(server: &ServerOption) -> Result<String, Error> {
     let text = info(&mut Session::open(server)?, Info::Sockets)?;
-    let head = ["UID", "COMMAND", "PID", "FD", "PROTO", "STATE", "LOCAL ADDRESS", "FOREIGN ADDRESS"];
-    Ok(columns(&head, &text))
+    let users = Users::read();
+    let named = |line: &str| match line.split_once('\t') {
+        Some((uid, rest)) => format!("{}\t{rest}\n", users.name(uid)),
+        None => format!("{line}\n"),
+    };
+    let head = ["USER", "COMMAND", "PID", "FD", "PROTO", "STATE", "LOCAL ADDRESS", "FOREIGN ADDRESS"];
+    Ok(columns(&head, &text.lines().map(named).collect::<String>()))
 }
 
 /// The text of a topic of rump_info, however long it is.

@@ -11,6 +11,7 @@ mod output;
 mod run;
 mod session;
 mod trace;
+mod users;
 
 use clap::Parser;
 use cli::{Cli, Command};

@@ -2,19 +2,20 @@
 
 use crate::user::{as_invoking_user, is_ordinary, ordinary_user};
 use std::cell::OnceCell;
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 
-const ARTIFACTS: [&str; 3] = ["librumphijack.so", "rump_server", "rump"];
+const ARTIFACTS: [&str; 4] = ["librumphijack.so", "librumpclient.so", "rump_server", "rump"];
 
 thread_local! {
     /// Copies for an ordinary user who cannot reach the checkout (root's home is closed to others).
     static COPIES: OnceCell<tempfile::TempDir> = const { OnceCell::new() };
 }
 
-/// Where the workspace's `librumphijack.so`, `rump_server` or `rump` of this build profile is. Builds them when
+/// Where the workspace's library or program of this name and build profile is. Builds them when
 /// first asked, so that no stale one is tested.
 ///
 /// # Panics
@@ -48,7 +49,7 @@ fn build() -> PathBuf {
     let own = std::env::current_exe().expect("/proc/self/exe");
     let directory = own.ancestors().nth(2).expect("a test program lies in target/PROFILE/deps");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "-p", "preload", "-p", "server", "-p", "rump"]);
+    cargo.args(["build", "--quiet", "-p", "preload", "-p", "rumpclient", "-p", "server", "-p", "rump"]);
     cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
     if directory.ends_with("release") {
         cargo.arg("--release");
@@ -70,15 +71,58 @@ fn build() -> PathBuf {
 /// If there is no compiler or it refuses.
 #[must_use]
 pub fn c_program(name: &str, directory: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(name).with_extension("c");
-    let program = directory.join(name);
-    let file = as_invoking_user(|| std::fs::File::open(&source)).expect("the source");
-    let status = Command::new("cc")
-        .args(["-O1", "-Wall", "-Werror", "-pthread", "-x", "c", "-", "-o"])
-        .arg(&program)
-        .stdin(Stdio::from(file))
-        .status()
-        .expect("a C compiler (Debian: gcc)");
+    compile(&source(name), directory, &[])
+}
+
+/// As [`c_program`], a client of librumpclient.
+///
+/// # Panics
+/// If there is no compiler or it refuses.
+#[must_use]
+pub fn rumpclient_program(name: &str, directory: &Path) -> PathBuf {
+    let library = artifact("librumpclient.so");
+    let run_path = format!("-Wl,-rpath,{}", library.parent().expect("a directory").display());
+    let include = format!("-I{}", repository().join("include").display());
+    compile(&source(name), directory, &[OsStr::new(&include), library.as_os_str(), OsStr::new(&run_path)])
+}
+
+/// Puts librumpclient, its headers and its pkg-config(1) file where an installation has them.
+///
+/// # Panics
+/// If a file is missing.
+pub fn install_rumpclient(prefix: &Path) {
+    let library = artifact("librumpclient.so");
+    let files = [
+        (repository().join("include/rump/rumpclient.h"), "include/rump/rumpclient.h"),
+        (repository().join("include/rump/rump_syscalls.h"), "include/rump/rump_syscalls.h"),
+        (repository().join("pkgconfig/rumpclient.pc"), "lib/pkgconfig/rumpclient.pc"),
+        (library, "lib/librumpclient.so"),
+    ];
+    for (from, to) in files {
+        let bytes = as_invoking_user(|| std::fs::read(&from)).expect("what is installed");
+        let to = prefix.join(to);
+        std::fs::create_dir_all(to.parent().expect("a directory")).expect("our own directory");
+        std::fs::write(to, bytes).expect("our own directory");
+    }
+}
+
+/// The checkout.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(name).with_extension("c")
+}
+
+/// As the invoking user, who alone may reach the checkout.
+fn compile(source: &Path, directory: &Path, more: &[&OsStr]) -> PathBuf {
+    let program = directory.join(source.file_stem().expect("a source file"));
+    let flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
+    let mut compiler = Command::new("cc");
+    compiler.args(flags).arg(&program).arg(source).args(more);
+    let status = as_invoking_user(|| compiler.status()).expect("a C compiler (Debian: gcc)");
     assert!(status.success(), "{} does not compile", source.display());
     program
 }

@@ -12,7 +12,7 @@ mod run;
 mod server;
 mod user;
 
-pub use artifact::{artifact, c_program};
+pub use artifact::{artifact, c_program, install_rumpclient, repository, rumpclient_program};
 pub use background::Background;
 pub use compare::{same_in_both, same_program};
 pub use raw_unsafe::syscall;

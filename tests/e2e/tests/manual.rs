@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use e2e::{artifact, native, run};
+use e2e::{artifact, install_rumpclient, native, ordinary_user, repository, run};
 use std::path::Path;
 
 /// What is typed, and what the page shows as printed.
@@ -11,32 +11,46 @@ struct Example {
     printed: String,
 }
 
-/// The first literal block behind `.Sh EXAMPLES` (mdoc) or `.SH EXAMPLES` (man), undone of its escapes.
-fn first_example(page: &str) -> Example {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../man").join(page);
-    let text = std::fs::read_to_string(&path).unwrap();
+/// The literal blocks behind `.Sh EXAMPLES` (mdoc) or `.SH EXAMPLES` (man), undone of their escapes.
+fn blocks(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(repository().join("man").join(page)).unwrap();
     let (_, rest) = text.split_once("EXAMPLES").unwrap_or_else(|| panic!("{page} has no EXAMPLES"));
-    let block = rest.lines().skip_while(|line| !line.starts_with(".Bd") && !line.starts_with(".nf")).skip(1);
+    let mut lines = rest.lines();
+    let mut blocks = Vec::new();
+    while lines.any(|line| line.starts_with(".Bd") || line.starts_with(".nf")) {
+        let block = lines.by_ref().take_while(|line| !line.starts_with(".Ed") && !line.starts_with(".fi"));
+        let plain = |line: &str| {
+            line.replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "").replace("\\e", "\\")
+        };
+        blocks.push(block.map(|line| plain(line) + "\n").collect());
+    }
+    blocks
+}
+
+fn example(block: &str) -> Example {
     let mut example = Example { typed: Vec::new(), printed: String::new() };
-    for line in block.take_while(|line| !line.starts_with(".Ed") && !line.starts_with(".fi")) {
-        let line = line.replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "");
+    for line in block.lines() {
         match line.strip_prefix("$ ") {
             Some(command) => example.typed.push(command.to_owned()),
-            None => example.printed.push_str(&(line + "\n")),
+            None => example.printed.push_str(&format!("{line}\n")),
         }
     }
     example
 }
 
 fn holds(page: &str) {
-    let example = first_example(page);
+    holds_in(page, &blocks(page)[0], tempfile::tempdir().unwrap().path());
+}
+
+fn holds_in(page: &str, block: &str, directory: &Path) {
+    let example = example(block);
     assert!(!example.typed.is_empty(), "{page} shows no command");
     let programs = artifact("rump").parent().unwrap().to_path_buf();
-    let directory = tempfile::tempdir().unwrap();
     let path = format!("{}:/usr/bin:/bin", programs.display());
     let mut shell = native("bash");
     shell.args(["-euc", &example.typed.join("\n")]).env("PATH", path).env("LD_LIBRARY_PATH", &programs);
-    let ran = run(shell.current_dir(directory.path()));
+    shell.env("PKG_CONFIG_PATH", directory.join("usr/lib/pkgconfig"));
+    let ran = run(shell.current_dir(directory));
     assert_eq!(ran.status, 0, "{page}: {ran:?}");
     assert_eq!(ran.stdout, example.printed, "{page}: what it prints (left) is not what the page shows");
 }
@@ -59,4 +73,15 @@ fn rump_server_1() {
 #[test]
 fn rump_1() {
     holds("rump.1");
+}
+
+/// The program, compiled with what pkg-config(1) answers once the library is installed.
+#[test]
+fn rumpclient_3() {
+    let blocks = blocks("rumpclient.3");
+    ordinary_user();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("where.c"), &blocks[0]).unwrap();
+    install_rumpclient(&directory.path().join("usr"));
+    holds_in("rumpclient.3", &blocks[1], directory.path());
 }

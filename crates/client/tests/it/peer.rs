@@ -28,7 +28,8 @@ impl Peer {
     pub(crate) fn accept(listener: &UnixListener, banner: &[u8]) -> Self {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        stream.write_all(banner).unwrap();
+        // A client that only cancels a fork may be gone already.
+        let _ = stream.write_all(banner);
         Self { stream, decoder: Decoder::default() }
     }
 
@@ -103,7 +104,15 @@ impl Place {
 
     pub(crate) fn options(&self, retry: Retry, plain: bool) -> Options {
         let path = self.directory.path().join("s").to_str().unwrap().as_bytes().to_vec();
-        Options { url: Url::Unix(path), name: b"test".to_vec(), prefix: Vec::new(), retry, plain }
+        Options {
+            url: Url::Unix(path),
+            name: b"test".to_vec(),
+            prefix: Vec::new(),
+            retry,
+            plain,
+            host_descriptors: true,
+            interruption: None,
+        }
     }
 }
 

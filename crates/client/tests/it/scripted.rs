@@ -303,7 +303,7 @@ fn what_is_no_server_of_ours() {
 }
 
 #[test]
-fn strings_are_fetched_and_no_memory_is_given() {
+fn strings_are_fetched_and_memory_is_given_within_bounds() {
     let place = place();
     let session = place.session(Retry::No, true);
     let path = b"/etc/motd\0and more";
@@ -319,7 +319,16 @@ fn strings_are_fetched_and_no_memory_is_given() {
             peer.send(Header::request(2, kind::COPYINSTR, 0), &elsewhere);
             assert_eq!(peer.frame().unwrap().header.class, class::ERROR);
             peer.send(Header::request(3, kind::ANONMMAP, 0), &Message::Anonmmap(4096).payload());
-            assert_eq!(peer.frame().unwrap().payload, [0; 8], "a null pointer: none");
+            let given = u64::from_le_bytes(peer.frame().unwrap().payload.try_into().unwrap());
+            let out = Message::Copyout { address: given, bytes: b"memo".to_vec() }.payload();
+            peer.send(Header::request(4, kind::COPYOUT, 0), &out);
+            let want = Message::Copyin { string: false, len: 5, address: given }.payload();
+            peer.send(Header::request(5, kind::COPYIN, 0), &want);
+            assert_eq!(peer.frame().unwrap().payload, b"memo\0");
+            for (number, len) in [(6, 1 << 40), (7, u64::MAX)] {
+                peer.send(Header::request(number, kind::ANONMMAP, 0), &Message::Anonmmap(len).payload());
+                assert_eq!(peer.frame().unwrap().payload, [0; 8], "a null pointer: none");
+            }
             let answer = Message::SyscallAnswer { error: 0, values: [3, 0] }.payload();
             peer.answer(&call, kind::SYSCALL, &answer);
         });

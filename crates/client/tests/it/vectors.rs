@@ -12,8 +12,7 @@ use crate::peer::{Peer, place, row};
 use crate::raw_unsafe::{HANDLED, count};
 use crate::transcript::{Call, Line, Memory, Transcript};
 use abi::{Errno, nr};
-use client::{Options, Retry, Session};
-use host::Fd;
+use client::{Handover, Options, Retry, Session};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::net::UnixListener;
@@ -77,7 +76,10 @@ fn act(transcript: &Transcript, memory: &Memory, options: &Options, came: &Recei
             let fresh = match Message::parse(frame).unwrap() {
                 Message::Name { kind: handshake::GUEST, .. } => Session::new(options.clone()),
                 Message::Name { .. } => {
-                    Session::adopted(options.clone(), Fd::own(known().handover().unwrap())).unwrap()
+                    let handover = Handover { fd: known().handover().unwrap(), reqno: 0, extended: false };
+                    let adopted = Session::adopted(options.clone(), handover).unwrap();
+                    adopted.announce().unwrap();
+                    adopted
                 }
                 Message::Fork { auth, .. } => Session::forked(options.clone(), auth),
                 Message::Prefork => {

@@ -6,12 +6,11 @@ use crate::Hijack;
 use crate::config::{self, Config};
 use crate::exec::{Inherited, Marks};
 use crate::fds::Fds;
-use abi::nr;
+use abi::{Errno, nr};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use client::{Options, Retry, Session};
-use host::Fd;
+use client::{Handover, Options, Retry, Session};
 use wire::url::Url;
 
 /// `PATH_MAX` of linux/limits.h.
@@ -142,7 +141,15 @@ fn options(variables: &Variables<'_>, prefix: Vec<u8>) -> Options {
         refuse(format_args!("RUMP_SERVER: not set: expected unix://PATH or tcp://A.B.C.D:PORT/"))
     };
     match Url::parse(server, &working_directory()).and_then(Url::for_client) {
-        Ok(url) => Options { url, name: name(), prefix, retry, plain: false },
+        Ok(url) => Options {
+            url,
+            name: name(),
+            prefix,
+            retry,
+            plain: false,
+            host_descriptors: true,
+            interruption: None,
+        },
         Err(why) => refuse(format_args!("RUMP_SERVER: \"{}\": {why}", server.escape_ascii())),
     }
 }
@@ -167,11 +174,18 @@ fn session(options: &Options, server: Option<&[u8]>, marks: Option<Marks>) -> Se
         }
         return session;
     };
-    let adopted = marks.session.and_then(|fd| Session::adopted(options.clone(), Fd::own(fd)).ok());
+    let adopted = marks.session.and_then(|fd| adopted(options, fd).ok());
     adopted.unwrap_or_else(|| match marks.fork {
         Some(auth) => Session::executed(options.clone(), auth),
         None => Session::new(options.clone()),
     })
+}
+
+/// The session of the image before this one, which handed over an idle one. The original counts anew there, from 0.
+fn adopted(options: &Options, fd: u32) -> Result<Session, Errno> {
+    let session = Session::adopted(options.clone(), Handover { fd, reqno: 0, extended: !options.plain })?;
+    session.announce()?;
+    Ok(session)
 }
 
 /// What the image before this one left behind.

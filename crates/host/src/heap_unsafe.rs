@@ -1,8 +1,9 @@
 //! Memory for code without libc: size classes on mapped chunks, one lock.
 //!
 //! The lock is held for a few instructions, by code that no signal handler of the program's interrupts (they are
-//! deferred), and across fork(2), so that the child finds it free.
+//! deferred or blocked), and across fork(2), so that the child finds it free.
 
+use crate::gadget_unsafe::syscall;
 use abi::nr;
 use abi::raw::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
 use core::alloc::{GlobalAlloc, Layout};
@@ -18,7 +19,8 @@ const SMALLEST: u32 = 4;
 const LARGEST: u32 = 18;
 const CLASSES: usize = (LARGEST - SMALLEST + 1) as usize;
 
-/// The allocator of the preloaded library.
+/// The allocator of the libraries that run inside other people's programs.
+#[derive(Debug)]
 pub struct Heap;
 
 struct Pool {
@@ -37,13 +39,15 @@ static POOL: Shared =
 static LOCK: AtomicBool = AtomicBool::new(false);
 
 /// Nobody allocates as long as this lives.
-pub(crate) struct Held(());
+#[derive(Debug)]
+pub struct Held(());
 
 /// Waits for the lock.
-pub(crate) fn hold() -> Held {
+#[must_use]
+pub fn hold() -> Held {
     while LOCK.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
         // SAFETY: sched_yield(2) takes nothing.
-        unsafe { host::syscall(nr::SCHED_YIELD, [0; 6]) };
+        unsafe { syscall(nr::SCHED_YIELD, [0; 6]) };
     }
     Held(())
 }
@@ -57,7 +61,7 @@ impl Drop for Held {
 fn map(size: usize) -> *mut u8 {
     let (prot, flags) = (PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
     // SAFETY: a new mapping.
-    let at = unsafe { host::syscall(nr::MMAP, [0, size, prot as usize, flags as usize, usize::MAX, 0]) };
+    let at = unsafe { syscall(nr::MMAP, [0, size, prot as usize, flags as usize, usize::MAX, 0]) };
     if (-4095..0).contains(&at) { ptr::null_mut() } else { at as *mut u8 }
 }
 
@@ -118,7 +122,7 @@ unsafe impl GlobalAlloc for Heap {
         let Some(bits) = class(&layout) else {
             // SAFETY: `alloc` mapped it with this size.
             unsafe {
-                host::syscall(nr::MUNMAP, [block as usize, layout.size().next_multiple_of(PAGE), 0, 0, 0, 0])
+                syscall(nr::MUNMAP, [block as usize, layout.size().next_multiple_of(PAGE), 0, 0, 0, 0])
             };
             return;
         };
