@@ -54,6 +54,34 @@ private! {
     STATMOUNT "rump_statmount" &[
         Arg::Buf(Dir::In, Len::Fixed(24)), Arg::Buf(Dir::Out, Len::Arg(2)), Arg::Size, Arg::Buf(Dir::In, Len::Arg(4)), Arg::Size,
     ];
+    /// `rump_link(op, text, len, buf, size)`: lists, makes, removes or changes links to the outside ([`LinkOp`]). Answers the
+    /// length of what there is to tell, or an error, and then `buf` says why. `EPERM` unless root in the rump kernel.
+    LINK "rump_link" &[
+        Arg::Int, Arg::Buf(Dir::In, Len::Arg(2)), Arg::Size, Arg::Buf(Dir::Out, Len::Arg(4)), Arg::Size,
+    ];
+}
+
+/// What `rump_link` can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum LinkOp {
+    /// Interfaces, one row a line: name, type, state, MTU, Ethernet address, addresses, packets in, bytes in, packets out,
+    /// bytes out, missed, not sent, lost by faults, faults, remark.
+    List = 0,
+    /// Makes one. The text: where relative paths start, NUL, a netspec.
+    Add = 1,
+    /// Removes one. The text: its name.
+    Del = 2,
+    /// Changes one. The text: its name, NUL, `up`, `down`, `partition` and faults, parted by commas.
+    Set = 3,
+}
+
+impl LinkOp {
+    /// The operation with this number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        [Self::List, Self::Add, Self::Del, Self::Set].into_iter().find(|op| *op as u64 == number)
+    }
 }
 
 /// What `rump_info` can tell.

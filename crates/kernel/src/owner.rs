@@ -31,7 +31,8 @@ impl Kernel {
     }
 
     /// Whether this user rules the kernel.
-    pub(crate) fn is_ruled_by(&self, uid: u32) -> bool {
+    #[must_use]
+    pub fn is_ruled_by(&self, uid: u32) -> bool {
         uid == 0 || self.owner == Some(uid)
     }
 

@@ -26,6 +26,9 @@ pub(crate) enum Command {
     Ps(ServerOption),
     /// List the sockets of a rump kernel
     Sockstat(ServerOption),
+    /// List, make, change and remove the links of a rump kernel
+    #[command(after_help = LINK_HELP)]
+    Link(LinkOptions),
     /// Tell whether and how a program's calls will be caught
     Check {
         /// A program, looked up in PATH if it has no slash
@@ -54,6 +57,42 @@ pub(crate) enum Command {
 const RUN_HELP: &str = "Exit status: PROG's own; 125 if rump itself failed, 126 if PROG cannot be run, 127 if it is \
     not found.\n\nExamples:\n  rump run -- curl http://127.0.0.1/\n  RUMP_SERVER=unix:///tmp/s rump run -- nginx\n  \
     rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'";
+
+const LINK_HELP: &str = "Examples:\n  rump link\n  rump link add name=eth0,type=bus,path=/tmp/bus,addr=10.0.0.1/24\n  \
+    rump link set eth0 loss=5%,delay=20ms\n  rump link set eth0 down\n  rump link del eth0\n\n\
+    `rump_server --help` lists the types, their keys and the faults.";
+
+/// What is to be done with links.
+#[derive(Debug, Args)]
+pub(crate) struct LinkOptions {
+    #[command(flatten)]
+    pub(crate) server: ServerOption,
+    #[command(subcommand)]
+    pub(crate) action: Option<LinkAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LinkAction {
+    /// List them, as without a subcommand
+    List,
+    /// Make one
+    Add {
+        /// name=NAME,type=TYPE[,KEY=VALUE...], as rump_server -n takes it
+        netspec: String,
+    },
+    /// Change one while it runs
+    Set {
+        /// Its name
+        name: String,
+        /// up, down, partition (cut the line), and faults as in a netspec, parted by commas
+        changes: String,
+    },
+    /// Remove one
+    Del {
+        /// Its name
+        name: String,
+    },
+}
 
 /// Which server.
 #[derive(Debug, Clone, Args)]

@@ -48,7 +48,7 @@ fn info(session: &mut Session, topic: Info) -> Result<String, Error> {
 }
 
 /// Rows of fields parted by tabs, under a head, in columns.
-fn columns(head: &[&str], text: &str) -> String {
+pub(crate) fn columns(head: &[&str], text: &str) -> String {
     let rows: Vec<Vec<&str>> =
         std::iter::once(head.to_vec()).chain(text.lines().map(|line| line.split('\t').collect())).collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -6,6 +6,7 @@ mod cli;
 mod coverage;
 mod document;
 mod elf;
+mod link;
 mod look;
 mod output;
 mod run;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         }
         Command::Ps(server) => look::processes(&server).map_err(|error| error.to_string()),
         Command::Sockstat(server) => look::sockets(&server).map_err(|error| error.to_string()),
+        Command::Link(options) => link::link(&options).map_err(|error| error.to_string()),
         Command::Check { program } => return check::check(&program),
         Command::Coverage { calls, missing } => coverage::coverage(&calls, missing),
         Command::Completions { shell } => document::completions(shell),

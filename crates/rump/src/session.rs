@@ -31,6 +31,8 @@ pub(crate) enum Error {
     Lost { url: String, source: io::Error },
     #[error("{url}: the server refused: {errno}")]
     Refused { url: String, errno: Errno },
+    #[error("{0}")]
+    Why(String),
 }
 
 fn advice(error: &io::Error) -> &'static str {
@@ -81,11 +83,25 @@ impl Session {
         Ok(session)
     }
 
-    /// Makes a call whose memory, if it has any, is one buffer of `len` bytes for answers at the address 1.
+    /// Makes a call that reads no memory. What it writes comes back in the answer, whatever addresses it names.
     pub(crate) fn call(&mut self, nr: u32, args: &[u64]) -> Result<Answer, Error> {
+        self.call_with(nr, args, 0, &[])
+    }
+
+    /// Makes a call that reads `bytes` at `address`.
+    pub(crate) fn call_with(
+        &mut self,
+        nr: u32,
+        args: &[u64],
+        address: u64,
+        bytes: &[u8],
+    ) -> Result<Answer, Error> {
         let mut registers = [0; 6];
         registers.iter_mut().zip(args).for_each(|(register, arg)| *register = *arg);
-        self.request(kind::CALL, nr, &emit_request(registers, 0, &[]))?;
+        let segment = [(address, bytes.len() as u64)];
+        let mut payload = emit_request(registers, 0, if bytes.is_empty() { &[] } else { &segment });
+        payload.extend_from_slice(bytes);
+        self.request(kind::CALL, nr, &payload)?;
         let frame = self.response()?;
         let reply = Reply::parse(&frame.payload).ok_or_else(|| self.lost("an answer that makes no sense"))?;
         let result = match u64::try_from(reply.result) {

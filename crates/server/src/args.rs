@@ -1,7 +1,8 @@
 //! The command line of rump_server(1).
 
 use crate::components;
-use crate::spec::{DriveSpec, NetSpec};
+use crate::link::{NetSpec, kinds};
+use crate::spec::DriveSpec;
 use crate::url::Url;
 use clap::Parser;
 
@@ -14,6 +15,7 @@ use clap::Parser;
 #[command(after_help = "Examples:\n  \
     rump_server unix:///tmp/rump\n  \
     rump_server -lrumpnet -lrumpfs_tmpfs unix://sock\n  \
+    rump_server -n name=eth0,type=bus,path=/tmp/bus,addr=10.0.0.1/24 unix:///tmp/rump\n  \
     rump_server -s -v tcp://127.0.0.1:7000/")]
 pub struct Args {
     /// Stay in the foreground
@@ -37,7 +39,7 @@ pub struct Args {
     pub modules: Vec<String>,
     /// Network links.
     #[arg(short = 'n', value_name = "netspec", value_parser = NetSpec::parse)]
-    #[arg(help = "A network link: name=NAME,type=TYPE[,KEY=VALUE…]")]
+    #[arg(help = "A network link: name=NAME,type=TYPE[,KEY=VALUE...]; --help lists types and keys", long_help = kinds::help())]
     pub links: Vec<NetSpec>,
     /// Most memory for the data of files, in bytes or with k, m, g
     #[arg(short = 'r', value_name = "total_ram", value_parser = crate::spec::parse_size)]
@@ -64,12 +66,6 @@ impl Args {
     pub fn check(&self) -> Result<(), String> {
         if let Some(drive) = self.drives.first() {
             return Err(format!("not supported yet: drives (-d key={})", drive.key));
-        }
-        if let Some(link) = self.links.first() {
-            return Err(format!(
-                "not supported yet: links beyond lo (-n name={},type={})",
-                link.name, link.kind
-            ));
         }
         if !self.url.is_local() && !self.insecure_tcp {
             return Err(format!(

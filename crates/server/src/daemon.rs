@@ -65,6 +65,10 @@ fn serve(args: &Args) -> Result<(), String> {
     let kernel = kernel.and_then(|mut kernel| kernel.belongs_to(own.0, own.1).map(|()| kernel));
     let kernel = kernel.map_err(|errno| format!("the root file system: {errno}"))?;
     let mut server = Server::new(kernel, listener, signals, owner).map_err(host("epoll"))?;
+    let directory = std::env::current_dir().map_err(|error| format!("the working directory: {error}"))?;
+    for spec in &args.links {
+        server.add_link(spec, &directory)?;
+    }
     tracing::info!("serving {}", args.url);
     if args.background {
         report_ready().map_err(|error| format!("going into the background: {error}"))?;

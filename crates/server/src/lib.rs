@@ -8,6 +8,7 @@ pub mod components;
 pub mod credentials;
 pub mod daemon;
 pub mod files;
+pub mod link;
 pub mod listen;
 mod memory;
 mod outbox;

@@ -4,6 +4,7 @@
 use crate::server::{Pending, Server};
 use crate::session::SessionId;
 use crate::sitelists::{Asker, Encoded, Wanted};
+use abi::private::LinkOp;
 use abi::{Errno, private, table};
 use kernel::{Call, CallId, Descriptors, UserMem};
 use wire::call::Request;
@@ -205,6 +206,9 @@ impl Server {
         if frame.header.word == private::SITES {
             return self.sites(call_id, frame, args);
         }
+        if frame.header.word == private::LINK {
+            return self.link(id, call_id, frame, args);
+        }
         let mut call = Call::new(call_id, pid, frame.header.word, args, mem);
         for fd in came_along {
             self.last_passed += 1;
@@ -226,6 +230,24 @@ impl Server {
             }
             None => self.answer(call, Err(Errno::EINVAL), Vec::new()),
         }
+    }
+
+    /// `rump_link(op, text, len, buf, size)`: links are the server's.
+    fn link(&mut self, id: SessionId, call: CallId, frame: &Frame<&[u8]>, args: [u64; 6]) {
+        let uid = self.sessions.get(id).map_or(u32::MAX, |session| session.who.uid);
+        let (Some(op), Some(text)) = (LinkOp::from_number(args[0]), memory_at(frame, args[1], args[2]))
+        else {
+            return self.answer(call, Err(Errno::EINVAL), Vec::new());
+        };
+        if op != LinkOp::List && !self.kernel.is_ruled_by(uid) {
+            return self.answer(call, Err(Errno::EPERM), Vec::new());
+        }
+        let (result, mut told) = match self.links.control(&mut self.kernel, op, &text) {
+            Ok(told) => (Ok(told.len() as u64), told.into_bytes()),
+            Err(refused) => (Err(refused.errno), refused.why.into_bytes()),
+        };
+        told.truncate(usize::try_from(args[4]).unwrap_or(usize::MAX));
+        self.answer(call, result, vec![(args[3], told)]);
     }
 
     /// Answers those whose site lists have become known.
@@ -282,6 +304,16 @@ fn wanted_sites(frame: &Frame<&[u8]>, args: [u64; 6]) -> Option<Wanted> {
     let path = name(at(args[0])?.bytes).to_vec();
     let build_id = *at(args[1])?.bytes.first_chunk()?;
     path.starts_with(b"/").then_some(Wanted { path, build_id, size: args[2] })
+}
+
+/// What the request brought of its caller's memory. Only our tools ask so, in one segment.
+fn memory_at(frame: &Frame<&[u8]>, address: u64, len: u64) -> Option<Vec<u8>> {
+    if len == 0 {
+        return Some(Vec::new());
+    }
+    let request = Request::parse(frame.payload, SEGMENTS_MAX).filter(|_| frame.header.kind == kind::CALL)?;
+    let segment = request.segments.iter().find(|segment| segment.address == address)?;
+    segment.bytes.get(..usize::try_from(len).ok()?).map(<[u8]>::to_vec)
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! The event loop: one thread that owns the kernel, the clients' connections and the ends of their files.
 
 use crate::files::Files;
+use crate::link::{LINK, Links, NetSpec};
 use crate::listen::Listener;
 use crate::memory::Memory;
 use crate::prefork::Preforks;
@@ -17,6 +18,8 @@ use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::rc::Rc;
 
 /// What epoll tells besides sessions.
 const LISTENER: SessionId = 0;
@@ -50,7 +53,8 @@ pub struct Server {
     pub(crate) last_passed: u64,
     pub(crate) site_lists: SiteLists,
     pub(crate) halted: bool,
-    epoll: OwnedFd,
+    pub(crate) links: Links,
+    epoll: Rc<OwnedFd>,
     listener: Listener,
     /// Watched as long as they are open.
     _enders: (OwnedFd, Option<OwnedFd>),
@@ -87,7 +91,7 @@ impl Server {
         signals: OwnedFd,
         owner: Option<OwnedFd>,
     ) -> Result<Self, Errno> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let epoll = Rc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let files = Files::new()?;
         let memory = Memory::default();
         kernel.share_memory(Box::new(memory.clone()));
@@ -114,6 +118,7 @@ impl Server {
             last_passed: 0,
             site_lists,
             halted: false,
+            links: Links::new(epoll.clone()),
             epoll,
             listener,
             _enders: (signals, owner),
@@ -125,6 +130,14 @@ impl Server {
             ready: VecDeque::new(),
             space: Space::default(),
         })
+    }
+
+    /// Makes a link. Relative paths start at `directory`.
+    ///
+    /// # Errors
+    /// What cannot be done, as one line.
+    pub fn add_link(&mut self, spec: &NetSpec, directory: &Path) -> Result<(), String> {
+        self.links.add(&mut self.kernel, spec, directory)
     }
 
     /// Serves until a signal or rump_halt ends it.
@@ -141,8 +154,10 @@ impl Server {
                 now
             });
             let asked = self.read_sessions(looks);
-            let waits = !looks && !asked && self.ready.is_empty();
+            let waits = !looks && !asked && self.ready.is_empty() && self.links.sleep();
             let told = self.wait(waits)?;
+            self.links.wake();
+            let told = told || self.links.has_input();
             if let Some(yielded_at) = yielded_at {
                 self.spin.yielded(yielded_at, self.now.mono_ns);
             }
@@ -199,6 +214,7 @@ impl Server {
             THE_END => self.halted = true,
             FILES => self.take_closed(),
             SITES => self.answer_sites(),
+            id if id & LINK != 0 => self.links.event(id, flags),
             id => self.to_read.push((id, flags)),
         }
     }
@@ -212,12 +228,14 @@ impl Server {
     /// One turn: what is due, what was asked, what is to be sent, in this order.
     fn turn(&mut self) {
         self.kernel.advance(self.now);
+        self.links.receive(&mut self.kernel);
         self.expire();
         self.apply_effects();
         for _ in 0..self.ready.len() {
             let Some(id) = self.ready.pop_front() else { break };
             self.serve_turn(id);
         }
+        self.links.send(&mut self.kernel, self.now.mono_ns);
         // A client that cannot be sent to is dropped, which may answer others' calls.
         self.flush();
         while self.apply_effects() {
@@ -227,12 +245,14 @@ impl Server {
 
     /// Whether there is something to do without any event.
     fn is_due(&self) -> bool {
-        !self.ready.is_empty() || self.kernel.next_deadline().is_some_and(|due| due <= self.now.mono_ns)
+        let due = self.kernel.next_deadline().into_iter().chain(self.links.next_deadline()).min();
+        !self.ready.is_empty() || due.is_some_and(|due| due <= self.now.mono_ns)
     }
 
     fn timeout(&self) -> Option<rustix::event::Timespec> {
         let nameless = self.nameless.front().map(|(deadline, _)| *deadline);
-        let deadline = [self.kernel.next_deadline(), self.preforks.next_deadline(), nameless]
+        let links = self.links.next_deadline();
+        let deadline = [self.kernel.next_deadline(), links, self.preforks.next_deadline(), nameless]
             .into_iter()
             .flatten()
             .min()?;

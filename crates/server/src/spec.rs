@@ -1,9 +1,8 @@
-//! Sizes, and the `name=value,…` form of -d and -n (rump_server(1)).
+//! Sizes, drives, and the `name=value,…` form of -d and -n (rump_server(1)).
 
 use std::path::PathBuf;
 
 const DRIVESPEC: &str = "key=NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE][,type=blk|chr|reg]";
-const NETSPEC: &str = "name=NAME,type=TYPE[,KEY=VALUE...]";
 
 /// A drive, as -d describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +40,7 @@ impl DriveSpec {
     }
 
     fn of(text: &str) -> Result<Self, String> {
-        let mut fields = Fields::parse(text)?;
+        let mut fields = Fields::parse(text, &[])?;
         let spec = Self {
             key: fields.required("key")?,
             hostpath: fields.required("hostpath")?.into(),
@@ -62,37 +61,6 @@ impl DriveSpec {
     }
 }
 
-/// A network link, as -n describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetSpec {
-    /// Its name in the rump kernel.
-    pub name: String,
-    /// What carries its packets.
-    pub kind: String,
-    /// The rest, which the type explains.
-    pub options: Vec<(String, String)>,
-}
-
-impl NetSpec {
-    /// Parses `name=NAME,type=TYPE[,KEY=VALUE…]`.
-    ///
-    /// # Errors
-    /// What is wrong, for whom to mend it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        Self::of(text).map_err(|why| format!("{why}; expected {NETSPEC}"))
-    }
-
-    fn of(text: &str) -> Result<Self, String> {
-        const NAME_MAX: usize = 15; // IFNAMSIZ less the NUL, netdevice(7)
-        let mut fields = Fields::parse(text)?;
-        let name = fields.required("name")?;
-        if name.is_empty() || name.len() > NAME_MAX {
-            return Err(format!("name '{name}' is not 1 to {NAME_MAX} bytes long"));
-        }
-        Ok(Self { name, kind: fields.required("type")?, options: fields.0 })
-    }
-}
-
 /// Parses a number of bytes, decimal, with an optional k, m or g (powers of 1,024).
 ///
 /// # Errors
@@ -110,14 +78,16 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| format!("size '{text}' is too large"))
 }
 
-struct Fields(Vec<(String, String)>);
+/// The parts of a specification that nobody has taken yet.
+pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Takes `name=value,…` apart. A name comes once, unless it is one of `repeated`.
+    pub(crate) fn parse(text: &str, repeated: &[&str]) -> Result<Self, String> {
         let mut fields: Vec<(String, String)> = Vec::new();
         for part in text.split(',') {
             let (name, value) = part.split_once('=').ok_or_else(|| format!("'{part}' is not name=value"))?;
-            if fields.iter().any(|(known, _)| known == name) {
+            if !repeated.contains(&name) && fields.iter().any(|(known, _)| known == name) {
                 return Err(format!("'{name}' is there twice"));
             }
             fields.push((name.to_owned(), value.to_owned()));
@@ -125,16 +95,43 @@ impl Fields {
         Ok(Self(fields))
     }
 
-    fn take(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.remove(at).1)
     }
 
-    fn required(&mut self, name: &str) -> Result<String, String> {
+    pub(crate) fn required(&mut self, name: &str) -> Result<String, String> {
         self.take(name).ok_or_else(|| format!("'{name}=' is missing"))
     }
 
-    fn finish(self, known: &str) -> Result<(), String> {
+    pub(crate) fn required_path(&mut self, name: &str) -> Result<PathBuf, String> {
+        match self.required(name)? {
+            path if path.is_empty() => Err(format!("'{name}=' names no file")),
+            path => Ok(path.into()),
+        }
+    }
+
+    /// The value of this name, if it is there, through `parse`.
+    pub(crate) fn parsed<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
+        let parsed = self.take(name).map(|value| parse(&value)).transpose();
+        parsed.map_err(|why| format!("{name}: {why}"))
+    }
+
+    /// All values of this name, through `parse`.
+    pub(crate) fn all_parsed<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
+        std::iter::from_fn(|| self.parsed(name, &parse).transpose()).collect()
+    }
+
+    /// Nothing may be left.
+    pub(crate) fn finish(self, known: &str) -> Result<(), String> {
         match self.0.first() {
             Some((name, _)) => Err(format!("'{name}' is none of {known}")),
             None => Ok(()),
@@ -169,15 +166,6 @@ mod tests {
             "key=/d,key=/e,hostpath=i,size=1",
         ] {
             assert!(DriveSpec::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn links() {
-        let link = NetSpec::parse("name=shm0,type=shmif,path=/tmp/bus").unwrap();
-        assert_eq!((link.name.as_str(), link.kind.as_str(), link.options.len()), ("shm0", "shmif", 1));
-        for bad in ["", "shmif", "type=tap", "name=averyverylongname,type=tap"] {
-            assert!(NetSpec::parse(bad).is_err(), "{bad}");
         }
     }
 }

@@ -15,6 +15,7 @@ mod error_queue;
 mod ethernet;
 mod event;
 mod extension;
+pub mod fault;
 mod forward;
 mod fragment;
 mod frame;

@@ -9,6 +9,7 @@ mod compare;
 mod info;
 mod raw_unsafe;
 mod run;
+mod segment;
 mod server;
 mod user;
 
@@ -17,5 +18,6 @@ pub use background::Background;
 pub use compare::{same_in_both, same_program};
 pub use raw_unsafe::syscall;
 pub use run::{Ran, native, run};
+pub use segment::Segments;
 pub use server::Server;
 pub use user::{invoking_user, ordinary_user};

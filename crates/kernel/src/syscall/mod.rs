@@ -192,7 +192,7 @@ mod tests {
     ];
 
     /// The server answers it without the kernel.
-    const OF_THE_SERVER: &[u32] = &[abi::private::SITES];
+    const OF_THE_SERVER: &[u32] = &[abi::private::SITES, abi::private::LINK];
 
     fn reaches_the_kernel(row: &Row) -> bool {
         match row.route {

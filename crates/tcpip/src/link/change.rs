@@ -65,6 +65,7 @@ impl Stack {
         for address in addrs {
             self.forget_address(id, address);
         }
+        self.links.changes += 1;
         self.note_event(Event::Link(Change::Del, last));
         Ok(())
     }
@@ -217,6 +218,7 @@ impl Stack {
     }
 
     pub(crate) fn note_link(&mut self, id: LinkId) {
+        self.links.changes += 1;
         if let Some(info) = self.links.get(id).map(Link::report) {
             self.note_event(Event::Link(Change::New, info));
         }

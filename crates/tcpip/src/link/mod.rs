@@ -28,6 +28,8 @@ pub(crate) struct Links {
     links: Vec<Link>,
     /// The highest index given so far. None is given twice: a late frame of a link that is gone meets no other.
     last_index: u32,
+    /// How often one of them has changed.
+    changes: u64,
 }
 
 #[derive(Debug)]
@@ -103,7 +105,7 @@ impl Links {
             up: true,
             ..Link::new(LinkId::LO, "lo".to_owned(), Medium::Ip, LO_MTU)
         };
-        Self { links: vec![lo], last_index: LinkId::LO.index() }
+        Self { links: vec![lo], last_index: LinkId::LO.index(), changes: 0 }
     }
 
     pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
@@ -159,6 +161,12 @@ impl Stack {
     /// `ENODEV`: no such link.
     pub fn link(&self, id: LinkId) -> Result<LinkInfo, abi::Errno> {
         self.links.get(id).map(Link::report).ok_or(abi::Errno::ENODEV)
+    }
+
+    /// How often a link was made, changed or removed. While it stays the same, [`Stack::links`] does, but for counters.
+    #[must_use]
+    pub const fn link_changes(&self) -> u64 {
+        self.links.changes
     }
 
     /// The link with this name (if_nametoindex(3)).

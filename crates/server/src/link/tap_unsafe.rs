@@ -1,0 +1,28 @@
+//! `TUNSETIFF`, which rustix does not offer.
+
+use rustix::io::Errno;
+use rustix::ioctl::{Opcode, Updater};
+use std::os::fd::OwnedFd;
+
+/// linux/if_tun.h: `_IOW('T', 202, int)`. It takes a `struct ifreq`, whatever its number says.
+const TUNSETIFF: Opcode = 0x4004_54ca;
+const IFF_TAP: u16 = 0x0002;
+/// No four bytes of protocol in front of each frame.
+const IFF_NO_PI: u16 = 0x1000;
+
+/// `struct ifreq`: the name, then a union of which the flags are the first member.
+const IFREQ: usize = 40;
+const NAME: usize = 16;
+
+/// Makes a descriptor of /dev/net/tun one of this tap interface, whose name is at most 15 bytes long.
+///
+/// # Errors
+/// As the host says.
+pub(crate) fn set_interface(fd: &OwnedFd, name: &str) -> Result<(), Errno> {
+    let mut ifreq = [0_u8; IFREQ];
+    let name = name.as_bytes();
+    ifreq.get_mut(..name.len()).filter(|_| name.len() < NAME).ok_or(Errno::INVAL)?.copy_from_slice(name);
+    ifreq[NAME..NAME + 2].copy_from_slice(&(IFF_TAP | IFF_NO_PI).to_ne_bytes());
+    // SAFETY: TUNSETIFF reads and writes one `struct ifreq`, which is as long as the array on 64-bit Linux.
+    unsafe { rustix::ioctl::ioctl(fd, Updater::<TUNSETIFF, _>::new(&mut ifreq)) }
+}
