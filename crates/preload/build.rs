@@ -8,6 +8,8 @@ fn main() {
         "-Wl,-z,defs",
         // Our first function runs before those of all other libraries (ld.so(8), DF_1_INITFIRST).
         "-Wl,-z,initfirst",
+        // It can be run, too: program_unsafe.rs.
+        "-Wl,-e,rump_program",
     ];
     for argument in arguments {
         println!("cargo::rustc-cdylib-link-arg={argument}");

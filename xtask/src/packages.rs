@@ -37,6 +37,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("vim.tiny", "vim-tiny"),
     ("xterm", "xterm"),
     ("pg_ctlcluster", "postgresql"),
+    ("busybox", "busybox-static"),
 ];
 
 /// Installs what is missing, as root; otherwise says what is missing.

@@ -26,6 +26,7 @@ pub mod text;
 pub mod world;
 
 use config::Config;
+use core::ffi::CStr;
 use core::sync::atomic::AtomicBool;
 use exec::{Inherited, Scratch};
 use fds::Fds;
@@ -44,12 +45,14 @@ pub struct Hijack<W> {
     path_decides: usize,
     /// It has called fcntl(2) with F_SETLK or F_SETLKW in the rump kernel.
     takes_locks: AtomicBool,
+    /// The path of the program, where this library has loaded it.
+    exe: Option<&'static CStr>,
 }
 
 impl<W: World> Hijack<W> {
-    /// A process whose working directory is the host's.
+    /// A process whose working directory is the host's. `exe` is the path of its program, where this library has loaded it.
     #[must_use]
-    pub fn new(config: Config, inherited: Inherited, world: W, fds: Fds) -> Self {
+    pub fn new(config: Config, inherited: Inherited, world: W, fds: Fds, exe: Option<&'static CStr>) -> Self {
         let path_decides = path::decides(&config);
         let (tasks, scratch) = (Tasks::new(), Scratch::new());
         Self {
@@ -61,6 +64,7 @@ impl<W: World> Hijack<W> {
             scratch,
             path_decides,
             takes_locks: AtomicBool::new(false),
+            exe,
         }
     }
 

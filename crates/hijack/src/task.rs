@@ -75,7 +75,7 @@ impl<W: World> Hijack<W> {
 
     /// After a vfork, in the parent: the child has run another image or ended.
     pub fn after_vfork(&self, number: usize) {
-        self.scratch.reclaim(number);
+        self.scratch.reclaim_from_task(number);
         self.tasks.get(number).taken.store(number == 0, Ordering::Release);
     }
 

@@ -67,7 +67,7 @@ impl Run {
         let config = Config::parse(Some(b"path=/rump,socket=all:nolocal,fdoff=100")).expect("well formed");
         syscall(nr::DUP2, [0, OWN.into(), 0, 0, 0, 0]).expect("dup2");
         fds.set(OWN, Entry::Own);
-        let hijack = Hijack::new(config, Inherited::default(), TestWorld::default(), fds);
+        let hijack = Hijack::new(config, Inherited::default(), TestWorld::default(), fds, None);
         Self { hijack, model: BTreeMap::new(), opened: 0 }
     }
 

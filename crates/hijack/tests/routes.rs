@@ -21,7 +21,7 @@ fn hijack(config: &str) -> Hijack<TestWorld> {
     let words: Vec<AtomicU64> = (0..1024).map(|_| AtomicU64::new(0)).collect();
     let fds = Fds::new(Box::leak(words.into_boxed_slice()), |_, _| {});
     let config = Config::parse(Some(config.as_bytes())).expect("well formed");
-    Hijack::new(config, Inherited::default(), TestWorld::default(), fds)
+    Hijack::new(config, Inherited::default(), TestWorld::default(), fds, None)
 }
 
 fn call(h: &Hijack<TestWorld>, number: u32, args: &[u64]) -> Verdict {

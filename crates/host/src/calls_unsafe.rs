@@ -3,6 +3,7 @@
 use crate::gadget_unsafe::{enter, interruptible, syscall};
 use crate::{Fd, Wait};
 use abi::{Errno, nr};
+use core::ffi::CStr;
 use core::sync::atomic::AtomicU32;
 
 const FUTEX_WAIT_PRIVATE: usize = 128;
@@ -249,6 +250,23 @@ pub fn sched_yield() -> u64 {
 /// The host's.
 pub fn tgkill(pid: u32, tid: u32, signo: u32) -> Result<(), Errno> {
     plain(nr::TGKILL, [pid as usize, tid as usize, signo as usize, 0, 0, 0]).map(drop)
+}
+
+/// readlink(2): answers how many bytes of the target fitted.
+///
+/// # Errors
+/// The host's.
+pub fn read_link(path: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
+    let args = [path.as_ptr() as usize, into.as_mut_ptr() as usize, into.len(), 0, 0, 0];
+    // SAFETY: the kernel reads the path and writes within the slice.
+    Errno::from_rax(unsafe { syscall(nr::READLINK, args) })
+}
+
+/// Names the process as ps(1) shows it (`PR_SET_NAME`): what fits of it.
+pub fn set_process_name(name: &CStr) {
+    const PR_SET_NAME: usize = 15;
+    // SAFETY: the kernel reads at most 16 bytes of a string.
+    let _ = unsafe { syscall(nr::PRCTL, [PR_SET_NAME, name.as_ptr() as usize, 0, 0, 0, 0]) };
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds.

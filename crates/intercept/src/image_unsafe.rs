@@ -1,6 +1,7 @@
 //! What the program was started with, and the objects that ld.so has mapped.
 
 use crate::cache_unsafe::read_file;
+use crate::entry_unsafe::image_start;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 use sitelist::BuildId;
@@ -16,20 +17,24 @@ const NT_GNU_BUILD_ID: u32 = 3;
 const AT_NULL: u64 = 0;
 const AT_PHDR: u64 = 3;
 const AT_PHNUM: u64 = 5;
+const AT_BASE: u64 = 7;
 
 /// What the program was started with.
 #[derive(Clone, Copy)]
 pub struct Image {
     environment: &'static [&'static [u8]],
     auxiliary: &'static [[u64; 2]],
+    /// The program, where it was loaded by this library, with what is to be added to the addresses in its file.
+    loaded: Option<(u64, &'static CStr)>,
 }
 
-/// An object that ld.so has mapped.
+/// An object that ld.so has mapped, or the program that this library has loaded.
 pub(crate) struct Object {
     pub(crate) base: u64,
-    /// Its dynamic section.
+    /// Its dynamic section; 0: none.
     pub(crate) dynamic: u64,
     pub(crate) path: &'static CStr,
+    headers: &'static [ProgramHeader],
 }
 
 #[derive(Clone, Copy)]
@@ -85,7 +90,7 @@ impl Image {
                 count += 1;
             }
             let auxiliary = core::slice::from_raw_parts(auxiliary, count);
-            Some(Self { environment: variables.leak(), auxiliary })
+            Some(Self { environment: variables.leak(), auxiliary, loaded: None })
         }
     }
 
@@ -99,7 +104,20 @@ impl Image {
                 [word(&entry[..8]), word(&entry[8..])]
             })
             .collect();
-        Some(Self { environment: variables.leak(), auxiliary: auxiliary.leak() })
+        Some(Self { environment: variables.leak(), auxiliary: auxiliary.leak(), loaded: None })
+    }
+
+    /// The same image, whose program this library has loaded: what is to be added to the addresses in its file, and its path.
+    #[must_use]
+    pub fn loaded(self, base: u64, path: &'static CStr) -> Self {
+        Self { loaded: Some((base, path)), ..self }
+    }
+
+    /// The path of this library, as ld.so or the kernel found it.
+    #[must_use]
+    pub fn own_path(self) -> Option<&'static [u8]> {
+        let own = self.objects().into_iter().find(|object| object.base == image_start());
+        own.map(|own| own.path.to_bytes())
     }
 
     /// The variables, each `NAME=value`.
@@ -117,16 +135,17 @@ impl Image {
         self.auxiliary.iter().find(|entry| entry[0] == key).map(|entry| entry[1])
     }
 
-    /// The objects that ld.so has mapped so far, the program itself left out.
+    /// The objects that ld.so has mapped so far, the program itself left out unless this library has loaded it.
     pub(crate) fn objects(self) -> Vec<Object> {
-        let mut objects = Vec::new();
+        let mut objects: Vec<Object> = self.program().into_iter().collect();
         // SAFETY: ld.so fills DT_DEBUG before it calls the first library function, and keeps the list.
         unsafe {
             let mut map = self.link_map().unwrap_or(core::ptr::null());
             while !map.is_null() {
                 let LinkMap { base, name, dynamic, next } = *map;
                 if base != 0 && !name.is_null() && *name != 0 {
-                    objects.push(Object { base, dynamic, path: CStr::from_ptr(name) });
+                    let path = CStr::from_ptr(name);
+                    objects.push(Object { base, dynamic, path, headers: headers_at(base) });
                 }
                 map = next;
             }
@@ -134,12 +153,31 @@ impl Image {
         objects
     }
 
-    unsafe fn link_map(self) -> Option<*const LinkMap> {
+    /// Whether ld.so is still to map the libraries of the program.
+    pub(crate) fn has_linker(self) -> bool {
+        self.loaded.is_some() && self.auxiliary(AT_BASE).is_some_and(|base| base != 0)
+    }
+
+    /// The program, where this library has loaded it.
+    fn program(self) -> Option<Object> {
+        let (base, path) = self.loaded?;
+        Some(Object { base, dynamic: 0, path, headers: self.headers()? })
+    }
+
+    /// The program's headers.
+    fn headers(self) -> Option<&'static [ProgramHeader]> {
         let headers = self.auxiliary(AT_PHDR)?;
         let count = usize::try_from(self.auxiliary(AT_PHNUM)?).ok()?;
-        // SAFETY: the kernel passes where it mapped the program's headers.
-        let table = unsafe { core::slice::from_raw_parts(headers as *const ProgramHeader, count) };
-        let base = table.iter().find(|header| header.kind == PT_PHDR).map_or(0, |own| headers - own.address);
+        // SAFETY: the kernel, or the loader, passes where the program's headers are mapped.
+        Some(unsafe { core::slice::from_raw_parts(headers as *const ProgramHeader, count) })
+    }
+
+    unsafe fn link_map(self) -> Option<*const LinkMap> {
+        let table = self.headers()?;
+        let headers = table.as_ptr() as u64;
+        let told = table.iter().find(|header| header.kind == PT_PHDR).map_or(0, |own| headers - own.address);
+        // A static program that may lie anywhere need not say where its headers are.
+        let base = self.loaded.map_or(told, |(base, _)| base);
         let dynamic = table.iter().find(|header| header.kind == PT_DYNAMIC)?;
         let mut entry = (base + dynamic.address) as *const [u64; 2];
         // SAFETY: the dynamic section ends with DT_NULL; DT_DEBUG points to `struct r_debug`, whose second
@@ -157,19 +195,14 @@ impl Image {
 }
 
 impl Object {
+    /// Whether it is the program that this library has loaded.
+    pub(crate) fn is_program(&self) -> bool {
+        self.dynamic == 0
+    }
+
     /// The object's build-id, from its note in memory.
     pub(crate) fn build_id(&self) -> Option<BuildId> {
-        // SAFETY: a shared object's header lies at its base; ld.so has checked it.
-        let headers = unsafe {
-            let header = self.base as *const u8;
-            if core::slice::from_raw_parts(header, 4) != b"\x7fELF" {
-                return None;
-            }
-            let offset = header.add(32).cast::<u64>().read_unaligned();
-            let count = header.add(56).cast::<u16>().read_unaligned();
-            core::slice::from_raw_parts((self.base + offset) as *const ProgramHeader, usize::from(count))
-        };
-        let notes = headers.iter().filter(|header| header.kind == PT_NOTE);
+        let notes = self.headers.iter().filter(|header| header.kind == PT_NOTE);
         notes
             .filter_map(|header| {
                 let len = usize::try_from(header.memory_size).ok()?;
@@ -177,6 +210,23 @@ impl Object {
                 Some(unsafe { core::slice::from_raw_parts((self.base + header.address) as *const u8, len) })
             })
             .find_map(build_id_in)
+    }
+}
+
+/// The headers of the object that lies here; none if it is no ELF file.
+///
+/// # Safety
+/// It must be a shared object that ld.so has mapped: its header lies at its base.
+unsafe fn headers_at(base: u64) -> &'static [ProgramHeader] {
+    // SAFETY: the caller's promise; ld.so has checked the header.
+    unsafe {
+        let header = base as *const u8;
+        if core::slice::from_raw_parts(header, 4) != b"\x7fELF" {
+            return &[];
+        }
+        let offset = header.add(32).cast::<u64>().read_unaligned();
+        let count = header.add(56).cast::<u16>().read_unaligned();
+        core::slice::from_raw_parts((base + offset) as *const ProgramHeader, usize::from(count))
     }
 }
 

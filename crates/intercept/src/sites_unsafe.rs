@@ -50,11 +50,15 @@ pub(crate) struct Module {
     pub(crate) list: SiteList,
 }
 
-/// Rewrites all sites of these objects, which are in the order of their addresses, that are what their list says. Answers how many.
+/// Rewrites all sites of these objects, which are in the order of their addresses, that are what their list says. Answers
+/// how many. To be called once with any object.
 ///
 /// # Safety
 /// The process has one thread, and the objects stay mapped.
 pub(crate) unsafe fn rewrite(modules: &[Module]) -> usize {
+    if modules.is_empty() {
+        return 0;
+    }
     let total: usize = modules.iter().map(|module| module.list.sites.len()).sum();
     let mut records = Vec::with_capacity(total.min(MOST));
     let mut code = Vec::with_capacity(total * 64);

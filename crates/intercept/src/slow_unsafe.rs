@@ -5,7 +5,9 @@ use crate::dispatch_user_unsafe::PR_SET_SYSCALL_USER_DISPATCH;
 use crate::entry_unsafe::{thread_exit, trap_native};
 use crate::hooks::{Answer, Call, Hooks, Interest};
 use crate::signal::{MASK_AT, RIP_AT, SA_RESTART, SIGSYS, bit};
-use crate::{actions_unsafe, clone_unsafe, interest, marks, masks_unsafe, seccomp_unsafe, sites_unsafe};
+use crate::{
+    actions_unsafe, clone_unsafe, interest, marks, masks_unsafe, seccomp_unsafe, sites_unsafe, start_unsafe,
+};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -117,7 +119,7 @@ fn own(block: *mut Block, call: &Call) -> Option<Answer> {
         }
         nr::ARCH_PRCTL if call.args[0] == ARCH_SET_GS => Answer::Done(Errno::EPERM.to_rax()),
         nr::ARCH_PRCTL if call.args[0] == ARCH_GET_GS => get_gs(call.args[1]),
-        _ => return None,
+        _ => return start_unsafe::libraries_are_mapped(call),
     })
 }
 

@@ -1,13 +1,13 @@
 //! The start, before the program has run an instruction of its own.
 
-use crate::hooks::Hooks;
+use crate::hooks::{Answer, Call, Hooks};
 use crate::image_unsafe::{Image, Object};
 use crate::sites_unsafe::{Module, rewrite};
 use crate::{block_unsafe, cache_unsafe, dispatch_user_unsafe, interest, slow_unsafe};
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use sitelist::{BuildId, SiteList};
 
 /// How calls are caught from now on.
@@ -39,15 +39,46 @@ pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
     block_unsafe::activate()?;
     // SAFETY: the flag is in the thread's block.
     unsafe { host::gadget_unsafe::set_pending(pending) };
-    let patch = image.variable(b"RUMPHIJACK__NOPATCH") != Some(b"1");
-    let modules = if patch { modules(hooks, image) } else { Vec::new() };
+    // Under ld.so the libraries are yet to come, and are rewritten together with the program.
+    let modules = if image.has_linker() { Vec::new() } else { modules(hooks, image) };
     if let Some(path) = image.variable(b"RUMPHIJACK__TRAPS") {
         cache_unsafe::open_counters(path).and_then(|file| dispatch_user_unsafe::share_counters(&file))?;
     }
     let trapped = dispatch_user_unsafe::start().is_ok();
     // SAFETY: the caller's promise.
     let rewritten = unsafe { rewrite(&modules) };
+    if image.has_linker() {
+        LATER.store(Box::into_raw(Box::new(image)), Ordering::Release);
+    }
     if rewritten == 0 && !trapped { Err(Errno::ENOSYS) } else { Ok(Caught { rewritten, trapped }) }
+}
+
+/// An image whose libraries are not mapped yet: ld.so begins under this library.
+static LATER: AtomicPtr<Image> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The call by which a copy of this library that ld.so has brought into a program tells another copy, which has loaded
+/// that program, that the libraries are mapped. No kernel has it.
+const MAPPED: u32 = 0x7fff_fd00;
+
+/// Tells it; `false`: there is no other copy, this one is to catch the program's calls.
+#[must_use]
+pub fn tell_libraries_are_mapped() -> bool {
+    // SAFETY: the host's kernel answers ENOSYS.
+    unsafe { host::syscall(MAPPED, [0; 6]) == 0 }
+}
+
+/// Answers [`tell_libraries_are_mapped`]: rewrites what there is to rewrite, once. `None`: another call.
+pub(crate) fn libraries_are_mapped(call: &Call) -> Option<Answer> {
+    if call.nr != MAPPED {
+        return None;
+    }
+    let image = LATER.swap(core::ptr::null_mut(), Ordering::AcqRel);
+    if !image.is_null() {
+        // SAFETY: `start` stored a box, taken once. ld.so calls the library's first function before any other, so
+        // there is one thread.
+        unsafe { rewrite(&modules(slow_unsafe::hooks(), *image)) };
+    }
+    Some(Answer::Done(0))
 }
 
 extern "C" fn pending() -> *const AtomicU32 {
@@ -56,8 +87,12 @@ extern "C" fn pending() -> *const AtomicU32 {
 }
 
 fn modules(hooks: &Hooks, image: Image) -> Vec<Module> {
+    if image.variable(b"RUMPHIJACK__NOPATCH") == Some(b"1") {
+        return Vec::new();
+    }
     let directory = cache_unsafe::directory(image);
-    let objects = image.objects().into_iter().filter(|object| is_wanted(object.path.to_bytes()));
+    let objects =
+        image.objects().into_iter().filter(|object| object.is_program() || is_wanted(object.path.to_bytes()));
     let mut modules: Vec<Module> =
         objects.filter_map(|object| module(hooks, directory.as_deref(), &object)).collect();
     modules.sort_by_key(|module| module.base);

@@ -40,6 +40,9 @@ impl Image {
 
 impl Tables {
     fn of(object: &Object) -> Option<Self> {
+        if object.dynamic == 0 {
+            return None;
+        }
         let mut tables = Self { base: object.base, strings: 0, symbols: 0, hash: 0 };
         let mut entry = object.dynamic as *const [u64; 2];
         // glibc has put addresses in place of offsets there, musl has not.

@@ -4,11 +4,17 @@
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(not(test))]
+mod begin;
+#[cfg(not(test))]
+mod begin_unsafe;
+#[cfg(not(test))]
 mod entry_unsafe;
 #[cfg(not(test))]
 mod memory_unsafe;
 #[cfg(not(test))]
 mod netbsd_unsafe;
+#[cfg(not(test))]
+mod program_unsafe;
 
 #[cfg(not(test))]
 #[global_allocator]

@@ -3,7 +3,6 @@
 use crate::elf::{self, Elf, Executable};
 use crate::output;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,7 +27,7 @@ pub(crate) fn check(program: &OsStr) -> ExitCode {
 }
 
 fn describe(program: &OsStr, text: &mut String) -> Result<bool, String> {
-    let mut path = find(program).ok_or_else(|| format!("{}: not found in PATH", program.display()))?;
+    let mut path = elf::find(program).ok_or_else(|| format!("{}: not found in PATH", program.display()))?;
     for _ in 0..SCRIPTS_MAX {
         match elf::examine(&path).map_err(|error| format!("{}: {error}", path.display()))? {
             Executable::Script(interpreter) => {
@@ -44,16 +43,18 @@ fn describe(program: &OsStr, text: &mut String) -> Result<bool, String> {
 
 fn describe_elf(path: &Path, program: &Elf, text: &mut String) -> bool {
     let name = path.display();
-    let Some(linker) = &program.interpreter else {
-        *text += &format!("{name}: statically linked: LD_PRELOAD is not read, nothing is caught\n");
-        return false;
+    *text += &match &program.interpreter {
+        Some(linker) => format!("{name}: dynamic, started by {linker}\n"),
+        None => format!("{name}: statically linked: loaded by librumphijack.so itself\n"),
     };
-    *text += &format!("{name}: dynamic, started by {linker}\n");
     if let Some(why) = privilege(path) {
-        *text += &format!("  it {why}: ld.so drops LD_PRELOAD then (ld.so(8)), nothing is caught\n");
+        *text += &format!("  it {why}: the library cannot be loaded then (ld.so(8)), nothing is caught\n");
         return false;
     }
-    *text += &(sites_of(Path::new(linker)) + &sites_of(path));
+    if let Some(linker) = &program.interpreter {
+        *text += &sites_of(Path::new(linker));
+    }
+    *text += &sites_of(path);
     for library in program.needed.iter().filter(|library| library.starts_with("libc.")) {
         match find_library(library) {
             Some(file) => *text += &sites_of(&file),
@@ -109,16 +110,6 @@ fn privilege(path: &Path) -> Option<&'static str> {
     let mut value = [0; 64];
     let capabilities = rustix::fs::getxattr(path, "security.capability", &mut value[..]);
     capabilities.is_ok().then_some("has file capabilities")
-}
-
-fn find(program: &OsStr) -> Option<PathBuf> {
-    if program.as_bytes().contains(&b'/') {
-        return Some(program.into());
-    }
-    let path = std::env::var_os("PATH")?;
-    let executable =
-        |file: &PathBuf| file.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0);
-    std::env::split_paths(&path).map(|directory| directory.join(program)).find(executable)
 }
 
 fn find_library(name: &str) -> Option<PathBuf> {

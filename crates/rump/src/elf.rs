@@ -2,8 +2,11 @@
 
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, elf};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// An executable file.
@@ -39,6 +42,17 @@ pub(crate) fn examine(path: &Path) -> io::Result<Executable> {
         return Ok(Executable::Script(interpreter.into()));
     }
     Ok(parse(&bytes).unwrap_or_else(|what| Executable::Foreign(what.to_owned())))
+}
+
+/// The file of a program, looked up in PATH if it has no slash.
+pub(crate) fn find(program: &OsStr) -> Option<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        return Some(program.into());
+    }
+    let path = std::env::var_os("PATH")?;
+    let executable =
+        |file: &PathBuf| file.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0);
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(executable)
 }
 
 fn parse(bytes: &[u8]) -> Result<Executable, &'static str> {

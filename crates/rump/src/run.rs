@@ -1,6 +1,7 @@
 //! `rump run`: a program with the library loaded, on a server that was named or on one of its own.
 
 use crate::cli::RunOptions;
+use crate::elf::{self, Elf, Executable};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -62,12 +63,12 @@ pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> 
         Some(url) => url,
         None => start_server()?,
     };
-    let mut preload = library.into_os_string();
+    let mut preload = library.clone().into_os_string();
     if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
         preload.push(":");
         preload.push(others);
     }
-    let mut command = Command::new(&options.program);
+    let mut command = command(options, &library);
     command.args(&options.args).env("LD_PRELOAD", &preload).env("RUMP_SERVER", &url);
     if let Some(spec) = &options.rumphijack {
         command.env("RUMPHIJACK", spec);
@@ -80,6 +81,28 @@ pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> 
         eprintln!("rump: RUMP_SERVER={url} LD_PRELOAD={preload} {program}");
     }
     Ok((command, url))
+}
+
+/// The program itself where ld.so brings the library into it. Else (static programs, scripts for such, programs of the rump
+/// kernel) the library is run, and becomes the program as a hijacked one would.
+fn command(options: &RunOptions, library: &Path) -> Command {
+    let program = &options.program;
+    let found = elf::find(program);
+    let path = match (&found, program.as_bytes().contains(&b'/')) {
+        (Some(path), _) if is_dynamic(path) => return Command::new(program),
+        (Some(path), _) => path.as_os_str(),
+        (None, true) => program,
+        // The error is the host's.
+        (None, false) => return Command::new(program),
+    };
+    let mut command = Command::new(library);
+    command.arg0(program).env("RUMPHIJACK__RUN", path);
+    command
+}
+
+/// Whether the host runs it by way of ld.so.
+fn is_dynamic(path: &Path) -> bool {
+    matches!(elf::examine(path), Ok(Executable::Elf(Elf { interpreter: Some(_), .. })))
 }
 
 fn find_library() -> Result<PathBuf, Error> {

@@ -126,3 +126,12 @@ fn compile(source: &Path, directory: &Path, more: &[&OsStr]) -> PathBuf {
     assert!(status.success(), "{} does not compile", source.display());
     program
 }
+
+/// `tests/c/NAME.c` as a compiler's standard input.
+///
+/// # Panics
+/// If there is no such file.
+#[must_use]
+pub fn c_source(name: &str) -> Stdio {
+    as_invoking_user(|| std::fs::File::open(source(name))).expect("the source").into()
+}

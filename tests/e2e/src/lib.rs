@@ -13,7 +13,7 @@ mod segment;
 mod server;
 mod user;
 
-pub use artifact::{artifact, c_program, install_rumpclient, repository, rumpclient_program};
+pub use artifact::{artifact, c_program, c_source, install_rumpclient, repository, rumpclient_program};
 pub use background::Background;
 pub use compare::{same_in_both, same_program};
 pub use raw_unsafe::syscall;

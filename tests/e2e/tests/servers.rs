@@ -45,52 +45,6 @@ fn node() {
     same(&server, script, "node");
 }
 
-const GO: &str = r#"package main
-
-// #include <unistd.h>
-import "C"
-import ("fmt"; "io"; "net"; "net/http"; "sync")
-
-func main() {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil { panic(err) }
-	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) }))
-	var all sync.WaitGroup
-	var lock sync.Mutex
-	right := 0
-	for i := 0; i < 200; i++ {
-		all.Add(1)
-		go func(i int) {
-			defer all.Done()
-			reply, err := http.Get(fmt.Sprintf("http://%s/%d", listener.Addr(), i))
-			if err != nil { fmt.Println(err); return }
-			defer reply.Body.Close()
-			body, _ := io.ReadAll(reply.Body)
-			if string(body) == fmt.Sprintf("/%d", i) { lock.Lock(); right++; lock.Unlock() }
-		}(i)
-	}
-	all.Wait()
-	fmt.Println(right, C.getuid() >= 0)
-}
-"#;
-
-/// Go's runtime makes its calls with instructions of its own: they are trapped.
-#[test]
-fn go_with_cgo() {
-    let server = Server::start();
-    let dir = server.directory();
-    std::fs::write(dir.join("main.go"), GO).unwrap();
-    let mut build = native("go");
-    build.args(["build", "-o", "program", "main.go"]).current_dir(dir);
-    build
-        .env("HOME", dir)
-        .env("GOCACHE", dir.join("cache"))
-        .env("GO111MODULE", "off")
-        .env("CGO_ENABLED", "1");
-    run(&mut build).success();
-    same(&server, |_| {}, dir.join("program").to_str().unwrap());
-}
-
 #[test]
 fn memcached() {
     let server = Server::start();

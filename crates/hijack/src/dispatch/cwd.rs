@@ -5,8 +5,9 @@ use super::{Answer, Call, Verdict, row_of, with};
 use crate::owner::Owner;
 use crate::world::World;
 use crate::{Hijack, path};
-use abi::Errno;
+use abi::{Errno, nr};
 use alloc::vec;
+use alloc::vec::Vec;
 
 /// `PATH_MAX` of linux/limits.h.
 const PATH_MAX: usize = 4096;
@@ -48,19 +49,24 @@ pub(super) fn getcwd<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
         return Ok(Answer::Host);
     }
     let [address, room, ..] = call.args;
-    let mut directory = vec![0u8; PATH_MAX];
-    let args = [directory.as_mut_ptr() as u64, PATH_MAX as u64, 0, 0, 0, 0];
-    // Linux has no more room either (fs/d_path.c).
-    let too_long = |errno| if errno == Errno::ERANGE { Errno::ENAMETOOLONG } else { errno };
-    let length = h.rump(row_of(call.nr)?, args).map_err(too_long)?;
-    let length = usize::try_from(length).map_err(|_| Errno::EIO)?;
-    // The value counts the NUL.
-    let directory = length.checked_sub(1).and_then(|length| directory.get(..length)).ok_or(Errno::EIO)?;
-    let (front, rest) = path::shown(&h.config, directory);
-    let shown = [front, rest, b"\0"].concat();
+    let shown = [shown_cwd(h)?.as_slice(), b"\0"].concat();
     if room < shown.len() as u64 {
         return Err(Errno::ERANGE);
     }
     h.world.write(address, &shown)?;
     Ok(Answer::Value(shown.len() as u64))
+}
+
+/// The working directory in the rump kernel as the program sees it.
+pub(crate) fn shown_cwd<W: World>(h: &Hijack<W>) -> Result<Vec<u8>, Errno> {
+    let mut directory = vec![0u8; PATH_MAX];
+    let args = [directory.as_mut_ptr() as u64, PATH_MAX as u64, 0, 0, 0, 0];
+    // Linux has no more room either (fs/d_path.c).
+    let too_long = |errno| if errno == Errno::ERANGE { Errno::ENAMETOOLONG } else { errno };
+    let length = h.rump(row_of(nr::GETCWD)?, args).map_err(too_long)?;
+    let length = usize::try_from(length).map_err(|_| Errno::EIO)?;
+    // The value counts the NUL.
+    let directory = length.checked_sub(1).and_then(|length| directory.get(..length)).ok_or(Errno::EIO)?;
+    let (front, rest) = path::shown(&h.config, directory);
+    Ok([front, rest].concat())
 }

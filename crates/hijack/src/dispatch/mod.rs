@@ -7,6 +7,7 @@ mod close;
 mod cwd;
 mod dup;
 mod epoll;
+mod exe;
 mod fcntl;
 mod getdents;
 mod handle;
@@ -31,8 +32,10 @@ use crate::world::{Args, World};
 use crate::{Hijack, exec};
 use abi::table::{Route, Row, lookup};
 use abi::{Errno, nr};
+pub(crate) use cwd::shown_cwd;
+pub(crate) use exe::concerns as concerns_exe;
 pub use intercept::Call;
-pub(crate) use route::Told;
+pub(crate) use route::{AT_FDCWD, PathOwner, Told};
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +107,10 @@ impl<W: World> Hijack<W> {
     /// # Errors
     /// What the program sees as the call's error.
     pub fn dispatch(&self, call: &Call) -> Verdict {
+        exe::by_name(self, call).unwrap_or_else(|| self.routed(call))
+    }
+
+    fn routed(&self, call: &Call) -> Verdict {
         if let Some(handler) = handler::<W>(call.nr) {
             return handler(self, call);
         }

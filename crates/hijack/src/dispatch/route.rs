@@ -10,7 +10,7 @@ use abi::{Errno, nr};
 use alloc::vec::Vec;
 
 /// `AT_FDCWD` (linux/fcntl.h), as the low half of a register.
-pub(super) const AT_FDCWD: u32 = -100i32 as u32;
+pub(crate) const AT_FDCWD: u32 = -100i32 as u32;
 
 /// The empty rest of a path that was the prefix alone.
 static ROOT: &[u8; 2] = b"/\0";

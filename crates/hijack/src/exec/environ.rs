@@ -1,6 +1,7 @@
 //! The environment of the next image: what this library needs to be there again, and what it tells itself.
 
 use super::marks::MARKS;
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 
 /// What the first image was started with. It is put back where a program leaves it out.
@@ -8,6 +9,8 @@ use alloc::vec::Vec;
 pub struct Inherited {
     /// This library as it stands in `LD_PRELOAD`, absolute if it has a slash.
     pub library: Vec<u8>,
+    /// The file of this library, absolute; `None`: it was not found, so it cannot be run itself.
+    pub file: Option<CString>,
     /// `RUMP_SERVER` as the user gave it.
     pub server_given: Option<Vec<u8>>,
     /// The same with an absolute path in it.
@@ -124,6 +127,7 @@ mod tests {
     fn inherited() -> Inherited {
         Inherited {
             library: b"/lib/librumphijack.so".to_vec(),
+            file: None,
             server_given: Some(b"unix://s".to_vec()),
             server: Some(b"unix:///tmp/s".to_vec()),
             hijack: None,

@@ -1,10 +1,13 @@
-//! execve(2), execveat(2): the next image finds the library, its server and the session again; a program that
-//! lies in the rump kernel is run from a memory file.
+//! execve(2), execveat(2): the next image finds the library, its server and the session again. What the host's kernel
+//! and ld.so cannot run with the library in it is run by way of **loader**.
 
 mod environ;
+mod file;
+mod load;
 mod marks;
-mod program;
+mod resolve;
 mod scratch;
+mod script;
 mod strings;
 
 pub use environ::Inherited;
@@ -20,10 +23,8 @@ use abi::raw::general::{F_SETFD, FD_CLOEXEC};
 use abi::{Errno, nr};
 use alloc::vec::Vec;
 use environ::{Fate, NAME_MAX, Seen};
+use load::Load;
 use strings::Item;
-
-/// execve(2), ELOOP: the interpreter of a script was a script, more often than this.
-const INTERPRETERS_MAX: u32 = 4;
 
 /// An image to be run, in the program's terms.
 #[derive(Debug, Clone, Copy)]
@@ -35,34 +36,42 @@ struct Image {
     envp: u64,
     /// `AT_EMPTY_PATH`, `AT_SYMLINK_NOFOLLOW`.
     flags: u64,
-    /// Scripts whose interpreter this is.
-    depth: u32,
+}
+
+/// How it is run. Nothing of it lies on the heap: in a vfork child that is the parent's, and a successful exec gives nothing
+/// back.
+#[derive(Debug, Clone, Copy)]
+enum Plan {
+    /// By the host as it is.
+    Host(Image),
+    /// By the loader.
+    Load(Image, Load),
 }
 
 pub(crate) fn execve<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let [path, argv, envp, ..] = call.args;
-    exec(h, &Image { dir: None, path, argv, envp, flags: 0, depth: 0 }).map(Answer::Value)
+    exec(h, &Image { dir: None, path, argv, envp, flags: 0 }).map(Answer::Value)
 }
 
 pub(crate) fn execveat<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let [dir, path, argv, envp, flags, _] = call.args;
-    exec(h, &Image { dir: Some(dir), path, argv, envp, flags, depth: 0 }).map(Answer::Value)
+    exec(h, &Image { dir: Some(dir), path, argv, envp, flags }).map(Answer::Value)
 }
 
 /// Returns only if it fails.
 fn exec<W: World>(h: &Hijack<W>, image: &Image) -> Outcome {
-    if image.depth > INTERPRETERS_MAX {
-        return Err(Errno::ELOOP);
-    }
-    match h.path_at(image.dir, image.path)? {
-        Some(place) => program::exec(h, image, place),
-        None => exec_host(h, image),
-    }
+    let outcome = match resolve::resolve(h, image) {
+        Ok(Plan::Host(image)) => exec_host(h, &image, None),
+        Ok(Plan::Load(image, load)) => load::exec(h, &image, &load),
+        Err(errno) => Err(errno),
+    };
+    h.scratch.give_back(&h.world);
+    outcome
 }
 
-/// Runs an image that the host has.
-fn exec_host<W: World>(h: &Hijack<W>, image: &Image) -> Outcome {
-    let envp = environment(h, image.envp)?;
+/// Has the host run an image. `load` is what the loader is told, where it is the image.
+fn exec_host<W: World>(h: &Hijack<W>, image: &Image, load: Option<&Load>) -> Outcome {
+    let envp = environment(h, image.envp, load)?;
     let session = h.world.session_fd();
     set_cloexec(h, session, false);
     let answer = match image.dir {
@@ -70,13 +79,12 @@ fn exec_host<W: World>(h: &Hijack<W>, image: &Image) -> Outcome {
         Some(dir) => h.world.host(nr::EXECVEAT, [dir, image.path, image.argv, envp, image.flags, 0]),
     };
     set_cloexec(h, session, true);
-    h.scratch.give_back(envp);
     answer
 }
 
 /// The session goes on in the next image; otherwise no other program is to hold it.
-fn set_cloexec<W: World>(h: &Hijack<W>, session: Option<u32>, on: bool) {
-    if let Some(fd) = session {
+fn set_cloexec<W: World>(h: &Hijack<W>, fd: Option<u32>, on: bool) {
+    if let Some(fd) = fd {
         let flags = if on { FD_CLOEXEC } else { 0 };
         let _ = h.world.host(nr::FCNTL, [fd.into(), F_SETFD.into(), flags.into(), 0, 0, 0]);
     }
@@ -84,7 +92,7 @@ fn set_cloexec<W: World>(h: &Hijack<W>, session: Option<u32>, on: bool) {
 
 /// The environment of the next image, in memory of [`scratch`]. Everything else that was allocated for it is
 /// freed again: in a vfork child it is the parent's.
-fn environment<W: World>(h: &Hijack<W>, envp: u64) -> Result<u64, Errno> {
+fn environment<W: World>(h: &Hijack<W>, envp: u64, load: Option<&Load>) -> Result<u64, Errno> {
     let marks = marks(h);
     let text = if marks.is_empty() { None } else { Some(marks.to_text()) };
     let mut seen = Seen::default();
@@ -105,6 +113,9 @@ fn environment<W: World>(h: &Hijack<W>, envp: u64) -> Result<u64, Errno> {
     }
     let text = text.as_ref().map_or(b"".as_slice(), Text::as_bytes);
     items.extend(h.inherited.additions(seen, text).map(|pieces| Item::Ours(pieces.concat())));
+    if let Some(load) = load {
+        items.push(Item::Ours(load.variable(h)?));
+    }
     strings::lay_out(h, &items)
 }
 

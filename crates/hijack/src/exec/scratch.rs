@@ -6,14 +6,14 @@ use abi::raw::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// So many exec calls can be under way in one process; each further one fails with `EAGAIN`.
-const SLOTS: usize = 64;
+/// An exec takes one, and a few more where scripts or the loader are in it; without one it fails with `EAGAIN`.
+const SLOTS: usize = 256;
 
 const FREE: u64 = 0;
 
 #[derive(Default)]
 struct Slot {
-    /// The task that uses it, plus 1.
+    /// Who uses it.
     user: AtomicU64,
     address: AtomicU64,
     size: AtomicU64,
@@ -29,9 +29,9 @@ impl Scratch {
         Self { slots: core::array::from_fn(|_| Slot::default()) }
     }
 
-    /// Memory of at least `size` bytes for the calling task.
+    /// Memory of at least `size` bytes for the calling thread.
     pub(super) fn take<W: World>(&self, world: &W, size: u64) -> Result<u64, Errno> {
-        let user = user(world.task());
+        let user = user(world);
         let claim = |slot: &&Slot| {
             slot.user.compare_exchange(FREE, user, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
@@ -42,24 +42,29 @@ impl Scratch {
         Ok(slot.address.load(Ordering::Relaxed))
     }
 
-    /// Takes back what [`Scratch::take`] answered.
-    pub(super) fn give_back(&self, address: u64) {
-        let is_it = |slot: &&Slot| slot.address.load(Ordering::Relaxed) == address;
-        if let Some(slot) = self.slots.iter().find(is_it) {
-            slot.user.store(FREE, Ordering::Release);
-        }
+    /// Takes back all that the calling thread has.
+    pub(super) fn give_back<W: World>(&self, world: &W) {
+        self.reclaim(user(world));
     }
 
     /// Takes back all that a vfork child had, which is gone now.
-    pub(crate) fn reclaim(&self, task: usize) {
+    pub(crate) fn reclaim_from_task(&self, task: usize) {
+        self.reclaim(task as u64);
+    }
+
+    fn reclaim(&self, user: u64) {
         for slot in &self.slots {
-            let _ = slot.user.compare_exchange(user(task), FREE, Ordering::AcqRel, Ordering::Relaxed);
+            let _ = slot.user.compare_exchange(user, FREE, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 }
 
-fn user(task: usize) -> u64 {
-    task as u64 + 1
+/// The calling thread: the number of the vfork child that it is, or its own, larger than those.
+fn user<W: World>(world: &W) -> u64 {
+    match world.task() {
+        0 => 1 << 32 | world.host(nr::GETTID, [0; 6]).unwrap_or(0),
+        task => task as u64,
+    }
 }
 
 impl Slot {

@@ -77,3 +77,14 @@ pub(super) fn lay_out<W: World>(h: &Hijack<W>, items: &[Item]) -> Result<u64, Er
     h.world.write(pointer_at, &[0; 8])?;
     Ok(array)
 }
+
+/// Keeps two strings in memory of [`super::scratch`]; answers their addresses.
+pub(super) fn keep_two<W: World>(h: &Hijack<W>, one: Vec<u8>, other: Vec<u8>) -> Result<(u64, u64), Errno> {
+    let array = lay_out(h, &[Item::Ours(one), Item::Ours(other)])?;
+    let mut addresses = [[0; 8]; 2];
+    for (at, address) in (array..).step_by(8).zip(&mut addresses) {
+        h.world.read(at, address)?;
+    }
+    let [one, other] = addresses.map(u64::from_ne_bytes);
+    Ok((one, other))
+}

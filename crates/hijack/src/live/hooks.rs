@@ -3,7 +3,7 @@
 use super::Live;
 use super::fork::Announced;
 use crate::Hijack;
-use crate::dispatch::Answer;
+use crate::dispatch::{Answer, concerns_exe};
 use abi::{Errno, private, table};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -29,7 +29,10 @@ fn hijack() -> Option<&'static Hijack<Live>> {
 }
 
 fn interest(number: u32) -> Interest {
-    hijack().map_or(Interest::Never, |hijack| crate::interest::of(hijack.config(), number))
+    hijack().map_or(Interest::Never, |hijack| {
+        let by_name = hijack.exe.is_some() && concerns_exe(number);
+        if by_name { Interest::Always } else { crate::interest::of(hijack.config(), number) }
+    })
 }
 
 fn dispatch(call: &Call) -> intercept::Answer {

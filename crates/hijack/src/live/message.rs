@@ -25,7 +25,7 @@ impl Write for Line {
 }
 
 /// Writes one line to standard error.
-pub(super) fn say(what: fmt::Arguments<'_>) {
+pub fn say(what: fmt::Arguments<'_>) {
     let mut line = Line { bytes: [0; ROOM], length: 0 };
     // Cut off rather than refused.
     let _ = line.write_fmt(what);
@@ -35,7 +35,7 @@ pub(super) fn say(what: fmt::Arguments<'_>) {
 }
 
 /// Ends the program before its main runs: exit status 1, one line on standard error.
-pub(super) fn refuse(why: fmt::Arguments<'_>) -> ! {
+pub fn refuse(why: fmt::Arguments<'_>) -> ! {
     say(format_args!("librumphijack: {why}"));
     host::exit_group(1)
 }

@@ -12,6 +12,7 @@ mod start;
 mod world;
 
 pub use hooks::hooks;
+pub use message::{refuse, say};
 pub use start::{Outside, start};
 
 use crate::Hijack;

@@ -8,9 +8,11 @@ use crate::exec::{Inherited, Marks};
 use crate::fds::Fds;
 use abi::{Errno, nr};
 use alloc::boxed::Box;
+use alloc::ffi::CString;
 use alloc::vec;
 use alloc::vec::Vec;
 use client::{Handover, Options, Retry, Session};
+use core::ffi::CStr;
 use wire::url::Url;
 
 /// `PATH_MAX` of linux/limits.h.
@@ -26,6 +28,10 @@ pub struct Outside {
     pub mark: fn(u32, bool),
     /// The calling thread's task, as [`Hijack::before_vfork`] numbered it; 0: the process.
     pub task: fn() -> usize,
+    /// The path of this library, as it was found.
+    pub library: Option<&'static [u8]>,
+    /// The path of the program, where this library has loaded it: the host's kernel takes the library for the program.
+    pub exe: Option<&'static CStr>,
 }
 
 /// The variables that concern this library.
@@ -56,11 +62,12 @@ pub fn start<'e>(
     let options = options(&variables, config.path.clone().unwrap_or_default());
     let marks = variables.marks.map(Marks::parse);
     let session = session(&options, variables.server, marks);
-    let inherited = variables.inherited(&options.url);
+    let inherited = variables.inherited(&options.url, &outside);
     let words = host_unsafe::table()
         .unwrap_or_else(|why| refuse(format_args!("no memory for the descriptor table: {why}")));
     let live = Live::new(options, session, outside.task);
-    let hijack = Box::leak(Box::new(Hijack::new(config, inherited, live, Fds::new(words, outside.mark))));
+    let hijack =
+        Box::leak(Box::new(Hijack::new(config, inherited, live, Fds::new(words, outside.mark), outside.exe)));
     take_over(hijack, marks.unwrap_or_default());
     Some(hijack)
 }
@@ -85,21 +92,37 @@ impl<'e> Variables<'e> {
         variables
     }
 
-    fn inherited(&self, url: &Url) -> Inherited {
+    fn inherited(&self, url: &Url, outside: &Outside) -> Inherited {
         let owned = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);
         let library = self.preload.and_then(our_library).map(absolute).unwrap_or_default();
+        let found = match outside.exe {
+            // Of a copy in memory (where the file may not be run) the kernel does not know the name.
+            Some(_) if library.contains(&b'/') => library.clone(),
+            Some(_) => own_file(),
+            None => outside.library.map(absolute).unwrap_or_default(),
+        };
+        let file = CString::new(found).ok().filter(|file| !file.is_empty());
         let server = match url {
             Url::Unix(path) => Some([b"unix://", path.as_slice()].concat()),
             Url::Tcp(..) => owned(self.server),
         };
         Inherited {
             library,
+            file,
             server_given: owned(self.server),
             server,
             hijack: owned(self.hijack),
             retry: owned(self.retry),
         }
     }
+}
+
+/// The file that the kernel runs.
+fn own_file() -> Vec<u8> {
+    let mut path = vec![0; PATH_MAX];
+    let length = host::read_link(c"/proc/self/exe", &mut path).unwrap_or(0);
+    path.truncate(length);
+    path
 }
 
 /// The element of `LD_PRELOAD` that is this library.

@@ -1,0 +1,45 @@
+//! From the start of an image to its first caught call.
+
+use crate::begin_unsafe::{self, intercept};
+use abi::Errno;
+use core::ffi::CStr;
+use hijack::live::{self, Outside, refuse};
+use intercept::{Answer, Call, Fork, Hooks, Image, Interest, marks};
+
+/// Reads the environment, connects, and catches calls from now on. `exe` is the path of a program that this library has
+/// loaded itself.
+pub(crate) fn begin(image: Image, exe: Option<&'static CStr>) {
+    let hooks = match start(image, exe) {
+        Some(hooks) => hooks,
+        None if image.variable(b"RUMPHIJACK__CATCH") == Some(b"all") => PASS,
+        None => return,
+    };
+    if intercept(hooks, image).is_err() {
+        refuse(format_args!("system calls cannot be caught here: Linux 5.11 or newer is expected"));
+    }
+}
+
+/// Carries out the execve(2) with which a program begins to be hijacked. Answers why it failed.
+pub(crate) fn run_first(image: Image, execve: &Call) -> Errno {
+    let answer = start(image, Some(c"")).map(|hooks| (hooks.dispatch)(execve));
+    match answer {
+        Some(Answer::Done(errno)) => Errno::from_rax(errno).err().unwrap_or(Errno::ENOEXEC),
+        // Nothing is to be hijacked.
+        Some(Answer::Host) | None => begin_unsafe::host(execve),
+    }
+}
+
+fn start(image: Image, exe: Option<&'static CStr>) -> Option<Hooks> {
+    let outside = Outside { mark: marks::set, task: intercept::task, library: image.own_path(), exe };
+    live::start(image.environment(), outside).map(live::hooks)
+}
+
+/// Catches everything and leaves it to the host: is it the interception that a program does not like?
+const PASS: Hooks = Hooks {
+    interest: |_| Interest::Always,
+    dispatch: |_| Answer::Host,
+    before_fork: |_| Ok(0),
+    after_fork: |_: Fork, _, _| {},
+    in_child: |_| {},
+    sites: |_, _, _| None,
+};

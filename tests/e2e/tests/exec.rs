@@ -1,0 +1,84 @@
+//! execve(2) in all its forms, of files on either side.
+
+use e2e::{Server, native, run};
+use std::path::Path;
+use std::process::Command;
+
+/// Each line of output is what a child printed or the error of its exec, then how it ended. Argument: a directory.
+const CORNERS: &str = r##"
+import os, sys
+D = sys.argv[1]
+def child(what, run):
+    print(what); sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        try: run()
+        except OSError as e: print("errno", e.errno); sys.stdout.flush()
+        os._exit(99)
+    print("->", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])); sys.stdout.flush()
+def put(name, text, mode=0o755):
+    open(D + "/" + name, "w").write(text); os.chmod(D + "/" + name, mode)
+put("script", "#!/bin/sh\necho script $0 $@\n")
+put("nested0", "#!/bin/sh -e\necho nested $0 $@\n")
+for i in range(1, 8): put(f"nested{i}", f"#!{D}/nested{i-1} argument{i}\n")
+put("not-executable", "#!/bin/sh\n", 0o644)
+put("garbage", "no magic\n"); put("empty", ""); put("elf", "\x7fELF"); put("line", "#!\n")
+put("no-interpreter", "#!/nonexistent/x\n")
+os.mkdir(D + "/dir"); os.symlink("script", D + "/link")
+for envp in ({}, {"A": "1"}, os.environ):
+    child(f"environment of {len(envp) > 1}", lambda: os.execve(D + "/script", ["x", "y", "z"], envp))
+for i in range(8): child(f"nested {i}", lambda: os.execv(D + f"/nested{i}", ["x", "y"]))
+for name in "not-executable garbage empty elf line no-interpreter dir missing script/x".split():
+    child(name, lambda: os.execv(D + "/" + name, ["x"]))
+fd = os.open(D + "/script", os.O_RDONLY); os.set_inheritable(fd, True)
+child("fexecve", lambda: (os.dup2(fd, 177), os.execve(177, ["x", "by descriptor"], os.environ)))
+os.set_inheritable(fd, False)
+child("fexecve, closed on exec", lambda: os.execve(fd, ["x"], os.environ))
+os.chdir(D)
+child("relative", lambda: os.execv("script", ["x"]))
+child("relative nested", lambda: os.execv("./nested2", ["x"]))
+child("link", lambda: os.execv("link", ["x"]))
+child("PATH", lambda: os.execvpe("script", ["script"], {"PATH": D}))
+# An ELF file of the directory: itself, as an interpreter, and by descriptor.
+os.system(f"cp /bin/dash {D}/shell; cp /bin/busybox {D}/busybox")
+child("dynamic", lambda: os.execv(D + "/shell", ["name", "-c", "echo $0; exit 3"]))
+child("static", lambda: os.execv(D + "/busybox", ["sh", "-c", "echo $0; exit 3"]))
+put("by-dynamic", f"#!{D}/shell -e\necho by dynamic $0 $1; false; echo not reached\n")
+put("by-static", f"#!{D}/busybox sh\necho by static $0 $1\n")
+for name in ("by-dynamic", "by-static"): child(name, lambda: os.execv(D + "/" + name, ["x", "y"]))
+# A script of the host's whose interpreter lies in the directory.
+H = sys.argv[2]
+for name in ("by-dynamic", "by-static", "nested2"):
+    os.system(f"cp {D}/{name} {H}/{name}")
+    child(f"host {name}", lambda: os.execv(f"{H}/{name}", ["x", "y"]))
+open(H + "/by-static", "a").close(); os.chmod(H + "/by-static", 0o644)
+child("host, not executable", lambda: os.execv(f"{H}/by-static", ["x", "y"]))
+fd = os.open(D + "/shell", os.O_RDONLY)
+child("fexecve of a program", lambda: os.execve(fd, ["name", "-c", "echo $0"], os.environ))
+fd = os.open(D + "/busybox", os.O_RDONLY)
+child("fexecve of a static one", lambda: os.execve(fd, ["sh", "-c", "echo $0"], os.environ))
+child("name", lambda: os.execv(D + "/shell", ["x", "-c", "cat /proc/$$/comm"]))
+busy = os.open("/tmp", os.O_RDONLY)
+child("kept", lambda: (os.dup2(busy, 50), os.execv("/bin/sh", ["sh", "-c", "test -e /proc/self/fd/50; echo $?; test -e /proc/self/fd/51; echo $?"])))
+"##;
+
+#[test]
+fn corners() {
+    let server = Server::start();
+    let own = server.directory().join("own");
+    let (directory, host) = (own.join("d"), own.join("h"));
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::create_dir(&host).unwrap();
+    let python = |mut command: Command, directory: &Path| {
+        let ran = run(command.args(["-c", CORNERS]).arg(directory).arg(&host));
+        (ran.status, ran.stderr, ran.stdout.replace(directory.to_str().unwrap(), "$D"))
+    };
+    let expected = python(native("python3"), &directory);
+    std::fs::remove_dir_all(&host).unwrap();
+    std::fs::create_dir(&host).unwrap();
+    run(server.hijacked("mkdir").arg("/rump/d")).success();
+    let found = python(server.hijacked("python3"), Path::new("/rump/d"));
+    assert_eq!(found.2.lines().collect::<Vec<_>>(), expected.2.lines().collect::<Vec<_>>());
+    assert_eq!((found.0, found.1), (expected.0, expected.1));
+    assert_eq!(server.counter("files.open"), 0, "nothing that was opened for an exec is left");
+}
