@@ -74,6 +74,12 @@ impl<W: World> Hijack<W> {
         &self.config
     }
 
+    /// Whether what cannot be hijacked is not run (`RUMPHIJACK__STRICT=1`).
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.inherited.strict
+    }
+
     /// What the program's descriptors are.
     #[must_use]
     pub fn fds(&self) -> &Fds {

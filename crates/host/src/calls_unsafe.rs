@@ -72,6 +72,10 @@ pub fn write(fd: u32, bytes: &[u8]) -> Result<usize, Errno> {
     })
 }
 
+/// What is in the sixth argument of this library's own socket(2) calls, which the host ignores: a filter that refuses the
+/// program's can tell them from it, in every image.
+pub const OWN_SOCKET: u64 = 0x7275_6d70_0000_0001;
+
 /// A stream socket of this family, close-on-exec, connected to `address` (a `struct sockaddr`).
 ///
 /// # Errors
@@ -79,7 +83,7 @@ pub fn write(fd: u32, bytes: &[u8]) -> Result<usize, Errno> {
 pub fn socket_connect(family: u16, address: &[u8]) -> Result<Fd, Errno> {
     // SOCK_CLOEXEC is O_CLOEXEC (socket(2)).
     let kind = (abi::raw::net::SOCK_STREAM | abi::raw::general::O_CLOEXEC) as usize;
-    let number = plain(nr::SOCKET, [family as usize, kind, 0, 0, 0, 0])?;
+    let number = plain(nr::SOCKET, [family as usize, kind, 0, 0, 0, OWN_SOCKET as usize])?;
     let socket = Fd::own(u32::try_from(number).map_err(|_| Errno::EMFILE)?);
     // SAFETY: the kernel reads within the slice.
     Errno::from_rax(unsafe {

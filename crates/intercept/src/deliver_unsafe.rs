@@ -6,7 +6,7 @@
 use crate::block_unsafe::{Block, try_current};
 use crate::entry_unsafe::{child_unmasked, enter, entered, exit, exit_end, trap_native, unmasked};
 use crate::signal::{KernelAction, SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
-use crate::{actions_unsafe, masks_unsafe, sites_unsafe};
+use crate::{actions_unsafe, masks_unsafe, sites_unsafe, strict_unsafe};
 use abi::nr;
 use core::sync::atomic::Ordering;
 
@@ -136,6 +136,10 @@ fn die() {
 /// # Safety
 /// The arguments must be those of a signal handler.
 pub(crate) unsafe fn foreign_sigsys(info: *const Siginfo, context: *mut Ucontext) {
+    // SAFETY: the caller's promise.
+    if unsafe { strict_unsafe::refused(info, context) } {
+        return;
+    }
     match actions_unsafe::program_handler(SIGSYS) {
         SIG_IGN => {}
         SIG_DFL => die(),

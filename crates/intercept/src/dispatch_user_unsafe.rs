@@ -3,7 +3,7 @@
 
 use crate::block_unsafe::current;
 use crate::entry_unsafe::{enter, image_end, image_start, restorer, trap_native};
-use crate::signal::{KernelAction, SIGSYS, Siginfo, Ucontext};
+use crate::signal::{AUDIT_ARCH_X86_64, KernelAction, SIGSYS, Siginfo, Ucontext};
 use abi::raw::general::{MAP_SHARED, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -94,6 +94,11 @@ extern "C" fn intercept_trap(_: i32, info: *const Siginfo, context: *mut Ucontex
             return crate::deliver_unsafe::foreign_sigsys(info, context);
         }
         let registers = &mut (*context).registers;
+        if (*info).arch != AUDIT_ARCH_X86_64 {
+            // int 0x80: numbers and arguments are those of another kind of program, which kernels may be built without.
+            registers.rax = Errno::ENOSYS.to_rax() as u64;
+            return;
+        }
         let [count, last] = counters();
         count.fetch_add(1, Ordering::Relaxed);
         last.store(registers.rip, Ordering::Relaxed);

@@ -34,12 +34,14 @@ mod signal;
 mod sites_unsafe;
 mod slow_unsafe;
 mod start_unsafe;
+mod strict_unsafe;
 mod symbols_unsafe;
 mod trampoline;
 
 pub use hooks::{Answer, Call, Fork, Hooks, Interest};
 pub use image_unsafe::Image;
 pub use start_unsafe::{Caught, start, tell_libraries_are_mapped};
+pub use strict_unsafe::refuse_families;
 
 /// The task that the calling thread belongs to, as [`Hooks::before_fork`] numbered it; 0: the process.
 #[must_use]

@@ -56,13 +56,22 @@ impl KernelAction {
     }
 }
 
-/// The head of `siginfo_t`.
+/// The head of `siginfo_t` as SIGSYS has it. Behind the code it is other signals' and senders' otherwise.
 #[repr(C)]
 pub(crate) struct Siginfo {
     pub(crate) signal: i32,
     pub(crate) errno: i32,
     pub(crate) code: i32,
+    pad: i32,
+    address: u64,
+    pub(crate) call: i32,
+    pub(crate) arch: u32,
 }
+
+/// linux/audit.h: the kind of program that makes a call.
+pub(crate) const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+/// asm/unistd.h: the calls of x32 programs have this bit in their numbers.
+pub(crate) const X32: u32 = 0x4000_0000;
 
 /// The general registers of `struct sigcontext`.
 #[repr(C)]

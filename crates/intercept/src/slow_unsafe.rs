@@ -4,7 +4,7 @@ use crate::block_unsafe::Block;
 use crate::dispatch_user_unsafe::PR_SET_SYSCALL_USER_DISPATCH;
 use crate::entry_unsafe::{thread_exit, trap_native};
 use crate::hooks::{Answer, Call, Hooks, Interest};
-use crate::signal::{MASK_AT, RIP_AT, SA_RESTART, SIGSYS, bit};
+use crate::signal::{MASK_AT, RIP_AT, SA_RESTART, SIGSYS, X32, bit};
 use crate::{
     actions_unsafe, clone_unsafe, interest, marks, masks_unsafe, seccomp_unsafe, sites_unsafe, start_unsafe,
 };
@@ -119,7 +119,9 @@ fn own(block: *mut Block, call: &Call) -> Option<Answer> {
         }
         nr::ARCH_PRCTL if call.args[0] == ARCH_SET_GS => Answer::Done(Errno::EPERM.to_rax()),
         nr::ARCH_PRCTL if call.args[0] == ARCH_GET_GS => get_gs(call.args[1]),
-        _ => return start_unsafe::libraries_are_mapped(call),
+        // Kernels without them answer the same.
+        X32.. => start_unsafe::libraries_are_mapped(call).unwrap_or(Answer::Done(Errno::ENOSYS.to_rax())),
+        _ => return None,
     })
 }
 

@@ -41,6 +41,22 @@ fn describe(program: &OsStr, text: &mut String) -> Result<bool, String> {
     Err(format!("{}: too many scripts one behind the other", path.display()))
 }
 
+/// Whether a program's calls will be caught, all of them; if not, why. One that the host does not have is the library's to
+/// judge.
+pub(crate) fn strict(program: &OsStr) -> Result<(), String> {
+    if !has_dispatch(&release()) {
+        return Err("this Linux has no Syscall User Dispatch (since 5.11)".to_owned());
+    }
+    let Some(path) = elf::find(program) else { return Ok(()) };
+    let refused = |why: &str| Err(format!("{} {why}", path.display()));
+    match (elf::examine(&path), privilege(&path)) {
+        (Ok(Executable::Foreign(what)), _) => refused(&format!("is {what}")),
+        (Err(error), _) => refused(&error.to_string()),
+        (Ok(Executable::Elf(_)), Some(why)) => refused(why),
+        (Ok(_), _) => Ok(()),
+    }
+}
+
 fn describe_elf(path: &Path, program: &Elf, text: &mut String) -> bool {
     let name = path.display();
     *text += &match &program.interpreter {
@@ -84,15 +100,22 @@ fn sites_of(file: &Path) -> String {
 }
 
 fn dispatch() -> String {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let release = release.trim_end();
-    let mut numbers = release.split('.').map(|part| part.parse().unwrap_or(0));
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version >= DISPATCH_SINCE {
+    let release = release();
+    if has_dispatch(&release) {
         format!("  Linux {release}: has the dispatch trap (Syscall User Dispatch)\n")
     } else {
         format!("  Linux {release}: has no dispatch trap (since 5.11): only rewritten calls are caught\n")
     }
+}
+
+fn release() -> String {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.trim_end().to_owned()
+}
+
+fn has_dispatch(release: &str) -> bool {
+    let mut numbers = release.split('.').map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= DISPATCH_SINCE
 }
 
 /// What makes ld.so run the program in secure mode.

@@ -113,6 +113,10 @@ pub(crate) struct RunOptions {
     /// When the server is lost: inftime, once, die or a number of seconds
     #[arg(long, value_name = "MODE")]
     pub(crate) retry: Option<OsString>,
+    /// Make sure: what cannot be hijacked is not run, and the host refuses sockets of hijacked families. Set-user-ID programs run
+    /// without privileges
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Tell what is done
     #[arg(short, long)]
     pub(crate) verbose: bool,

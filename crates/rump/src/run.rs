@@ -1,5 +1,6 @@
 //! `rump run`: a program with the library loaded, on a server that was named or on one of its own.
 
+use crate::check;
 use crate::cli::RunOptions;
 use crate::elf::{self, Elf, Executable};
 use std::ffi::{OsStr, OsString};
@@ -27,6 +28,8 @@ pub(crate) enum Error {
     LibraryName(PathBuf),
     #[error("a private server: {0}")]
     Server(String),
+    #[error("strict: {0}: it would not be hijacked")]
+    Strict(String),
     #[error("{}: {source}", program.display())]
     Program { program: OsString, source: io::Error },
 }
@@ -36,7 +39,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Program { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-            Self::Program { .. } => NOT_EXECUTABLE,
+            Self::Program { .. } | Self::Strict(_) => NOT_EXECUTABLE,
             _ => FAILED,
         })
     }
@@ -59,6 +62,9 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
 /// The command to run, and the URL of its server.
 pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> {
     let library = find_library()?;
+    if options.strict {
+        check::strict(&options.program).map_err(Error::Strict)?;
+    }
     let url = match options.server.server.clone().filter(|url| !url.is_empty()) {
         Some(url) => url,
         None => start_server()?,
@@ -75,6 +81,9 @@ pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> 
     }
     if let Some(mode) = &options.retry {
         command.env("RUMPHIJACK_RETRYCONNECT", mode);
+    }
+    if options.strict {
+        command.env("RUMPHIJACK__STRICT", "1");
     }
     if options.verbose {
         let (preload, program) = (preload.display(), options.program.display());

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 const ARTIFACTS: [&str; 4] = ["librumphijack.so", "librumpclient.so", "rump_server", "rump"];

@@ -29,6 +29,12 @@ impl FamilySet {
         family < 64 && self.0 & (1 << family) != 0
     }
 
+    /// The set as bits: bit n is family n.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// Whether no family is in the set.
     #[must_use]
     pub const fn is_empty(self) -> bool {

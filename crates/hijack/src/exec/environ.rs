@@ -19,6 +19,8 @@ pub struct Inherited {
     pub hijack: Option<Vec<u8>>,
     /// `RUMPHIJACK_RETRYCONNECT`.
     pub retry: Option<Vec<u8>>,
+    /// `RUMPHIJACK__STRICT=1`: what cannot be hijacked is not run.
+    pub strict: bool,
 }
 
 /// A string to be written, in pieces.
@@ -48,6 +50,7 @@ pub(super) struct Seen {
 const PRELOAD: &[u8] = b"LD_PRELOAD=";
 const SERVER: &[u8] = b"RUMP_SERVER=";
 const HIJACK: &[u8] = b"RUMPHIJACK=";
+const STRICT: &[u8] = b"RUMPHIJACK__STRICT=";
 const RETRY: &[u8] = b"RUMPHIJACK_RETRYCONNECT=";
 
 /// The longest of the names, `=` included.
@@ -55,7 +58,7 @@ pub(super) const NAME_MAX: usize = RETRY.len();
 
 /// Whether a string that begins so is one that [`Inherited::fate`] must see whole.
 pub(super) fn concerns_us(start: &[u8]) -> bool {
-    [PRELOAD, SERVER, HIJACK, RETRY, MARKS].iter().any(|name| start.starts_with(name))
+    [PRELOAD, SERVER, HIJACK, RETRY, MARKS, STRICT].iter().any(|name| start.starts_with(name))
 }
 
 impl Inherited {
@@ -67,7 +70,7 @@ impl Inherited {
         } else if let Some(value) = entry.strip_prefix(SERVER) {
             seen.server = true;
             self.server(value, seen)
-        } else if entry.starts_with(MARKS) {
+        } else if entry.starts_with(MARKS) || (self.strict && entry.starts_with(STRICT)) {
             Fate::Drop
         } else {
             seen.hijack |= entry.starts_with(HIJACK);
@@ -108,12 +111,14 @@ impl Inherited {
         let library = Some(self.library.as_slice()).filter(|library| !library.is_empty());
         // What the marks say holds for this server alone.
         let marks = Some(marks).filter(|marks| !marks.is_empty());
+        let strict = self.strict.then_some(b"1".as_slice());
         [
             absent(PRELOAD, library, seen.preload),
             absent(SERVER, self.server.as_deref(), seen.server),
             absent(HIJACK, self.hijack.as_deref(), seen.hijack),
             absent(RETRY, self.retry.as_deref(), seen.retry),
             absent(MARKS, marks, seen.other_server),
+            absent(STRICT, strict, false),
         ]
         .into_iter()
         .flatten()
@@ -132,6 +137,7 @@ mod tests {
             server: Some(b"unix:///tmp/s".to_vec()),
             hijack: None,
             retry: Some(b"die".to_vec()),
+            strict: false,
         }
     }
 
@@ -176,6 +182,14 @@ mod tests {
             b"RUMPHIJACK__EXEC=cwd,",
         ];
         assert_eq!(next(&[], "cwd,"), expected);
+    }
+
+    #[test]
+    fn who_is_strict_stays_so() {
+        let inherited = Inherited { strict: true, ..Inherited::default() };
+        assert_eq!(inherited.fate(b"RUMPHIJACK__STRICT=0", &mut Seen::default()), Fate::Drop);
+        let added: Vec<_> = inherited.additions(Seen::default(), b"").map(|pieces| pieces.concat()).collect();
+        assert_eq!(added, [b"RUMPHIJACK__STRICT=1"]);
     }
 
     #[test]

@@ -128,12 +128,19 @@ impl File {
             Err(Errno::EINVAL) => {}
             answer => return answer.map(drop),
         }
-        let dir = image.dir.unwrap_or(AT_FDCWD.into());
-        let flags = image.flags | u64::from(AT_EACCESS);
-        h.world.host(nr::FACCESSAT2, [dir, image.path, X_OK, flags, 0, 0])?;
+        Self::host_may_run(h, image)?;
         let mut statfs = [0_u64; 15];
         h.world.host(nr::FSTATFS, [fd.into(), statfs.as_mut_ptr() as u64, 0, 0, 0, 0])?;
         if statfs[FLAGS_WORD] & ST_NOEXEC == 0 { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
+    /// Whether the calling user may run a file of the host's, whatever it is.
+    ///
+    /// # Errors
+    /// Those of faccessat2(2).
+    pub(super) fn host_may_run<W: World>(h: &Hijack<W>, image: &Image) -> Result<(), Errno> {
+        let (dir, flags) = (image.dir.unwrap_or(AT_FDCWD.into()), image.flags | u64::from(AT_EACCESS));
+        h.world.host(nr::FACCESSAT2, [dir, image.path, X_OK, flags, 0, 0]).map(drop)
     }
 
     /// Whether running this file of the host's gives privileges, which the loader could not.

@@ -3,11 +3,11 @@
 use super::file::File;
 use super::load::Load;
 use super::script::{Line, head};
-use super::{Image, Plan};
+use super::{Image, Plan, strings};
 use crate::Hijack;
 use crate::dispatch::PathOwner;
 use crate::world::World;
-use abi::Errno;
+use abi::{Errno, nr};
 use loader::elf::{MAGIC, Program};
 
 /// fs/exec.c, `exec_binprm`: the interpreter of a script was a script, more often than this.
@@ -18,6 +18,8 @@ enum Kind {
     Script(Line),
     /// A program for this machine, and the one that loads it.
     Program(Option<alloc::vec::Vec<u8>>),
+    /// A program, but none for this machine.
+    Foreign,
     /// Only the host knows.
     Other,
 }
@@ -34,7 +36,7 @@ pub(super) fn resolve<W: World>(h: &Hijack<W>, first: &Image) -> Result<Plan, Er
             Some(place) => Some(File::open_rump(h, &image, place)?),
             None => File::open_host(h, &image)?,
         };
-        let Some(file) = opened else { return Ok(Plan::Host(image)) };
+        let Some(file) = opened else { return unread(h, image) };
         let step = match place {
             Some(_) => of_rump(h, &image, &file),
             None => of_host(h, &image, &file),
@@ -61,6 +63,23 @@ pub(super) fn resolve<W: World>(h: &Hijack<W>, first: &Image) -> Result<Plan, Er
     Err(Errno::ELOOP)
 }
 
+/// An image that only the host can look into.
+fn unread<W: World>(h: &Hijack<W>, image: Image) -> Result<Plan, Errno> {
+    if h.inherited.strict && File::host_may_run(h, &image).is_ok() {
+        return Err(refuse(h, &image, "cannot be read"));
+    }
+    Ok(Plan::Host(image))
+}
+
+/// Tells why a program is not run that the host would run.
+fn refuse<W: World>(h: &Hijack<W>, image: &Image, why: &str) -> Errno {
+    let name = strings::string(h, image.path).unwrap_or_default();
+    let start = b"librumphijack: strict: ".as_slice();
+    let line = [start, &name, b": ", why.as_bytes(), b": it is not hijacked and not run\n"].concat();
+    let _ = h.world.host(nr::WRITE, [2, line.as_ptr() as u64, line.len() as u64, 0, 0, 0]);
+    Errno::EACCES
+}
+
 enum Step {
     /// The host runs the image.
     Host,
@@ -75,7 +94,7 @@ fn of_rump<W: World>(h: &Hijack<W>, image: &Image, file: &File) -> Result<Step, 
         Kind::Script(line) => line.image(h, image).map(Step::Interpreter),
         Kind::Program(None) => Ok(Step::Load(None)),
         Kind::Program(Some(linker)) => linker_file(h, &linker).map(|file| Step::Load(Some(file))),
-        Kind::Other => Err(Errno::ENOEXEC),
+        Kind::Foreign | Kind::Other => Err(Errno::ENOEXEC),
     }
 }
 
@@ -85,7 +104,8 @@ fn of_host<W: World>(h: &Hijack<W>, image: &Image, file: &File) -> Result<Step, 
             file.host_would_run(h, image)?;
             line.image(h, image).map(Step::Interpreter)
         }
-        Kind::Program(None) if h.inherited.file.is_some() && !file.gives_privileges(h) => {
+        Kind::Foreign if h.inherited.strict => Err(refuse(h, image, "for another kind of machine")),
+        Kind::Program(None) if h.inherited.file.is_some() && !privileged(h, file) => {
             file.host_would_run(h, image)?;
             Ok(Step::Load(None))
         }
@@ -93,7 +113,7 @@ fn of_host<W: World>(h: &Hijack<W>, image: &Image, file: &File) -> Result<Step, 
             file.host_would_run(h, image)?;
             linker_file(h, &linker).map(|file| Step::Load(Some(file)))
         }
-        Kind::Script(_) | Kind::Program(_) | Kind::Other => Ok(Step::Host),
+        Kind::Script(_) | Kind::Program(_) | Kind::Foreign | Kind::Other => Ok(Step::Host),
     }
 }
 
@@ -106,7 +126,16 @@ fn kind<W: World>(h: &Hijack<W>, file: &File) -> Result<Kind, Errno> {
         return Ok(Kind::Other);
     }
     let read_at = |into: &mut [u8], offset| file.read_at(h, into, offset);
-    Program::read(&read_at)?.interpreter(&read_at).map(Kind::Program)
+    match Program::read(&read_at) {
+        Ok(program) => program.interpreter(&read_at).map(Kind::Program),
+        Err(Errno::ENOEXEC) => Ok(Kind::Foreign),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether running the program gives it privileges: those of a strict process's are taken from it (`PR_SET_NO_NEW_PRIVS`).
+fn privileged<W: World>(h: &Hijack<W>, file: &File) -> bool {
+    !h.inherited.strict && file.gives_privileges(h)
 }
 
 /// Whether the host alone can run this interpreter, and with the library in it.
@@ -122,8 +151,9 @@ fn host_runs<W: World>(h: &Hijack<W>, interpreter: &[u8], depth: usize) -> bool 
     let Ok(Some(file)) = File::open_host(h, &image) else { return true };
     let runs = match kind(h, &file) {
         Ok(Kind::Script(line)) => host_runs(h, &line.interpreter, depth + 1),
-        Ok(Kind::Program(None)) => file.gives_privileges(h),
+        Ok(Kind::Program(None)) => privileged(h, &file),
         Ok(Kind::Program(Some(linker))) => !is_rumps(h, &linker),
+        Ok(Kind::Foreign) => !h.inherited.strict,
         Ok(Kind::Other) | Err(_) => true,
     };
     file.close(h);

@@ -42,6 +42,7 @@ struct Variables<'e> {
     hijack: Option<&'e [u8]>,
     retry: Option<&'e [u8]>,
     marks: Option<&'e [u8]>,
+    strict: Option<&'e [u8]>,
 }
 
 /// Makes ready for a program with this environment. `None`: nothing of it is to be hijacked.
@@ -84,6 +85,7 @@ impl<'e> Variables<'e> {
                 b"RUMPHIJACK" => &mut variables.hijack,
                 b"RUMPHIJACK_RETRYCONNECT" => &mut variables.retry,
                 b"RUMPHIJACK__EXEC" => &mut variables.marks,
+                b"RUMPHIJACK__STRICT" => &mut variables.strict,
                 _ => continue,
             };
             // As getenv(3): the first one counts.
@@ -113,6 +115,7 @@ impl<'e> Variables<'e> {
             server,
             hijack: owned(self.hijack),
             retry: owned(self.retry),
+            strict: self.strict == Some(b"1"),
         }
     }
 }
