@@ -2,12 +2,12 @@
 
 use std::{
     hash::{Hash, Hasher},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
 };
 
 use abi::Errno;
 
-use crate::types::Domain;
+use crate::types::{Domain, LinkId};
 
 /// One end of a flow. Never a v4-mapped address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,38 @@ pub(crate) fn from_program(domain: Domain, addr: SocketAddr) -> Result<Endpoint,
         (_, ip) => ip.to_canonical(),
     };
     Ok(Endpoint { ip, port: addr.port() })
+}
+
+/// Whether an address means something on one link only.
+pub(crate) fn confined(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local() || (v6.is_multicast() && v6.octets()[1] & 0xf == 2))
+}
+
+/// The link that an address's scope identifier says, else the one that the socket is bound to.
+///
+/// # Errors
+/// `EINVAL`: it needs one and has none, or they contradict each other (net/ipv6/datagram.c).
+pub(crate) fn scope(addr: SocketAddr, bound: Option<LinkId>) -> Result<Option<LinkId>, Errno> {
+    let SocketAddr::V6(v6) = addr else { return Ok(bound) };
+    if !confined(IpAddr::V6(*v6.ip())) {
+        return Ok(bound);
+    }
+    let said = Some(v6.scope_id()).filter(|scope| *scope != 0).map(LinkId::from_index);
+    match (said, bound) {
+        (Some(said), Some(bound)) if said != bound => Err(Errno::EINVAL),
+        (None, None) if v6.ip().is_unicast_link_local() => Err(Errno::EINVAL),
+        _ => Ok(said.or(bound)),
+    }
+}
+
+/// An address with the scope identifier that it needs.
+pub(crate) fn scoped(addr: SocketAddr, link: Option<LinkId>) -> SocketAddr {
+    match (addr, link) {
+        (SocketAddr::V6(v6), Some(link)) if confined(IpAddr::V6(*v6.ip())) => {
+            SocketAddrV6::new(*v6.ip(), v6.port(), v6.flowinfo(), link.index()).into()
+        }
+        _ => addr,
+    }
 }
 
 /// How a socket of `domain` shows an address: IPv4 is v4-mapped on an IPv6 socket (ipv6(7)).

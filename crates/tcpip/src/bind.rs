@@ -8,27 +8,45 @@ use crate::{
     Stack, addr,
     ports::Ports,
     socket::{Binding, Socket},
-    types::{Protocol, SocketId},
+    types::{LinkId, Protocol, SocketId},
 };
 
 impl Stack {
     pub(crate) fn bind_explicitly(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
         let socket = self.sockets.find(id)?;
-        let fresh = socket.binding.is_none() && socket.connection().is_none();
+        let raw = socket.protocol() == Protocol::Raw;
+        let fresh = (socket.binding.is_none() || raw) && socket.connection().is_none();
         let end = addr::from_program(socket.domain, addr)?;
         let v4_mapped = addr.is_ipv6() && end.ip.is_ipv4();
         if v4_mapped && socket.options.v6only {
             return Err(Errno::EINVAL);
         }
         let specific = !end.ip.is_unspecified();
-        if specific && !self.links.is_local(end.ip) && !self.links.is_broadcast(end.ip) {
+        let group = end.ip.is_multicast() && socket.protocol() != Protocol::Tcp;
+        if specific && !group && !self.links.is_local(end.ip) && !self.links.is_broadcast(end.ip) {
             return Err(Errno::EADDRNOTAVAIL);
+        }
+        if let (SocketAddr::V6(v6), Some(socket)) = (addr, self.sockets.get_mut(id.0))
+            && (v6.ip().is_unicast_link_local() || v6.ip().is_multicast())
+        {
+            // ipv6(7): a scope makes it the interface's.
+            let scope = Some(v6.scope_id()).filter(|scope| *scope != 0).map(LinkId::from_index);
+            let scope = scope.or(socket.options.bound_link);
+            if v6.ip().is_unicast_link_local() && scope.is_none() {
+                return Err(Errno::EINVAL);
+            }
+            socket.options.bound_link = scope;
         }
         if !fresh {
             return Err(Errno::EINVAL);
         }
         // ::ffff:0.0.0.0 stands for all IPv4 addresses and no other.
         let ip = (specific || v4_mapped).then_some(end.ip);
+        if raw && let Some(binding) = self.sockets.find(id)?.binding {
+            // Its port is the protocol.
+            self.sockets.find_mut(id)?.binding = Some(Binding { ip, ..binding });
+            return Ok(());
+        }
         self.bind_to(id, ip, end.port)
     }
 
@@ -62,6 +80,7 @@ impl Stack {
             Protocol::Udp => &mut self.udp_ports,
             Protocol::UdpLite => &mut self.udplite_ports,
             Protocol::Ping => &mut self.ping_ports,
+            Protocol::Raw | Protocol::Packet => &mut self.raw_ports,
         }
     }
 

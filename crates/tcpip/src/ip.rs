@@ -68,6 +68,7 @@ impl Stack {
     }
 
     fn deliver_plain(&mut self, link: LinkId, ip: &IpPacket<'_>) {
+        let raw = !self.raw_ports.is_empty() && self.raw_input(link, ip);
         match ip.protocol {
             IpProtocol::Tcp => self.tcp_input(link, ip),
             IpProtocol::Udp => self.udp_input(link, ip, Variant::Udp),
@@ -76,6 +77,8 @@ impl Stack {
             IpProtocol::Icmpv6 if ip.src.is_ipv6() => self.icmp_input(link, ip),
             // RFC 8200, section 4.7: nothing follows.
             IpProtocol::Ipv6NoNxt => {}
+            IpProtocol::Igmp if ip.src.is_ipv4() => self.igmp_input(link, ip),
+            _ if raw => {}
             _ => self.send_problem(link, ip, Problem::Protocol),
         }
     }
@@ -86,8 +89,10 @@ impl Stack {
 
     /// Whether packets to a group are taken from a link. Each host is in all-nodes, and in a group for each of its IPv6 addresses
     /// (RFC 4291, section 2.8).
-    fn listens_to(&self, link: LinkId, group: IpAddr) -> bool {
+    pub(crate) fn listens_to(&self, link: LinkId, group: IpAddr) -> bool {
         match group {
+            IpAddr::V4(group) if !group.is_multicast() => false,
+            _ if self.links.get(link).is_some_and(|l| l.groups.contains_key(&group)) => true,
             IpAddr::V4(group) => group == Ipv4Addr::new(224, 0, 0, 1),
             IpAddr::V6(group) if !group.is_multicast() => false,
             IpAddr::V6(group) => {
@@ -105,6 +110,7 @@ impl Stack {
             if let Some(lo) = self.links.get_mut(LinkId::LO).filter(|lo| lo.up) {
                 lo.counters.tx_packets += 1;
                 lo.counters.tx_bytes += frame.bytes().len() as u64;
+                self.show_frame(LinkId::LO, frame.bytes(), true);
                 self.lo.push_back(frame);
             }
             return;
@@ -155,6 +161,7 @@ impl Stack {
         if room {
             link.counters.tx_packets += 1;
             link.counters.tx_bytes += frame.len() as u64;
+            self.show_frame(id, &frame, true);
             self.outgoing.push_back((id, frame));
         } else {
             link.counters.tx_dropped += 1;

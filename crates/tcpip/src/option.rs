@@ -4,7 +4,7 @@ use abi::Errno;
 
 use crate::{
     Settings,
-    types::{Domain, Protocol},
+    types::{Domain, LinkId, Protocol},
 };
 
 /// `SOCK_MIN_RCVBUF`.
@@ -60,6 +60,24 @@ pub enum Opt {
     RecvErr4(bool),
     /// `IPV6_RECVERR`.
     RecvErr6(bool),
+    /// `SO_BINDTODEVICE`.
+    BindToDevice(Option<LinkId>),
+    /// `IP_MULTICAST_IF`.
+    MulticastIf4(Option<LinkId>),
+    /// `IPV6_MULTICAST_IF`.
+    MulticastIf6(Option<LinkId>),
+    /// `IP_MULTICAST_TTL`.
+    MulticastTtl4(u8),
+    /// `IPV6_MULTICAST_HOPS`.
+    MulticastTtl6(u8),
+    /// `IP_MULTICAST_LOOP`.
+    MulticastLoop4(bool),
+    /// `IPV6_MULTICAST_LOOP`.
+    MulticastLoop6(bool),
+    /// `IP_MULTICAST_ALL`.
+    MulticastAll4(bool),
+    /// `IPV6_MULTICAST_ALL`.
+    MulticastAll6(bool),
     /// `IP_MTU_DISCOVER`: `IP_PMTUDISC_*`.
     MtuDiscover4(u8),
     /// `IPV6_MTU_DISCOVER`: `IPV6_PMTUDISC_*`.
@@ -141,6 +159,24 @@ pub struct Options {
     pub recverr4: bool,
     /// `IPV6_RECVERR`.
     pub recverr6: bool,
+    /// `SO_BINDTODEVICE`.
+    pub bound_link: Option<LinkId>,
+    /// `IP_MULTICAST_IF`.
+    pub multicast_if4: Option<LinkId>,
+    /// `IPV6_MULTICAST_IF`.
+    pub multicast_if6: Option<LinkId>,
+    /// `IP_MULTICAST_TTL`.
+    pub multicast_ttl4: u8,
+    /// `IPV6_MULTICAST_HOPS`.
+    pub multicast_ttl6: u8,
+    /// `IP_MULTICAST_LOOP`.
+    pub multicast_loop4: bool,
+    /// `IPV6_MULTICAST_LOOP`.
+    pub multicast_loop6: bool,
+    /// `IP_MULTICAST_ALL`.
+    pub multicast_all4: bool,
+    /// `IPV6_MULTICAST_ALL`.
+    pub multicast_all6: bool,
     /// `IP_MTU_DISCOVER`.
     pub mtu_discover4: u8,
     /// `IPV6_MTU_DISCOVER`.
@@ -181,6 +217,15 @@ impl Options {
             rcvlowat: 1,
             recverr4: false,
             recverr6: false,
+            bound_link: None,
+            multicast_if4: None,
+            multicast_if6: None,
+            multicast_ttl4: 1,
+            multicast_ttl6: 1,
+            multicast_loop4: true,
+            multicast_loop6: true,
+            multicast_all4: true,
+            multicast_all6: true,
             mtu_discover4: 1,
             mtu_discover6: 1,
             dontfrag6: false,
@@ -223,6 +268,15 @@ impl Options {
             Opt::RcvLowAt(bytes) => self.rcvlowat = bytes.max(1),
             Opt::RecvErr4(on) => self.recverr4 = on,
             Opt::RecvErr6(on) => self.recverr6 = on,
+            Opt::BindToDevice(link) => self.bound_link = link,
+            Opt::MulticastIf4(link) => self.multicast_if4 = link,
+            Opt::MulticastIf6(link) => self.multicast_if6 = link,
+            Opt::MulticastTtl4(ttl) => self.multicast_ttl4 = ttl,
+            Opt::MulticastTtl6(ttl) => self.multicast_ttl6 = ttl,
+            Opt::MulticastLoop4(on) => self.multicast_loop4 = on,
+            Opt::MulticastLoop6(on) => self.multicast_loop6 = on,
+            Opt::MulticastAll4(on) => self.multicast_all4 = on,
+            Opt::MulticastAll6(on) => self.multicast_all6 = on,
             Opt::MtuDiscover4(how) => self.mtu_discover4 = in_range(how, 0, 5)?,
             Opt::MtuDiscover6(how) => self.mtu_discover6 = in_range(how, 0, 5)?,
             Opt::DontFrag6(on) => self.dontfrag6 = on,

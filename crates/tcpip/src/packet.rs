@@ -258,6 +258,38 @@ impl BareSegment {
     }
 }
 
+/// The checksum (RFC 1071) of a payload with the pseudo-header of its IP packet.
+pub(crate) fn checksum(src: IpAddr, dst: IpAddr, protocol: u8, payload: &[u8]) -> u16 {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let octets = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let pseudo = [octets(src), octets(dst), length.to_vec(), vec![0, 0, 0, protocol]].concat();
+    fold(sum(&pseudo) + sum(payload))
+}
+
+/// The checksum of bytes alone; of those that have theirs, 0.
+pub(crate) fn plain_checksum(bytes: &[u8]) -> u16 {
+    fold(sum(bytes))
+}
+
+fn sum(bytes: &[u8]) -> u64 {
+    let word = |pair: &[u8]| match *pair {
+        [high, low] => u64::from(u16::from_be_bytes([high, low])),
+        [high] => u64::from(high) << 8,
+        _ => 0,
+    };
+    bytes.chunks(2).map(word).sum()
+}
+
+fn fold(mut sum: u64) -> u16 {
+    while sum > u64::from(u16::MAX) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).unwrap_or(u16::MAX)
+}
+
 /// Lets routers cut an IPv4 packet.
 pub(crate) fn clear_dont_frag(packet: &mut [u8], caps: &ChecksumCapabilities) {
     let mut ip = Ipv4Packet::new_unchecked(packet);

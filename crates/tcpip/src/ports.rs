@@ -176,6 +176,21 @@ impl Ports {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ports.is_empty()
+    }
+
+    /// All that are bound to a port.
+    pub(crate) fn bound_to(&self, port: u16) -> Vec<SocketId> {
+        self.ports.get(&port).map_or_else(Vec::new, |p| p.bound.iter().map(|b| b.socket).collect())
+    }
+
+    /// All that are bound to a port on an address that `ip` is, or on no address.
+    pub(crate) fn bound_for(&self, port: u16, ip: IpAddr) -> Vec<SocketId> {
+        let bound = self.ports.get(&port).map_or(&[][..], |p| &p.bound);
+        bound.iter().filter(|b| b.claim.cover.matches(ip)).map(|b| b.socket).collect()
+    }
+
     /// Whether a socket was bound to it by bind(2): connect(2) does not pick such a port.
     pub(crate) fn is_bound(&self, port: u16) -> bool {
         self.ports.get(&port).is_some_and(|p| !p.bound.is_empty())

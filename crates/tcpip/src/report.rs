@@ -197,6 +197,10 @@ impl Stack {
                 Some(connection) => connection_info(Some(id), connection),
                 None => flow_info(Some(id), domain, Protocol::Tcp, "UNCONN", &bound),
             },
+            Kind::Packet(packet) => SocketInfo {
+                recv_queue: packet.next_len(),
+                ..flow_info(Some(id), domain, Protocol::Packet, "UNCONN", &bound)
+            },
             Kind::Udp(udp) => {
                 let state = if udp.flow.is_some() { "ESTAB" } else { "UNCONN" };
                 let flow = udp.flow.as_ref().unwrap_or(&bound);

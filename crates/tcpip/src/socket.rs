@@ -9,7 +9,10 @@ use abi::Errno;
 
 use crate::{
     addr::{self, Endpoint},
+    bpf::Program,
+    multicast::Membership,
     option::Options,
+    packet_socket::PacketSocket,
     ports::{Claim, Cover},
     slab::Key,
     types::{Domain, Protocol, Readiness, SocketId},
@@ -23,6 +26,9 @@ pub(crate) struct Socket {
     pub(crate) domain: Domain,
     pub(crate) options: Options,
     pub(crate) binding: Option<Binding>,
+    /// `SO_ATTACH_FILTER`.
+    pub(crate) filter: Option<Box<Program>>,
+    pub(crate) groups: Vec<Membership>,
     /// `SO_ERROR`.
     pub(crate) error: Option<Errno>,
     /// shutdown(2) with `SHUT_RD` was called.
@@ -41,6 +47,7 @@ pub(crate) struct Socket {
 pub(crate) enum Kind {
     Tcp(Tcp),
     Udp(Udp),
+    Packet(Box<PacketSocket>),
 }
 
 /// A TCP socket is one of these.
@@ -91,6 +98,8 @@ impl Socket {
             domain,
             options,
             binding: None,
+            filter: None,
+            groups: Vec::new(),
             error: None,
             read_shut: false,
             write_shut: false,
@@ -107,7 +116,9 @@ impl Socket {
                 Variant::Udp => Protocol::Udp,
                 Variant::Lite => Protocol::UdpLite,
                 Variant::Ping => Protocol::Ping,
+                Variant::Raw(_) => Protocol::Raw,
             },
+            Kind::Packet(_) => Protocol::Packet,
         }
     }
 

@@ -8,8 +8,8 @@ use std::{
 use abi::Errno;
 
 use crate::{
-    Config, Counters, Domain, LinkId, Opt, Options, Readiness, Received, Sending, Settings, SocketId,
-    SocketInfo, TcpInfo, addr,
+    Config, Counters, Domain, LinkId, Opt, Options, Program, Readiness, Received, Sending, Settings,
+    SocketId, SocketInfo, TcpInfo, addr,
     addr::Flow,
     event::Events,
     frame::{Frame, Frames},
@@ -19,6 +19,7 @@ use crate::{
     path_mtu::PathMtus,
     ports::Ports,
     random::{Keyed, Random},
+    raw::RawOptions,
     reassembly::Reassembly,
     route::Routes,
     slab::{Key, Slab},
@@ -62,6 +63,11 @@ pub struct Stack {
     pub(crate) udplite_ports: Ports,
     /// Identifiers of echo requests.
     pub(crate) ping_ports: Ports,
+    /// Raw sockets by their protocol.
+    pub(crate) raw_ports: Ports,
+    pub(crate) packet_sockets: Vec<SocketId>,
+    /// What was sent to groups that this host listens to, and where.
+    pub(crate) looped: VecDeque<(LinkId, Vec<u8>)>,
     pub(crate) timers: Timers,
     pub(crate) frames: Frames,
     /// Packets on `lo`.
@@ -106,6 +112,9 @@ impl Stack {
             udp_ports: Ports::new(Protocol::Udp, hasher),
             udplite_ports: Ports::new(Protocol::UdpLite, hasher),
             ping_ports: Ports::new(Protocol::Ping, hasher),
+            raw_ports: Ports::new(Protocol::Raw, hasher),
+            packet_sockets: Vec::new(),
+            looped: VecDeque::new(),
             timers: Timers::default(),
             frames: Frames::default(),
             lo: VecDeque::new(),
@@ -165,12 +174,14 @@ impl Stack {
         };
         found.counters.rx_packets += 1;
         found.counters.rx_bytes += frame.len() as u64;
-        match found.medium {
+        let medium = found.medium;
+        if matches!(medium, Medium::Ethernet { .. }) && frame.first().is_some_and(|byte| byte & 1 == 1) {
+            found.counters.multicast += 1;
+        }
+        self.show_frame(link, frame, false);
+        match medium {
             Medium::Ip => self.ip_input(link, frame),
-            Medium::Ethernet { mac } => {
-                found.counters.multicast += u64::from(frame.first().is_some_and(|byte| byte & 1 == 1));
-                self.ethernet_input(link, mac, frame);
-            }
+            Medium::Ethernet { mac } => self.ethernet_input(link, mac, frame),
         }
         self.pump();
     }
@@ -199,6 +210,7 @@ impl Stack {
         let ready = match &socket.kind {
             Kind::Tcp(tcp) => self.tcp_readiness(tcp, read_shut, write_shut),
             Kind::Udp(udp) => udp.readiness(read_shut, write_shut),
+            Kind::Packet(packet) => packet.readiness(),
         };
         Readiness { err: ready.err || socket.error.is_some(), ..ready }
     }
@@ -250,6 +262,7 @@ impl Stack {
         let result = match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_connect(id, addr),
             Kind::Udp(_) => self.udp_connect(id, addr),
+            Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
         };
         self.note_failure(id, result)
     }
@@ -262,6 +275,7 @@ impl Stack {
         match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_disconnect(id),
             Kind::Udp(_) => self.udp_disconnect(id),
+            Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
         }
     }
 
@@ -282,6 +296,7 @@ impl Stack {
         let result = match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_send(id, data),
             Kind::Udp(_) => self.udp_send(id, data, None, &Sending::default()),
+            Kind::Packet(_) => self.packet_send(id, data, None),
         };
         self.note_failure(id, result)
     }
@@ -295,6 +310,7 @@ impl Stack {
         let result = match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_recv(id, buf, peek),
             Kind::Udp(_) => self.udp_recv(id, buf, peek).map(|received| received.len),
+            Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
         };
         self.note_failure(id, result)
     }
@@ -322,6 +338,7 @@ impl Stack {
             // tcp(7): the address is ignored.
             Kind::Tcp(_) => self.tcp_send(id, data),
             Kind::Udp(_) => self.udp_send(id, data, to, how),
+            Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
         };
         self.note_failure(id, result)
     }
@@ -343,6 +360,7 @@ impl Stack {
         match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_shutdown(id, how),
             Kind::Udp(_) => self.udp_shutdown(id, how),
+            Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
         }
     }
 
@@ -351,9 +369,11 @@ impl Stack {
     pub fn close(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.remove(id.0) else { return };
         self.unbind(id, &socket);
+        self.leave_all(socket.groups);
         match socket.kind {
             Kind::Tcp(tcp) => self.tcp_close(id, tcp, socket.options.linger),
             Kind::Udp(udp) => self.udp_close(id, &udp),
+            Kind::Packet(packet) => self.packet_close(id, &packet),
         }
     }
 
@@ -366,7 +386,7 @@ impl Stack {
         let end = self.flow_of(socket).map(|flow| flow.local).or_else(|| socket.bound_end());
         Ok(end.map_or_else(
             || SocketAddr::new(addr::unspecified(socket.domain), 0),
-            |end| addr::to_program(socket.domain, end),
+            |end| addr::scoped(addr::to_program(socket.domain, end), self.bound_of(socket)),
         ))
     }
 
@@ -381,7 +401,7 @@ impl Stack {
             return Err(Errno::ENOTCONN);
         }
         let flow = self.flow_of(socket).ok_or(Errno::ENOTCONN)?;
-        Ok(addr::to_program(socket.domain, flow.remote))
+        Ok(addr::scoped(addr::to_program(socket.domain, flow.remote), self.bound_of(socket)))
     }
 
     /// `SO_ERROR`: the pending error, which is cleared.
@@ -411,7 +431,7 @@ impl Stack {
     /// `EINVAL`: out of range, or too late. `ENOPROTOOPT`: not an option of this protocol.
     pub fn set_option(&mut self, id: SocketId, opt: Opt) -> Result<(), Errno> {
         let socket = self.sockets.find_mut(id)?;
-        if opt.is_tcp() && matches!(socket.kind, Kind::Udp(_)) {
+        if opt.is_tcp() && !matches!(socket.kind, Kind::Tcp(_)) {
             return Err(Errno::ENOPROTOOPT);
         }
         if matches!(opt, Opt::V6Only(_)) && (socket.domain == Domain::Inet || socket.binding.is_some()) {
@@ -433,6 +453,7 @@ impl Stack {
             Kind::Tcp(Tcp::Connection(key)) => self.connections.get(*key).map_or(0, |c| c.engine.unread()),
             Kind::Tcp(_) => 0,
             Kind::Udp(udp) => udp.next_len(),
+            Kind::Packet(packet) => packet.next_len(),
         }
     }
 
@@ -468,7 +489,7 @@ impl Stack {
             Protocol::Tcp => Kind::Tcp(Tcp::Closed),
             Protocol::Udp => Kind::Udp(Udp::new(Variant::Udp)),
             Protocol::UdpLite => Kind::Udp(Udp::new(Variant::Lite)),
-            Protocol::Ping => Kind::Udp(Udp::new(Variant::Ping)),
+            _ => Kind::Udp(Udp::new(Variant::Ping)),
         };
         let id = SocketId(self.sockets.insert(Socket::new(
             domain,
@@ -480,6 +501,47 @@ impl Stack {
             socket.told = ready;
         }
         id
+    }
+
+    /// The link that a socket keeps to.
+    fn bound_of(&self, socket: &Socket) -> Option<LinkId> {
+        let connection = socket.connection().and_then(|key| self.connections.get(key));
+        let udp = match &socket.kind {
+            Kind::Udp(udp) => udp.scope,
+            _ => None,
+        };
+        connection.and_then(|c| c.bound).or(udp).or(socket.options.bound_link)
+    }
+
+    pub(crate) fn add_raw_socket(&mut self, domain: Domain, protocol: u8) -> SocketId {
+        let mut udp = Udp::new(Variant::Raw(protocol));
+        udp.raw = Some(Box::new(RawOptions::new(domain, protocol)));
+        let options = Options::new(Protocol::Raw, domain, &self.settings);
+        let id = SocketId(self.sockets.insert(Socket::new(domain, options, Kind::Udp(udp))));
+        if let Some(socket) = self.sockets.get_mut(id.0) {
+            let port = protocol.into();
+            socket.binding = Some(crate::socket::Binding { port, ip: None });
+            let claim = socket.claim(None);
+            self.raw_ports.bind(id, port, claim);
+        }
+        self.note(id);
+        id
+    }
+
+    /// `SO_ATTACH_FILTER`, `SO_DETACH_FILTER`.
+    ///
+    /// # Errors
+    /// `EBADF`: no such socket. `ENOENT`: there is none to detach. `EOPNOTSUPP`: TCP's segments are not filtered.
+    pub fn set_filter(&mut self, id: SocketId, filter: Option<Program>) -> Result<(), Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        if matches!(socket.kind, Kind::Tcp(_)) && filter.is_some() {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if filter.is_none() && socket.filter.is_none() {
+            return Err(Errno::ENOENT);
+        }
+        socket.filter = filter.map(Box::new);
+        Ok(())
     }
 
     /// A call that fails may have taken the pending error away; the next one is to be told again.
@@ -495,6 +557,7 @@ impl Stack {
             Kind::Tcp(Tcp::Connection(key)) => self.connections.get(*key).map(|c| c.flow),
             Kind::Tcp(_) => None,
             Kind::Udp(udp) => udp.flow,
+            Kind::Packet(_) => None,
         }
     }
 

@@ -38,6 +38,10 @@ pub enum Protocol {
     UdpLite,
     /// `IPPROTO_ICMP`, `IPPROTO_ICMPV6` with `SOCK_DGRAM` (icmp(7), "ping socket").
     Ping,
+    /// `SOCK_RAW`.
+    Raw,
+    /// `AF_PACKET`.
+    Packet,
 }
 
 /// A socket. Never used again for another one in the life of its stack.
@@ -169,6 +173,10 @@ pub struct Sending {
     pub tos: Option<u8>,
     /// The source address of `IP_PKTINFO`, `IPV6_PKTINFO`, in the form of the socket's family.
     pub source: Option<IpAddr>,
+    /// The interface of `IP_PKTINFO`, `IPV6_PKTINFO`.
+    pub link: Option<LinkId>,
+    /// `IPV6_DONTFRAG`.
+    pub dontfrag: Option<bool>,
 }
 
 /// A datagram that was received.
@@ -188,4 +196,6 @@ pub struct Received {
     pub ttl: u8,
     /// `IP_RECVTOS`, `IPV6_RECVTCLASS`.
     pub tos: u8,
+    /// When it came in, on the stack's clock (`SO_TIMESTAMP`).
+    pub at_ns: u64,
 }

@@ -13,12 +13,14 @@ use smoltcp::wire::{IpAddress, IpRepr};
 use crate::{
     Stack,
     addr::{self, Endpoint, Flow},
+    bpf::About,
     error_queue::{ErrorQueue, QueuedError},
     icmp::{IcmpError, Problem},
-    option::Discovery,
+    option::{Discovery, Options},
     packet::{self, IpPacket},
     ports::Ports,
-    route::Hints,
+    raw::RawOptions,
+    route::{Hints, Way},
     socket::{Kind, Socket},
     types::{Domain, LinkId, Readiness, Received, Sending, SocketId},
     udp_header::{self, Header, Variant},
@@ -36,20 +38,25 @@ pub(crate) struct Udp {
     pub(crate) variant: Variant,
     /// Both ends once connected.
     pub(crate) flow: Option<Flow>,
+    /// The link that the peer's address belongs to.
+    pub(crate) scope: Option<LinkId>,
+    /// Of a raw socket.
+    pub(crate) raw: Option<Box<RawOptions>>,
     queue: VecDeque<Datagram>,
     pub(crate) errors: ErrorQueue,
     /// What the queue is charged with.
     charged: usize,
 }
 
-#[derive(Debug)]
-struct Datagram {
-    from: Endpoint,
-    to: IpAddr,
-    link: LinkId,
-    ttl: u8,
-    tos: u8,
-    data: Box<[u8]>,
+#[derive(Debug, Clone)]
+pub(crate) struct Datagram {
+    pub(crate) from: Endpoint,
+    pub(crate) to: IpAddr,
+    pub(crate) link: LinkId,
+    pub(crate) ttl: u8,
+    pub(crate) tos: u8,
+    pub(crate) at_ns: u64,
+    pub(crate) data: Box<[u8]>,
 }
 
 impl Udp {
@@ -97,7 +104,7 @@ impl Udp {
 fn udp_of(socket: &mut Socket) -> Result<&mut Udp, Errno> {
     match &mut socket.kind {
         Kind::Udp(udp) => Ok(udp),
-        Kind::Tcp(_) => Err(Errno::EOPNOTSUPP),
+        _ => Err(Errno::EOPNOTSUPP),
     }
 }
 
@@ -105,23 +112,29 @@ impl Stack {
     pub(crate) fn udp_connect(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
         let socket = self.sockets.find(id)?;
         let remote = addr::from_program(socket.domain, addr)?;
+        let scope = addr::scope(addr, socket.options.bound_link)?;
         let mut remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
-        if udp_of(self.sockets.find_mut(id)?)?.variant == Variant::Ping {
+        if let Variant::Ping | Variant::Raw(_) = udp_of(self.sockets.find_mut(id)?)?.variant {
             remote.port = 0;
         }
-        let source = self.udp_source(id, remote.ip)?;
+        let (_, source) = self.udp_way(id, remote.ip, scope)?;
         let port = self.udp_port(id)?;
         self.udp_disconnect(id)?;
-        let local = Endpoint { ip: source.ip, port };
+        let local = Endpoint { ip: source, port };
         let flow = Flow { local, remote };
         let udp = udp_of(self.sockets.find_mut(id)?)?;
         udp.flow = Some(flow);
-        self.udp_flows.insert((udp.variant, flow), id);
+        udp.scope = scope;
+        let variant = udp.variant;
+        if !matches!(variant, Variant::Raw(_)) {
+            self.udp_flows.insert((variant, flow), id);
+        }
         Ok(())
     }
 
     pub(crate) fn udp_disconnect(&mut self, id: SocketId) -> Result<(), Errno> {
         let udp = udp_of(self.sockets.find_mut(id)?)?;
+        udp.scope = None;
         let (variant, flow) = (udp.variant, udp.flow.take());
         self.forget_udp_flow(id, variant, flow);
         Ok(())
@@ -161,15 +174,17 @@ impl Stack {
         if socket.write_shut {
             return Err(Errno::EPIPE);
         }
-        let domain = socket.domain;
-        let &mut Udp { flow: connected, variant, .. } = udp_of(socket)?;
-        let mut remote = match (to, connected) {
-            (Some(to), _) => addr::from_program(domain, to)?,
-            (None, Some(flow)) => flow.remote,
+        let (domain, options) = (socket.domain, socket.options);
+        let &mut Udp { flow: connected, variant, scope: connected_scope, .. } = udp_of(socket)?;
+        let (mut remote, scope) = match (to, connected) {
+            (Some(to), _) => {
+                (addr::from_program(domain, to)?, addr::scope(to, how.link.or(options.bound_link))?)
+            }
+            (None, Some(flow)) => (flow.remote, how.link.or(connected_scope).or(options.bound_link)),
             (None, None) => return Err(Errno::EDESTADDRREQ),
         };
         match variant {
-            Variant::Ping => remote.port = 0,
+            Variant::Ping | Variant::Raw(_) => remote.port = 0,
             _ if remote.port == 0 => return Err(Errno::EINVAL),
             _ => {}
         }
@@ -177,17 +192,22 @@ impl Stack {
             return Err(Errno::EINVAL);
         }
         let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
-        let mut source = match connected.filter(|flow| flow.remote == remote) {
-            Some(flow) => Source { link: self.udp_source(id, remote.ip)?.link, ip: flow.local.ip },
-            None => self.udp_source(id, remote.ip)?,
-        };
-        if let Some(ip) = how.source {
-            source.ip = self.prescribed_source(domain, ip, remote.ip)?;
+        let (way, mut source) = self.udp_way(id, remote.ip, scope)?;
+        if let Some(flow) = connected.filter(|flow| flow.remote == remote) {
+            source = flow.local.ip;
         }
-        self.check_size(id, source.link, remote, data)?;
+        if let Some(ip) = how.source {
+            source = self.prescribed_source(domain, ip, remote.ip)?;
+        }
+        self.check_size(id, way.link, remote, data, how)?;
         let port = self.udp_port(id)?;
-        let flow = Flow { local: Endpoint { ip: source.ip, port }, remote };
-        self.emit_datagram(id, source.link, flow, data, how)?;
+        let flow = Flow { local: Endpoint { ip: source, port }, remote };
+        match variant {
+            Variant::Raw(_) => {
+                self.raw_emit(id, &way, (source, remote.ip), data, marks(&options, remote.ip, how))?;
+            }
+            _ => self.emit_datagram(id, way.link, flow, data, how)?,
+        }
         self.pump();
         Ok(data.len())
     }
@@ -205,7 +225,7 @@ impl Stack {
     }
 
     /// Where a datagram to `ip` leaves, and with which source address.
-    fn udp_source(&self, id: SocketId, ip: IpAddr) -> Result<Source, Errno> {
+    fn udp_way(&self, id: SocketId, ip: IpAddr, scope: Option<LinkId>) -> Result<(Way, IpAddr), Errno> {
         let socket = self.sockets.find(id)?;
         if !socket.speaks(ip) {
             return Err(Errno::ENETUNREACH);
@@ -213,12 +233,16 @@ impl Stack {
         if self.links.is_broadcast(ip) && !socket.options.broadcast {
             return Err(Errno::EACCES);
         }
-        let route = self.way(ip, Hints::default())?;
-        let bound = socket.binding.and_then(|b| b.source());
+        let group = if ip.is_ipv4() { socket.options.multicast_if4 } else { socket.options.multicast_if6 };
+        let link = scope.or(if ip.is_multicast() { group } else { None });
+        let way = self.way(ip, Hints { link })?;
+        // Who listens to a group may be bound to it.
+        let bound = socket.binding.and_then(|b| b.source()).filter(|b| !b.is_multicast());
         if bound.is_some_and(|b| b.is_ipv4() != ip.is_ipv4()) {
             return Err(Errno::EINVAL);
         }
-        Ok(Source { link: route.link, ip: bound.unwrap_or(route.source) })
+        let bound = bound.filter(|b| !self.links.is_broadcast(*b));
+        Ok((way, bound.unwrap_or(way.source)))
     }
 
     /// The port it is bound to, an ephemeral one from now on if it was not.
@@ -231,7 +255,14 @@ impl Stack {
 
     /// Whether it is short enough. Without fragments (`IP_MTU_DISCOVER`, `IPV6_DONTFRAG`) the path says what fits, and who asked for
     /// errors is told (ip(7)).
-    fn check_size(&mut self, id: SocketId, link: LinkId, remote: Endpoint, data: &[u8]) -> Result<(), Errno> {
+    fn check_size(
+        &mut self,
+        id: SocketId,
+        link: LinkId,
+        remote: Endpoint,
+        data: &[u8],
+        how: &Sending,
+    ) -> Result<(), Errno> {
         let v4 = remote.ip.is_ipv4();
         let socket = self.sockets.find_mut(id)?;
         let variant = udp_of(socket)?.variant;
@@ -242,7 +273,8 @@ impl Stack {
         if data.len() > protocol_limit {
             return Err(Errno::EMSGSIZE);
         }
-        let mtu = match options.discovery(v4) {
+        let discovery = if how.dontfrag == Some(true) && !v4 { Discovery::Do } else { options.discovery(v4) };
+        let mtu = match discovery {
             Discovery::Do => self.output_mtu(link, remote.ip),
             Discovery::Probe => self.links.carrier(link).mtu,
             Discovery::Want | Discovery::Dont => return Ok(()),
@@ -267,7 +299,7 @@ impl Stack {
     ) -> Result<(), Errno> {
         let socket = self.sockets.find_mut(id)?;
         let (options, variant) = (socket.options, udp_of(socket)?.variant);
-        let (ttl, tos) = (how.ttl.unwrap_or(options.ttl), how.tos.unwrap_or(options.tos));
+        let (ttl, tos) = marks(&options, flow.remote.ip, how);
         let caps = self.links.carrier(link).checksums();
         let (src, dst) = (IpAddress::from(flow.local.ip), IpAddress::from(flow.remote.ip));
         let len = variant.header_len() + data.len();
@@ -283,8 +315,18 @@ impl Stack {
             packet::set_tos(frame.bytes_mut(), tos, &caps);
         }
         self.counters.udp_out_datagrams += 1;
+        if self.is_looped(link, flow.remote.ip, &options) {
+            self.looped.push_back((link, frame.bytes().to_vec()));
+        }
         self.transmit(link, frame);
         Ok(())
+    }
+
+    /// Whether this host hears what it sends there (`IP_MULTICAST_LOOP`).
+    fn is_looped(&self, link: LinkId, to: IpAddr, options: &Options) -> bool {
+        let wanted = if to.is_ipv4() { options.multicast_loop4 } else { options.multicast_loop6 };
+        let group = to.is_multicast() && wanted && self.listens_to(link, to);
+        link != LinkId::LO && (group || self.links.is_broadcast(to))
     }
 
     pub(crate) fn udp_recv(&mut self, id: SocketId, buf: &mut [u8], peek: bool) -> Result<Received, Errno> {
@@ -302,11 +344,12 @@ impl Stack {
         let received = Received {
             len,
             full_len: datagram.data.len(),
-            from: addr::to_program(domain, datagram.from),
+            from: addr::scoped(addr::to_program(domain, datagram.from), Some(datagram.link)),
             to: addr::ip_to_program(domain, datagram.to),
             link: datagram.link,
             ttl: datagram.ttl,
             tos: datagram.tos,
+            at_ns: datagram.at_ns,
         };
         if !peek {
             udp.pop();
@@ -321,7 +364,10 @@ impl Stack {
             self.counters.udp_in_errors += 1;
             return;
         };
-        let Some(id) = self.udp_receiver(variant, udp.flow) else {
+        if ip.dst.is_multicast() || self.links.is_broadcast(ip.dst) {
+            return self.udp_group_input(link, ip, variant, &udp);
+        }
+        let Some(id) = self.udp_receiver(variant, udp.flow, Some(link)) else {
             if variant == Variant::Ping {
                 return;
             }
@@ -335,19 +381,70 @@ impl Stack {
             self.counters.udp_in_errors += 1;
             return;
         }
-        let (from, to, ttl, tos) = (udp.flow.remote, ip.dst, ip.ttl, ip.tos);
-        self.deliver(id, Datagram { from, to, link, ttl, tos, data: udp.data.into() });
+        self.deliver_datagram(id, link, ip, &udp);
+    }
+
+    /// A datagram for a group or for all hosts: each socket that listens gets a copy.
+    fn udp_group_input(
+        &mut self,
+        link: LinkId,
+        ip: &IpPacket<'_>,
+        variant: Variant,
+        udp: &udp_header::Incoming<'_>,
+    ) {
+        if variant == Variant::Ping {
+            return;
+        }
+        let bound = self.datagram_ports(variant).bound_for(udp.flow.local.port, ip.dst);
+        for id in self.group_receivers(link, bound, ip.dst, ip.src) {
+            self.deliver_datagram(id, link, ip, udp);
+        }
+    }
+
+    fn deliver_datagram(
+        &mut self,
+        id: SocketId,
+        link: LinkId,
+        ip: &IpPacket<'_>,
+        udp: &udp_header::Incoming<'_>,
+    ) {
+        let (from, to, ttl, tos, at_ns) = (udp.flow.remote, ip.dst, ip.ttl, ip.tos, self.now_ns);
+        let datagram = Datagram { from, to, link, ttl, tos, at_ns, data: udp.data.into() };
+        self.deliver_filtered(id, datagram, ip.payload, &About { ifindex: link.index(), ..About::default() });
+    }
+
+    /// Delivers what the socket's filter lets through.
+    pub(crate) fn deliver_filtered(
+        &mut self,
+        id: SocketId,
+        mut datagram: Datagram,
+        seen: &[u8],
+        about: &About,
+    ) {
+        if let Some(filter) = self.sockets.get(id.0).and_then(|s| s.filter.as_ref()) {
+            let kept = filter.run(seen, about);
+            if kept == 0 {
+                return;
+            }
+            let header = seen.len() - datagram.data.len();
+            let kept = kept.saturating_sub(header);
+            if kept < datagram.data.len() {
+                datagram.data = datagram.data[..kept].into();
+            }
+        }
+        self.deliver(id, datagram);
     }
 
     /// A connected socket for just this flow, else the one bound most closely that is not connected elsewhere.
-    fn udp_receiver(&self, variant: Variant, flow: Flow) -> Option<SocketId> {
+    fn udp_receiver(&self, variant: Variant, flow: Flow, link: Option<LinkId>) -> Option<SocketId> {
         if let Some(&id) = self.udp_flows.get(&(variant, flow)) {
             return Some(id);
         }
         let hash = self.hasher.hash_one(flow);
         let unconnected = |id: SocketId| {
             let socket = self.sockets.get(id.0);
-            socket.is_some_and(|s| matches!(&s.kind, Kind::Udp(udp) if udp.flow.is_none()))
+            let free = socket.is_some_and(|s| matches!(&s.kind, Kind::Udp(udp) if udp.flow.is_none()));
+            free && link.is_none_or(|link| self.is_open_on(id, link))
         };
         self.datagram_ports(variant).receiver(flow.local.port, flow.local.ip, hash, unconnected)
     }
@@ -357,6 +454,7 @@ impl Stack {
             Variant::Udp => &self.udp_ports,
             Variant::Lite => &self.udplite_ports,
             Variant::Ping => &self.ping_ports,
+            Variant::Raw(_) => &self.raw_ports,
         }
     }
 
@@ -377,15 +475,26 @@ impl Stack {
     /// An ICMP error about a datagram of `flow`. A connected socket hears of it (udp(7)); any that asked for all errors
     /// (`IP_RECVERR`) is told what of its datagram is quoted, too. `false`: no socket can have sent it.
     pub(crate) fn udp_error(&mut self, variant: Variant, flow: Flow, why: &IcmpError, quoted: &[u8]) -> bool {
-        let Some(id) = self.udp_receiver(variant, flow) else { return false };
+        let Some(id) = self.udp_receiver(variant, flow, None) else { return false };
+        self.datagram_error(id, flow.remote, why, quoted)
+    }
+
+    /// Tells a socket of an error about what it sent to `to`.
+    pub(crate) fn datagram_error(
+        &mut self,
+        id: SocketId,
+        to: Endpoint,
+        why: &IcmpError,
+        quoted: &[u8],
+    ) -> bool {
         let Some(socket) = self.sockets.get_mut(id.0) else { return false };
-        let asked = if flow.remote.ip.is_ipv4() { socket.options.recverr4 } else { socket.options.recverr6 };
+        let asked = if to.ip.is_ipv4() { socket.options.recverr4 } else { socket.options.recverr6 };
         let domain = socket.domain;
         // Who discovers the MTU by itself wants to know (net/ipv4/udp.c, __udp4_lib_err).
-        let strict = why.mtu.is_some() && socket.options.discovery(flow.remote.ip.is_ipv4()) == Discovery::Do;
+        let strict = why.mtu.is_some() && socket.options.discovery(to.ip.is_ipv4()) == Discovery::Do;
         let Ok(udp) = udp_of(socket) else { return false };
         if asked {
-            udp.errors.push(QueuedError::new(domain, why, flow.remote, quoted));
+            udp.errors.push(QueuedError::new(domain, why, to, quoted));
         } else if udp.flow.is_none() || !(why.hard || strict) {
             return true;
         }
@@ -395,10 +504,14 @@ impl Stack {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Source {
-    link: LinkId,
-    ip: IpAddr,
+/// TTL and TOS of a datagram.
+fn marks(options: &Options, to: IpAddr, how: &Sending) -> (u8, u8) {
+    let ttl = match to {
+        IpAddr::V4(ip) if ip.is_multicast() => options.multicast_ttl4,
+        IpAddr::V6(ip) if ip.is_multicast() => options.multicast_ttl6,
+        _ => options.ttl,
+    };
+    (how.ttl.unwrap_or(ttl), how.tos.unwrap_or(options.tos))
 }
 
 impl Received {
@@ -412,6 +525,7 @@ impl Received {
             link: LinkId::LO,
             ttl: 0,
             tos: 0,
+            at_ns: 0,
         }
     }
 }

@@ -29,11 +29,14 @@ pub(crate) enum Variant {
     Udp,
     Lite,
     Ping,
+    /// A raw socket's protocol.
+    Raw(u8),
 }
 
 impl Variant {
-    pub(crate) const fn protocol(self, to: IpAddr) -> IpProtocol {
+    pub(crate) fn protocol(self, to: IpAddr) -> IpProtocol {
         match (self, to) {
+            (Self::Raw(protocol), _) => IpProtocol::from(protocol),
             (Self::Udp, _) => IpProtocol::Udp,
             (Self::Lite, _) => UDPLITE,
             (Self::Ping, IpAddr::V4(_)) => IpProtocol::Icmp,
@@ -45,7 +48,7 @@ impl Variant {
     pub(crate) const fn header_len(self) -> usize {
         match self {
             Self::Udp | Self::Lite => HEADER,
-            Self::Ping => 0,
+            Self::Ping | Self::Raw(_) => 0,
         }
     }
 
@@ -76,6 +79,7 @@ impl Header {
             Variant::Udp => {
                 repr.emit(&mut UdpPacket::new_unchecked(packet), &from, &to, data.len(), fill, caps);
             }
+            Variant::Raw(_) => packet.copy_from_slice(data),
             Variant::Ping => {
                 packet.copy_from_slice(data);
                 packet[IDENTIFIER].copy_from_slice(&src.port.to_be_bytes());
@@ -126,6 +130,7 @@ pub(crate) fn parse<'a>(ip: &IpPacket<'a>, variant: Variant, verify: bool) -> Op
             let id = ip.payload.get(IDENTIFIER)?.first_chunk::<2>()?;
             (0, u16::from_be_bytes(*id), ip.payload, None)
         }
+        Variant::Raw(_) => return None,
         Variant::Lite => {
             let &[s0, s1, d0, d1, c0, c1, x0, x1, ref data @ ..] = ip.payload else { return None };
             let (field, sum) = (u16::from_be_bytes([c0, c1]), u16::from_be_bytes([x0, x1]));

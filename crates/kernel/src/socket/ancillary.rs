@@ -19,9 +19,9 @@ pub(crate) const SO_TIMESTAMP: u32 = 29;
 /// `SO_TIMESTAMPNS`.
 pub(crate) const SO_TIMESTAMPNS: u32 = 35;
 
-/// What the socket's options ask for. The time is the one of the receive call: the stack keeps none.
+/// What the socket's options ask for.
 pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received) -> Vec<Control> {
-    let mut messages = timestamps(k, common);
+    let mut messages = timestamps(k, common, got.at_ns);
     let v4 = IPPROTO_IP as u32;
     let v6 = IPPROTO_IPV6 as u32;
     let mut add = |wanted: bool, level: u32, kind: u32, data: &[u8]| {
@@ -41,10 +41,11 @@ pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received) -> Vec<Co
     messages
 }
 
-/// `SCM_TIMESTAMP`, `SCM_TIMESTAMPNS`.
-pub(super) fn timestamps(k: &Kernel, common: &Common) -> Vec<Control> {
+/// `SCM_TIMESTAMP`, `SCM_TIMESTAMPNS` of what came in at `at_ns` on the monotonic clock.
+pub(super) fn timestamps(k: &Kernel, common: &Common, at_ns: u64) -> Vec<Control> {
     const NS: u64 = 1_000_000_000;
-    let (sec, ns) = (k.now.real_ns / NS, k.now.real_ns % NS);
+    let real_ns = k.now.real_ns.saturating_sub(k.now.mono_ns.saturating_sub(at_ns));
+    let (sec, ns) = (real_ns / NS, real_ns % NS);
     let (sec, ns) = (i64::try_from(sec).unwrap_or(0), i64::try_from(ns).unwrap_or(0));
     let mut messages = Vec::new();
     if common.flag(SOL_SOCKET, SO_TIMESTAMPNS) {

@@ -80,6 +80,9 @@ pub(super) fn summary(k: &Kernel, id: SocketId, protocol: Protocol, family: u32)
         (Protocol::Udp, _) => "udp6",
         (Protocol::Ping, AF_INET) => "icmp",
         (Protocol::Ping, _) => "icmp6",
+        (Protocol::Raw, AF_INET) => "raw",
+        (Protocol::Raw, _) => "raw6",
+        (Protocol::Packet, _) => "packet",
         (Protocol::UdpLite, AF_INET) => "udplite",
         (Protocol::UdpLite, _) => "udplite6",
     };

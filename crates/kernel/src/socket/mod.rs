@@ -13,6 +13,7 @@ mod ioctl;
 pub(crate) mod message;
 mod netlink;
 pub(crate) mod option;
+mod packet;
 mod rights;
 mod sending;
 mod tcp;
@@ -22,6 +23,7 @@ mod unix;
 
 pub(crate) use common::{Common, Direction};
 pub(crate) use netlink::Netlink;
+pub(crate) use packet::Packet;
 pub(crate) use tcp::Tcp;
 pub(crate) use udp::Udp;
 pub(crate) use unix::{Table as UnixTable, Unix};

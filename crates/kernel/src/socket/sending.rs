@@ -6,7 +6,7 @@ use abi::raw::net::{
     IPV6_PKTINFO, IPV6_TCLASS,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use tcpip::Sending;
+use tcpip::{LinkId, Sending};
 
 use super::Other;
 
@@ -36,7 +36,8 @@ fn ipv4(family: u32, message: &Other, how: &mut Sending) -> Result<(), Errno> {
         (IP_TOS, [tos]) => how.tos = Some(*tos),
         (IP_TOS, data) => how.tos = Some(byte(data).ok_or(Errno::EINVAL)?),
         // struct in_pktinfo: interface, source, destination.
-        (IP_PKTINFO, &[_, _, _, _, a, b, c, d, _, _, _, _]) => {
+        (IP_PKTINFO, &[i0, i1, i2, i3, a, b, c, d, _, _, _, _]) => {
+            how.link = link(u32::from_ne_bytes([i0, i1, i2, i3]));
             let ip = Ipv4Addr::new(a, b, c, d);
             if !ip.is_unspecified() {
                 let mapped = family == AF_INET6;
@@ -54,16 +55,21 @@ fn ipv6(message: &Other, how: &mut Sending) -> Result<(), Errno> {
     match message.kind {
         IPV6_HOPLIMIT => how.ttl = byte_or_default(data)?,
         IPV6_TCLASS => how.tos = byte_or_default(data)?,
-        // Nothing here fragments.
-        IPV6_DONTFRAG if data.len() == 4 => {}
+        IPV6_DONTFRAG if data.len() == 4 => how.dontfrag = Some(int(data) != Some(0)),
         // struct in6_pktinfo: source, interface.
         IPV6_PKTINFO if data.len() >= 20 => {
             let ip = data.first_chunk::<16>().map(|bytes| Ipv6Addr::from(*bytes)).ok_or(Errno::EINVAL)?;
             how.source = Some(IpAddr::from(ip)).filter(|ip| !ip.is_unspecified());
+            how.link = data[16..].first_chunk::<4>().and_then(|bytes| link(u32::from_ne_bytes(*bytes)));
         }
         _ => return Err(Errno::EINVAL),
     }
     Ok(())
+}
+
+/// An interface by its index; 0: any.
+fn link(index: u32) -> Option<LinkId> {
+    (index != 0).then(|| LinkId::from_index(index))
 }
 
 fn int(data: &[u8]) -> Option<i32> {

@@ -1,4 +1,4 @@
-//! UDP sockets (udp(7)), those of UDP-Lite (udplite(7)), and ping sockets (icmp(7)), which are like them.
+//! UDP sockets (udp(7)), those of UDP-Lite (udplite(7)), ping sockets (icmp(7)) and raw ones (raw(7)), which are like them.
 
 use crate::Kernel;
 use crate::call::Stop;
@@ -6,6 +6,7 @@ use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
 use abi::raw::net::{
     AF_INET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_OOB, MSG_PEEK, SOCK_DGRAM,
+    SOCK_RAW,
 };
 use tcpip::{Protocol, SocketId};
 
@@ -42,10 +43,26 @@ impl Udp {
         Self { common: Common::new(family, SOCK_DGRAM, protocol), id }
     }
 
+    /// socket(2) with `SOCK_RAW` (raw(7)): for who rules the kernel.
+    ///
+    /// # Errors
+    /// `EPERM`. `EPROTONOSUPPORT`: no protocol.
+    pub(crate) fn raw(k: &mut Kernel, family: u32, protocol: u32, object: ObjectId) -> Result<Self, Errno> {
+        let number =
+            u8::try_from(protocol).ok().filter(|number| *number > 0).ok_or(Errno::EPROTONOSUPPORT)?;
+        if !k.is_ruled_by_caller() {
+            return Err(Errno::EPERM);
+        }
+        let id = k.net.stack.raw_socket(inet::domain(family), number);
+        k.net.enter(id, object);
+        Ok(Self { common: Common::new(family, SOCK_RAW, protocol), id })
+    }
+
     fn protocol(&self) -> Protocol {
         const UDP: u32 = IPPROTO_UDP as u32;
         const UDPLITE: u32 = IPPROTO_UDPLITE as u32;
         match self.common.protocol {
+            _ if self.common.kind == SOCK_RAW => Protocol::Raw,
             UDP => Protocol::Udp,
             UDPLITE => Protocol::UdpLite,
             _ => Protocol::Ping,
@@ -59,7 +76,7 @@ impl Socket for Udp {
     }
 
     fn bind(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
-        if self.protocol() == Protocol::Ping {
+        if matches!(self.protocol(), Protocol::Ping | Protocol::Raw) {
             // Identifiers are nobody's privilege.
             return Ok(k.net.stack.bind(self.id, address::for_bind(self.common.family, addr)?)?);
         }
@@ -86,7 +103,7 @@ impl Socket for Udp {
             Some(addr) => address::for_send(self.common.family, addr)?,
             None => None,
         };
-        if to.is_some_and(|to| to.port() == 0) && self.protocol() != Protocol::Ping {
+        if to.is_some_and(|to| to.port() == 0) && !matches!(self.protocol(), Protocol::Ping | Protocol::Raw) {
             return Err(Errno::EINVAL.into());
         }
         let how = sending::read(self.common.family, &message.control.others)?;

@@ -3,11 +3,11 @@
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use crate::file::ObjectId;
-use crate::socket::{Common, Netlink, Socket, SocketFile, Tcp, Udp, Unix};
+use crate::socket::{Common, Netlink, Packet, Socket, SocketFile, Tcp, Udp, Unix};
 use abi::Errno;
 use abi::raw::general::{O_CLOEXEC, O_NONBLOCK, O_RDWR};
 use abi::raw::net::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
+    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
     SOCK_STREAM,
 };
 
@@ -65,9 +65,11 @@ fn create(
             }
             SOCK_DGRAM if protocol == IPPROTO_UDPLITE as u32 => Ok(Box::new(Udp::lite(k, family, object))),
             SOCK_DGRAM if is_icmp(family, protocol) => Ok(Box::new(Udp::ping(k, family, object))),
+            SOCK_RAW => Ok(Box::new(Udp::raw(k, family, protocol, object)?)),
             SOCK_STREAM | SOCK_DGRAM => Err(Errno::EPROTONOSUPPORT.into()),
             _ => Err(Errno::ESOCKTNOSUPPORT.into()),
         },
+        AF_PACKET => Ok(Box::new(Packet::new(k, kind, protocol, object)?)),
         AF_UNIX => Ok(Box::new(Unix::new(k, unix_kind(kind, protocol)?, object))),
         AF_NETLINK => match kind {
             SOCK_RAW | SOCK_DGRAM if matches!(protocol, Netlink::ROUTE | Netlink::SOCK_DIAG) => {

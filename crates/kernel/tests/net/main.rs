@@ -17,6 +17,7 @@ mod option;
 mod ping;
 mod pipe;
 mod poll;
+mod raw;
 mod tcp;
 mod tcp_urgent;
 mod udp;

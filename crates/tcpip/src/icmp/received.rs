@@ -65,12 +65,15 @@ impl Stack {
 
     fn quoted_error(&mut self, quote: &[u8], why: &IcmpError) {
         let Some(quote) = parse(quote) else { return };
+        if matches!(quote.protocol, IpProtocol::Udp | IpProtocol::Icmp | IpProtocol::Icmpv6) {
+            self.raw_error(quote.protocol, why, quote.flow.remote.ip, quote.data);
+        }
         let variant = match quote.protocol {
             IpProtocol::Udp => Variant::Udp,
             UDPLITE => Variant::Lite,
             IpProtocol::Icmp | IpProtocol::Icmpv6 => Variant::Ping,
             IpProtocol::Tcp => return self.tcp_error(&quote, why),
-            _ => return,
+            other => return self.raw_error(other, why, quote.flow.remote.ip, quote.data),
         };
         if self.udp_error(variant, quote.flow, why, quote.data)
             && let Some(mtu) = why.mtu

@@ -187,6 +187,8 @@ impl Stack {
                 let _ = self.add_address(id, Address::new(ip, 64));
             }
         }
+        self.report_all_groups(id, true);
+        self.report_all_groups(id, false);
     }
 
     fn go_down(&mut self, id: LinkId) {

@@ -3,7 +3,10 @@
 //! * `address` their addresses;
 //! * `change` what `ip link` does to them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use crate::{
     Stack,
@@ -45,13 +48,15 @@ pub(crate) struct Link {
     /// `IFF_PROMISC`, counted.
     pub(crate) promiscuity: u32,
     pub(crate) addrs: Vec<Address>,
+    /// Groups that sockets listen to here, and how many.
+    pub(crate) groups: BTreeMap<IpAddr, u32>,
     pub(crate) counters: LinkCounters,
 }
 
 impl Link {
     fn new(id: LinkId, name: String, medium: Medium, mtu: usize) -> Self {
-        let (addrs, counters) = (Vec::new(), LinkCounters::default());
-        Self { id, name, medium, mtu, up: false, running: true, promiscuity: 0, addrs, counters }
+        let (addrs, groups, counters) = (Vec::new(), BTreeMap::new(), LinkCounters::default());
+        Self { id, name, medium, mtu, up: false, running: true, promiscuity: 0, addrs, groups, counters }
     }
 
     pub(crate) fn mac(&self) -> Option<Mac> {

@@ -59,6 +59,8 @@ pub(crate) struct Connection {
     pub(crate) output_queued: bool,
     /// The routes as they were when `link` was chosen.
     pub(crate) routed: u64,
+    /// The only link that it may take (`SO_BINDTODEVICE`, a scope identifier).
+    pub(crate) bound: Option<LinkId>,
     /// What stood against its segments lately: told if it is given up (RFC 1122, section 4.2.3.9).
     pub(crate) soft_error: Option<Errno>,
     /// Its entry in the timers.

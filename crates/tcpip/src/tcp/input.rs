@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use crate::{
-    Stack,
+    Stack, addr,
     packet::{BareSegment, IpPacket, Segment},
     route::Hints,
     slab::Key,
@@ -30,22 +30,29 @@ impl Stack {
         };
         match self.flows.get(&segment.flow) {
             Some(&FlowEntry::Connection(key)) => self.connection_input(key, &segment),
-            Some(FlowEntry::TimeWait(_)) => self.time_wait_input(&segment),
-            None => self.listener_input(&segment),
+            Some(FlowEntry::TimeWait(_)) => self.time_wait_input(link, &segment),
+            None => self.listener_input(link, &segment),
         }
     }
 
     /// Takes a segment of no flow that is known.
-    pub(crate) fn listener_input(&mut self, segment: &Segment<'_>) {
+    pub(crate) fn listener_input(&mut self, link: LinkId, segment: &Segment<'_>) {
         let flow = segment.flow;
         let hash = self.hasher.hash_one(flow);
-        let listener = self.tcp_ports.receiver(flow.local.port, flow.local.ip, hash, |_| true);
+        let listener =
+            self.tcp_ports.receiver(flow.local.port, flow.local.ip, hash, |id| self.is_open_on(id, link));
         match listener {
             Some(id) if segment.syn && segment.ack.is_none() && !segment.rst && !segment.fin => {
-                self.open_passively(id, segment);
+                self.open_passively(id, link, segment);
             }
-            _ => self.refuse(segment),
+            _ => self.refuse(link, segment),
         }
+    }
+
+    /// Whether a socket takes what comes from a link (`SO_BINDTODEVICE`).
+    pub(crate) fn is_open_on(&self, id: SocketId, link: LinkId) -> bool {
+        let bound = self.sockets.get(id.0).and_then(|socket| socket.options.bound_link);
+        bound.is_none_or(|wanted| wanted == link)
     }
 
     fn connection_input(&mut self, key: Key, segment: &Segment<'_>) {
@@ -76,7 +83,7 @@ impl Stack {
     }
 
     /// A SYN for a listener.
-    fn open_passively(&mut self, id: SocketId, segment: &Segment<'_>) {
+    fn open_passively(&mut self, id: SocketId, from: LinkId, segment: &Segment<'_>) {
         let Some(socket) = self.sockets.get(id.0) else { return };
         let Some(listener) = socket.listener() else { return };
         if listener.is_full() || listener.half_open.len() >= listener.backlog.max(MIN_HALF_OPEN) {
@@ -84,7 +91,8 @@ impl Stack {
             return;
         }
         let (options, domain) = (socket.options, socket.domain);
-        let Ok(way) = self.way(segment.flow.remote.ip, Hints::default()) else { return };
+        let bound = options.bound_link.or_else(|| addr::confined(segment.flow.remote.ip).then_some(from));
+        let Ok(way) = self.way(segment.flow.remote.ip, Hints { link: bound }) else { return };
         let link = way.link;
         let carrier = self.carrier_to(segment.flow.remote.ip, &way);
         let setup = Setup::new(carrier, &options, &self.settings, self.random.next());
@@ -107,6 +115,7 @@ impl Stack {
             told_unread: 0,
             output_queued: false,
             routed: self.routes.generation(),
+            bound,
             soft_error: None,
             armed: None,
             limits: Limits::new(&options, &self.settings),
@@ -130,7 +139,7 @@ impl Stack {
     }
 
     /// RST for a segment that belongs to nothing (RFC 9293, section 3.10.7.1).
-    fn refuse(&mut self, segment: &Segment<'_>) {
+    fn refuse(&mut self, from: LinkId, segment: &Segment<'_>) {
         if segment.rst {
             return;
         }
@@ -138,7 +147,8 @@ impl Stack {
             Some(ack) => (ack, None),
             None => (0, Some(segment.seq.wrapping_add(segment.len()))),
         };
-        let Ok(link) = self.way(segment.flow.remote.ip, Hints::default()).map(|way| way.link) else { return };
+        let hints = Hints { link: addr::confined(segment.flow.remote.ip).then_some(from) };
+        let Ok(link) = self.way(segment.flow.remote.ip, hints).map(|way| way.link) else { return };
         self.send_bare(link, BareSegment { flow: segment.flow, rst: true, seq, ack, window: 0 });
     }
 

@@ -39,8 +39,11 @@ impl Stack {
                     lo.counters.rx_packets += 1;
                     lo.counters.rx_bytes += frame.bytes().len() as u64;
                 }
+                self.show_frame(LinkId::LO, frame.bytes(), false);
                 self.ip_input(LinkId::LO, frame.bytes());
                 self.frames.give_back(frame);
+            } else if let Some((link, packet)) = self.looped.pop_front() {
+                self.ip_input(link, &packet);
             } else if let Some(&key) = self.output_queue.front() {
                 if !self.connection_output(key) {
                     self.output_queue.pop_front();
@@ -111,7 +114,7 @@ impl Stack {
         if connection.routed == generation || connection.link == LinkId::LO {
             return;
         }
-        let found = self.way(connection.flow.remote.ip, Hints::default());
+        let found = self.way(connection.flow.remote.ip, Hints { link: connection.bound });
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.routed = generation;
         match found {

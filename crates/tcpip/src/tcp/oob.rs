@@ -16,7 +16,7 @@ impl Stack {
     pub fn send_urgent(&mut self, id: SocketId, data: &[u8]) -> Result<usize, Errno> {
         match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_send_urgent(id, data),
-            Kind::Udp(_) => Err(Errno::EOPNOTSUPP),
+            Kind::Udp(_) | Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
         }
     }
 

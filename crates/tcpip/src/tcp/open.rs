@@ -36,7 +36,7 @@ impl Stack {
                 return Ok(());
             }
             Kind::Tcp(Tcp::Connection(_)) => return Err(Errno::EINVAL),
-            Kind::Udp(_) => return Err(Errno::EOPNOTSUPP),
+            Kind::Udp(_) | Kind::Packet(_) => return Err(Errno::EOPNOTSUPP),
         }
         if self.sockets.find(id)?.binding.is_none() {
             self.bind_to(id, None, 0)?;
@@ -62,7 +62,8 @@ impl Stack {
             _ => {
                 let remote = addr::from_program(socket.domain, addr)?;
                 let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
-                self.start_connect(id, remote)?;
+                let bound = addr::scope(addr, socket.options.bound_link)?;
+                self.start_connect(id, remote, bound)?;
                 Err(Errno::EINPROGRESS)
             }
         }
@@ -90,7 +91,7 @@ impl Stack {
         Err(error)
     }
 
-    fn start_connect(&mut self, id: SocketId, remote: Endpoint) -> Result<(), Errno> {
+    fn start_connect(&mut self, id: SocketId, remote: Endpoint, bound: Option<LinkId>) -> Result<(), Errno> {
         let socket = self.sockets.find(id)?;
         if !socket.speaks(remote.ip) || !addr::is_unicast(remote.ip) {
             return Err(Errno::ENETUNREACH);
@@ -98,7 +99,7 @@ impl Stack {
         if remote.port == 0 {
             return Err(Errno::ECONNREFUSED);
         }
-        let (way, local) = self.choose_local(id, remote)?;
+        let (way, local) = self.choose_local(id, remote, bound)?;
         let (link, carrier) = (way.link, self.carrier_to(remote.ip, &way));
         let socket = self.sockets.find_mut(id)?;
         let (options, domain) = (socket.options, socket.domain);
@@ -124,6 +125,7 @@ impl Stack {
             told_unread: 0,
             output_queued: false,
             routed: self.routes.generation(),
+            bound,
             soft_error: None,
             armed: None,
             limits: Limits::new(&options, &self.settings),
@@ -139,8 +141,13 @@ impl Stack {
     }
 
     /// The way and the local end of a connection to `remote`.
-    fn choose_local(&mut self, id: SocketId, remote: Endpoint) -> Result<(Way, Endpoint), Errno> {
-        let route = self.way(remote.ip, Hints::default())?;
+    fn choose_local(
+        &mut self,
+        id: SocketId,
+        remote: Endpoint,
+        bound: Option<LinkId>,
+    ) -> Result<(Way, Endpoint), Errno> {
+        let route = self.way(remote.ip, Hints { link: bound })?;
         let binding = self.sockets.find(id)?.binding;
         let ip = binding.and_then(|b| b.source()).unwrap_or(route.source);
         if ip.is_ipv4() != remote.ip.is_ipv4() {
@@ -183,7 +190,7 @@ impl Stack {
     pub(crate) fn tcp_accept(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), Errno> {
         let socket = self.sockets.find_mut(id)?;
         let (domain, options) = (socket.domain, socket.options);
-        if matches!(socket.kind, Kind::Udp(_)) {
+        if !matches!(socket.kind, Kind::Tcp(_)) {
             return Err(Errno::EOPNOTSUPP);
         }
         let key = socket.listener_mut().ok_or(Errno::EINVAL)?.queue.pop_front().ok_or(Errno::EAGAIN)?;

@@ -62,7 +62,7 @@ impl Stack {
     }
 
     /// A segment for a connection in TIME-WAIT.
-    pub(crate) fn time_wait_input(&mut self, segment: &Segment<'_>) {
+    pub(crate) fn time_wait_input(&mut self, from: LinkId, segment: &Segment<'_>) {
         let Some(FlowEntry::TimeWait(wait)) = self.flows.get_mut(&segment.flow) else { return };
         let loopback = wait.link == LinkId::LO;
         // RFC 9293, section 3.6.1: a SYN beyond the old connection may open a new one. Nothing of the old one can be
@@ -72,7 +72,7 @@ impl Stack {
         if renews || segment.rst {
             self.end_time_wait(segment.flow);
             if renews {
-                self.listener_input(segment);
+                self.listener_input(from, segment);
             }
             return;
         }

@@ -143,7 +143,7 @@ impl Stack {
 
     pub(crate) fn tcp_report(&self, id: SocketId) -> Result<TcpInfo, Errno> {
         match &self.sockets.find(id)?.kind {
-            Kind::Udp(_) => Err(Errno::EOPNOTSUPP),
+            Kind::Udp(_) | Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
             Kind::Tcp(Tcp::Closed) => Ok(TcpInfo { state: 7, ..TcpInfo::default() }),
             Kind::Tcp(Tcp::Listening(listener)) => {
                 let unacked = u32::try_from(listener.queue.len()).unwrap_or(u32::MAX);

@@ -1,9 +1,11 @@
 //! `IPPROTO_IP` (ip(7)).
 
+use super::multicast::{self, Change};
+use super::raw;
 use super::{Row, Target, Value, flag, int, int_bytes, own};
 use abi::Errno;
 use abi::raw::net::*;
-use tcpip::Opt;
+use tcpip::{Opt, SourceChange};
 
 const LEVEL: u32 = IPPROTO_IP as u32;
 
@@ -36,12 +38,26 @@ pub(super) const ROWS: &[Row] = &[
     own(IP_TRANSPARENT, Some(|_| Ok(int_bytes(0))), Some(set_transparent)),
     int(IP_MINTTL, 0, 0, 255),
     flag(IP_BIND_ADDRESS_NO_PORT),
-    int(IP_MULTICAST_TTL, 1, -1, 255),
-    Row { name: IP_MULTICAST_LOOP, value: Value::Flag { default: true, stack: None } },
-    flag(IP_MULTICAST_ALL),
-    // No interface here does multicast.
-    own(IP_ADD_MEMBERSHIP, None, Some(|_, _| Err(Errno::ENODEV))),
-    own(IP_DROP_MEMBERSHIP, None, Some(|_, _| Err(Errno::EADDRNOTAVAIL))),
+    Row {
+        name: IP_MULTICAST_TTL,
+        // -1 is the default again.
+        value: Value::Int {
+            default: 1,
+            min: -1,
+            max: 255,
+            stack: Some(|ttl| Opt::MulticastTtl4(u8::try_from(ttl).unwrap_or(1))),
+        },
+    },
+    Row { name: IP_MULTICAST_LOOP, value: Value::Flag { default: true, stack: Some(Opt::MulticastLoop4) } },
+    Row { name: IP_MULTICAST_ALL, value: Value::Flag { default: true, stack: Some(Opt::MulticastAll4) } },
+    own(IP_MULTICAST_IF, Some(multicast::get_interface), Some(multicast::set_interface)),
+    own(IP_ADD_MEMBERSHIP, None, Some(|t, v| multicast::ipv4(t, v, Change::Join))),
+    own(IP_DROP_MEMBERSHIP, None, Some(|t, v| multicast::ipv4(t, v, Change::Leave))),
+    own(IP_ADD_SOURCE_MEMBERSHIP, None, Some(|t, v| multicast::ipv4_source(t, v, SourceChange::Join))),
+    own(IP_DROP_SOURCE_MEMBERSHIP, None, Some(|t, v| multicast::ipv4_source(t, v, SourceChange::Leave))),
+    own(IP_BLOCK_SOURCE, None, Some(|t, v| multicast::ipv4_source(t, v, SourceChange::Block))),
+    own(IP_UNBLOCK_SOURCE, None, Some(|t, v| multicast::ipv4_source(t, v, SourceChange::Unblock))),
+    own(IP_HDRINCL, Some(raw::header_included), Some(raw::set_header_included)),
 ];
 
 fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8>, Errno> {

@@ -1,6 +1,8 @@
 //! `IPPROTO_IPV6` (ipv6(7)).
 
 use super::ip::byte;
+use super::multicast::{self, Change};
+use super::raw;
 use super::{Row, Target, Value, flag, int, int_bytes, own};
 use abi::Errno;
 use abi::raw::net::*;
@@ -15,8 +17,20 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: IPV6_V6ONLY, value: Value::Flag { default: false, stack: Some(Opt::V6Only) } },
     own(IPV6_UNICAST_HOPS, Some(|t| remembered(t, IPV6_UNICAST_HOPS, hops_default(t))), Some(set_hops)),
     own(IPV6_TCLASS, Some(|t| remembered(t, IPV6_TCLASS, 0)), Some(set_tclass)),
-    int(IPV6_MULTICAST_HOPS, 1, -1, 255),
-    Row { name: IPV6_MULTICAST_LOOP, value: Value::Flag { default: true, stack: None } },
+    Row {
+        name: IPV6_MULTICAST_HOPS,
+        // -1 is the default again.
+        value: Value::Int {
+            default: 1,
+            min: -1,
+            max: 255,
+            stack: Some(|hops| Opt::MulticastTtl6(u8::try_from(hops).unwrap_or(1))),
+        },
+    },
+    Row { name: IPV6_MULTICAST_LOOP, value: Value::Flag { default: true, stack: Some(Opt::MulticastLoop6) } },
+    Row { name: IPV6_MULTICAST_ALL, value: Value::Flag { default: true, stack: Some(Opt::MulticastAll6) } },
+    own(IPV6_MULTICAST_IF, Some(multicast::get_interface6), Some(multicast::set_interface6)),
+    own(IPV6_CHECKSUM, Some(raw::checksum), Some(raw::set_checksum)),
     Row {
         name: IPV6_MTU_DISCOVER,
         value: Value::Int { default: 1, min: 0, max: 5, stack: Some(|how| Opt::MtuDiscover6(byte(how))) },
@@ -31,9 +45,8 @@ pub(super) const ROWS: &[Row] = &[
     int(IPV6_MINHOPCOUNT, 0, 0, 255),
     flag(IPV6_FREEBIND),
     own(IPV6_TRANSPARENT, Some(|_| Ok(int_bytes(0))), Some(set_transparent)),
-    // No interface here does multicast.
-    own(IPV6_ADD_MEMBERSHIP, None, Some(|_, _| Err(Errno::ENODEV))),
-    own(IPV6_DROP_MEMBERSHIP, None, Some(|_, _| Err(Errno::EADDRNOTAVAIL))),
+    own(IPV6_ADD_MEMBERSHIP, None, Some(|t, v| multicast::ipv6(t, v, Change::Join))),
+    own(IPV6_DROP_MEMBERSHIP, None, Some(|t, v| multicast::ipv6(t, v, Change::Leave))),
 ];
 
 fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8>, Errno> {

@@ -6,7 +6,10 @@
 
 mod ip;
 mod ipv6;
+mod multicast;
 mod netlink;
+mod packet;
+mod raw;
 mod socket;
 mod tcp;
 mod udplite;
@@ -15,8 +18,8 @@ use crate::Kernel;
 use crate::file::OpenFile;
 use abi::Errno;
 use abi::raw::net::{
-    AF_INET, AF_INET6, AF_NETLINK, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SO_BINDTODEVICE, SOCK_STREAM,
-    SOL_SOCKET,
+    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SO_BINDTODEVICE,
+    SOCK_RAW, SOCK_STREAM, SOL_SOCKET,
 };
 use tcpip::Opt;
 
@@ -167,13 +170,17 @@ fn find(common: &Common, (level, name): (u32, u32)) -> Result<&'static Row, Errn
         // An IPv6 socket has the IPv4 options too: it may speak both.
         IP if inet => ip::ROWS,
         IPV6 if common.family == AF_INET6 => ipv6::ROWS,
+        raw::LEVEL if common.family == AF_INET && common.kind == SOCK_RAW => raw::ROWS,
+        raw::LEVEL_ICMPV6 if common.family == AF_INET6 && common.kind == SOCK_RAW => raw::ROWS_ICMPV6,
+        packet::LEVEL if common.family == AF_PACKET => packet::ROWS,
         TCP if inet && common.kind == SOCK_STREAM => tcp::ROWS,
         udplite::LEVEL if inet && common.protocol == udplite::LEVEL => udplite::ROWS,
         netlink::LEVEL if common.family == AF_NETLINK => netlink::ROWS,
-        _ if inet || common.family == AF_NETLINK => return Err(Errno::ENOPROTOOPT),
+        _ if inet || matches!(common.family, AF_NETLINK | AF_PACKET) => return Err(Errno::ENOPROTOOPT),
         _ => return Err(Errno::EOPNOTSUPP),
     };
-    rows.iter().find(|row| row.name == name).ok_or(Errno::ENOPROTOOPT)
+    let groups = if matches!(level, IP | IPV6) { multicast::ROWS } else { &[] };
+    rows.iter().chain(groups).find(|row| row.name == name).ok_or(Errno::ENOPROTOOPT)
 }
 
 fn apply(target: &mut Target<'_>, opt: Option<Opt>) -> Result<(), Errno> {

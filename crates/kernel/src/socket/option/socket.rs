@@ -57,8 +57,7 @@ pub(super) const ROWS: &[Row] = &[
         Some(|t, v| set_timeout(t, v, Direction::Send)),
     ),
     own(SO_BINDTODEVICE, Some(device), Some(set_device)),
-    // No filter is ever attached: there is none to take off.
-    own(SO_DETACH_FILTER, None, Some(|_, _| Err(Errno::ENOENT))),
+    own(SO_DETACH_FILTER, None, Some(detach_filter)),
     flag(SO_TIMESTAMP),
     flag(SO_TIMESTAMPNS),
     own(SO_TIMESTAMPING, Some(|_| Ok(int_bytes(0))), None),
@@ -149,6 +148,11 @@ fn forced(target: &Target<'_>) -> Result<(), Errno> {
     if target.is_root() { Ok(()) } else { Err(Errno::EPERM) }
 }
 
+fn detach_filter(target: &mut Target<'_>, _: &[u8]) -> Result<(), Errno> {
+    let id = target.socket.inet().ok_or(Errno::ENOENT)?;
+    target.k.net.stack.set_filter(id, None)
+}
+
 /// Priorities above 6 are for CAP_NET_ADMIN.
 fn set_priority(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     let priority = number(value)?;
@@ -227,16 +231,17 @@ fn device(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     Ok(link.map_or_else(Vec::new, |link| [link.name.as_bytes(), &[0]].concat()))
 }
 
-/// Remembered by the interface's index. The stack routes by address alone.
+/// The socket sends to and receives from that interface alone.
 fn set_device(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
-    let index = if name.is_empty() {
-        0
+    let link = if name.is_empty() {
+        None
     } else {
-        let links = target.k.net.stack.links();
-        let link = links.into_iter().find(|link| link.name.as_bytes() == name).ok_or(Errno::ENODEV)?;
-        i32::try_from(link.id.index()).map_err(|_| Errno::ENODEV)?
+        let name = str::from_utf8(name).map_err(|_| Errno::ENODEV)?;
+        Some(target.k.net.stack.link_named(name).ok_or(Errno::ENODEV)?)
     };
+    super::apply(target, Some(Opt::BindToDevice(link)))?;
+    let index = link.map_or(Ok(0), |link| i32::try_from(link.index())).map_err(|_| Errno::ENODEV)?;
     target.common().remember(SOL_SOCKET, SO_BINDTODEVICE, index);
     Ok(())
 }
