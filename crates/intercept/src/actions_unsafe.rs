@@ -3,7 +3,7 @@
 
 use crate::entry_unsafe::handler;
 use crate::hooks::Answer;
-use crate::signal::{KernelAction, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGNALS, SIGSYS, bit};
+use crate::signal::{KernelAction, SA_RESETHAND, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGNALS, SIGSYS, bit};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -106,6 +106,9 @@ fn change_host(signal: u32, wrapped: &Wrapped, new: Option<KernelAction>) -> Res
     answer?;
     if before.handler == handler() {
         before = KernelAction { restorer: before.restorer, ..virtual_before };
+    } else if before.handler == SIG_DFL && before.flags & SA_RESETHAND != 0 {
+        // The host has reset the handler as it was called, and kept the flags, ours among them.
+        before.flags &= virtual_before.flags | !SA_SIGINFO;
     }
     Ok(before)
 }

@@ -170,6 +170,15 @@ impl Kernel {
         Ok(())
     }
 
+    /// The host's number of a process that was forked, once its own client has connected.
+    ///
+    /// # Errors
+    /// `ESRCH`: no such process.
+    pub fn set_host_pid(&mut self, pid: Pid, host_pid: u32) -> Result<(), Errno> {
+        self.processes.get_mut(pid)?.who.host_pid = host_pid;
+        Ok(())
+    }
+
     /// The prefix under which the process's program sees this kernel's paths (OPTIONS). Calls name paths without it; only
     /// those inside socket addresses come as the program wrote them, and are shown so again.
     ///

@@ -70,6 +70,8 @@ impl Server {
         session.pid = Some(prefork.pid);
         session.files = prefork.files;
         session.fresh = false;
+        // ESRCH cannot be: it waited for this.
+        let _ = self.kernel.set_host_pid(prefork.pid, session.who.host_pid);
         self.by_pid.insert(prefork.pid, id);
         self.accept_handshake(id, frame.header.reqno);
     }

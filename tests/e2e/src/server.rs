@@ -65,6 +65,12 @@ impl Server {
         format!("unix://{}", self.socket().display())
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A directory of the host for the test's own files.
     #[must_use]
     pub fn directory(&self) -> &Path {

@@ -21,3 +21,18 @@ fn signals_when_there_is_something_to_read() {
 fn bytes_moved_through_pipes() {
     same_program("h_transfer", "recvfrom");
 }
+
+#[test]
+fn numbers_of_descriptors() {
+    same_program("h_numbers", "fcntl");
+}
+
+#[test]
+fn epoll_and_its_kin() {
+    same_program("h_epoll", "rump_watch");
+}
+
+#[test]
+fn files_in_memory() {
+    same_program("h_mmap", "rump_mapfd");
+}

@@ -7,6 +7,8 @@ use crate::world::World;
 use abi::{Errno, nr};
 
 /// linux/close_range.h
+const CLOSE_RANGE_UNSHARE: u32 = 2;
+/// linux/close_range.h
 const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
 pub(super) fn close<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
@@ -25,7 +27,9 @@ pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let [first, last, flags, ..] = call.args;
     let (first, last) = (first as u32, last as u32);
     let mut known = h.fds.known(first, last).peekable();
-    if last < first || known.peek().is_none() {
+    // Nothing is closed then, and the host answers EINVAL.
+    let is_refused = last < first || flags as u32 & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0;
+    if is_refused || known.peek().is_none() {
         return Ok(Answer::Host);
     }
     let mut from = Some(first);

@@ -12,6 +12,9 @@ use alloc::vec::Vec;
 /// `PATH_MAX` of linux/limits.h.
 const PATH_MAX: usize = 4096;
 
+/// No working directory is told that has a longer path.
+const CWD_MAX: usize = 256 << 10;
+
 pub(super) fn chdir<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let told = match h.path_owner(call.args[0]) {
         PathOwner::Host => return enter_host(h, call),
@@ -49,7 +52,10 @@ pub(super) fn getcwd<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
         return Ok(Answer::Host);
     }
     let [address, room, ..] = call.args;
-    let shown = [shown_cwd(h)?.as_slice(), b"\0"].concat();
+    // The C library asks for longer paths than Linux tells (fs/d_path.c) by walking up to `/` itself, which is the host's: so one that
+    // fits the buffer is better told at once.
+    let size = usize::try_from(room).unwrap_or(CWD_MAX).clamp(PATH_MAX, CWD_MAX);
+    let shown = [told_cwd(h, size)?.as_slice(), b"\0"].concat();
     if room < shown.len() as u64 {
         return Err(Errno::ERANGE);
     }
@@ -59,10 +65,17 @@ pub(super) fn getcwd<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 
 /// The working directory in the rump kernel as the program sees it.
 pub(crate) fn shown_cwd<W: World>(h: &Hijack<W>) -> Result<Vec<u8>, Errno> {
-    let mut directory = vec![0u8; PATH_MAX];
-    let args = [directory.as_mut_ptr() as u64, PATH_MAX as u64, 0, 0, 0, 0];
-    // Linux has no more room either (fs/d_path.c).
-    let too_long = |errno| if errno == Errno::ERANGE { Errno::ENAMETOOLONG } else { errno };
+    told_cwd(h, PATH_MAX)
+}
+
+/// As [`shown_cwd`], where there is room for so many bytes.
+fn told_cwd<W: World>(h: &Hijack<W>, size: usize) -> Result<Vec<u8>, Errno> {
+    let mut directory = vec![0u8; size];
+    let args = [directory.as_mut_ptr() as u64, size as u64, 0, 0, 0, 0];
+    let too_long = |errno| match errno {
+        Errno::ERANGE if size == PATH_MAX => Errno::ENAMETOOLONG,
+        errno => errno,
+    };
     let length = h.rump(row_of(nr::GETCWD)?, args).map_err(too_long)?;
     let length = usize::try_from(length).map_err(|_| Errno::EIO)?;
     // The value counts the NUL.

@@ -5,6 +5,7 @@
 //! a process of the same rump kernel.
 //! Over a rump socket the host descriptors travel along with the request, and come back with the reply.
 
+use super::receiver::SOCKADDR_MAX;
 use super::{Answer, Call, Verdict, row_of, with};
 use crate::Hijack;
 use crate::fds::{Entry, RumpFd};
@@ -52,18 +53,24 @@ pub(super) fn recvmmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 
 /// The messages with these headers over a host socket. What is wrong with them the host tells.
 fn over_host<W: World>(h: &Hijack<W>, call: &Call, headers: impl Iterator<Item = u64>) -> Verdict {
-    let rights = headers.filter_map(|at| rights_of(h, &header(h, at).ok()?).ok()).flatten();
-    let is_rumps = |fd: u32| matches!(h.owner(fd.into()), Ok(Owner::Rump(_)));
-    for fd in rights {
-        if h.fds.get(fd) == Entry::Own {
+    for header in headers.filter_map(|at| header(h, at).ok()) {
+        let Ok(rights) = rights_of(h, &header) else { continue };
+        if rights.iter().any(|fd| h.fds.get(*fd) == Entry::Own) {
             return Err(Errno::EBADF);
         }
-        if is_rumps(fd) {
-            let reaches = h.reaches_our_kernel(call.args[0] as u32);
-            return if reaches { Ok(Answer::Host) } else { Err(Errno::EOPNOTSUPP) };
+        let is_rumps = |fd: &u32| matches!(h.owner((*fd).into()), Ok(Owner::Rump(_)));
+        if rights.iter().any(is_rumps) && !h.reaches_our_kernel(call.args[0] as u32, &name_of(h, &header)) {
+            return Err(Errno::EOPNOTSUPP);
         }
     }
     Ok(Answer::Host)
+}
+
+/// The name that a message is addressed to; empty: none.
+fn name_of<W: World>(h: &Hijack<W>, header: &Msghdr) -> Vec<u8> {
+    let mut name = vec![0; (header.msg_namelen as usize).min(SOCKADDR_MAX)];
+    let read = header.msg_name != 0 && h.world.read(header.msg_name, &mut name).is_ok();
+    if read { name } else { Vec::new() }
 }
 
 fn send<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd, rights: &[u32]) -> Verdict {

@@ -32,7 +32,11 @@ pub(super) fn mmap<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 }
 
 fn shared<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd) -> Outcome {
-    let args = [rump.kernel_fd.0.into(), call.args[2], 0, 0, 0, 0];
+    let [_, _, prot, flags, ..] = call.args;
+    // A private mapping is written in memory of the program's own.
+    let private = flags as u32 & MAP_PRIVATE != 0;
+    let prot = if private { prot & !u64::from(PROT_WRITE) } else { prot };
+    let args = [rump.kernel_fd.0.into(), prot, 0, 0, 0, 0];
     let reply = h.world.rump(row_of(private::MAPFD)?, args, &[])?;
     reply.result?;
     let memory = reply.files.first().and_then(|file| file.host_fd).ok_or(Errno::ENODEV)?;

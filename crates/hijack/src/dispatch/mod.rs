@@ -17,6 +17,7 @@ mod message;
 mod mmap;
 mod mount;
 mod mounts;
+mod named_peer;
 mod pidfd;
 mod poll;
 mod receiver;

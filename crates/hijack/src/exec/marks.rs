@@ -17,6 +17,8 @@ pub struct Marks {
     pub cwd_in_rump: bool,
     /// Rump descriptors may be among those that were inherited.
     pub descriptors: bool,
+    /// The process may hold fcntl(2) locks in the rump kernel.
+    pub locks: bool,
 }
 
 impl Marks {
@@ -50,6 +52,9 @@ impl Marks {
         if self.descriptors {
             text.write_str("fds,")?;
         }
+        if self.locks {
+            text.write_str("locks,")?;
+        }
         Ok(())
     }
 
@@ -65,6 +70,7 @@ impl Marks {
             }
             marks.cwd_in_rump |= field == b"cwd";
             marks.descriptors |= field == b"fds";
+            marks.locks |= field == b"locks";
         }
         marks
     }
@@ -89,8 +95,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn marks_survive_the_exec(session: Option<u32>, fork: Option<[u8; 16]>, cwd_in_rump: bool, descriptors: bool) {
-            let marks = Marks { session, fork, cwd_in_rump, descriptors };
+        fn marks_survive_the_exec(session: Option<u32>, fork: Option<[u8; 16]>, flags: [bool; 3]) {
+            let [cwd_in_rump, descriptors, locks] = flags;
+            let marks = Marks { session, fork, cwd_in_rump, descriptors, locks };
             prop_assert_eq!(Marks::parse(marks.to_text().as_bytes()), marks);
         }
 

@@ -22,6 +22,7 @@ use crate::world::{Outcome, World};
 use abi::raw::general::{F_SETFD, FD_CLOEXEC};
 use abi::{Errno, nr};
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use environ::{Fate, NAME_MAX, Seen};
 use load::Load;
 use strings::Item;
@@ -123,5 +124,6 @@ fn marks<W: World>(h: &Hijack<W>) -> Marks {
     let session = h.world.session_fd();
     let fork = if session.is_none() { h.world.fork_auth() } else { None };
     let known = h.fds.known(0, u32::MAX).any(|(_, entry)| matches!(entry, Entry::Rump(_) | Entry::Unknown));
-    Marks { session, fork, cwd_in_rump: h.cwd_in_rump(), descriptors: known }
+    let locks = h.takes_locks.load(Ordering::Relaxed);
+    Marks { session, fork, cwd_in_rump: h.cwd_in_rump(), descriptors: known, locks }
 }

@@ -13,6 +13,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use client::{Handover, Options, Retry, Session};
 use core::ffi::CStr;
+use core::sync::atomic::Ordering;
 use wire::url::Url;
 
 /// `PATH_MAX` of linux/limits.h.
@@ -221,6 +222,7 @@ fn take_over(hijack: &'static Hijack<Live>, marks: Marks) {
     }
     hijack.note_own();
     hijack.set_cwd_in_rump(marks.cwd_in_rump);
+    hijack.takes_locks.store(marks.locks, Ordering::Relaxed);
     if marks.descriptors {
         let _ = inherited_fds::mark_unknown(hijack.fds());
     }

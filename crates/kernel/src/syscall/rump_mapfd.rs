@@ -12,10 +12,11 @@ const WRITE: u32 = 2;
 /// mmap(2): the file must be open for reading, and for writing too where the memory is to be written.
 pub(crate) fn rump_mapfd(cx: &mut Cx<'_>) -> Answer {
     let file = cx.file(0)?;
-    let writable = cx.uint(1) & WRITE != 0;
+    let writes = cx.uint(1) & WRITE != 0;
     let at = file.ops.location().filter(|_| file.ops.kind() == FileKind::Regular).ok_or(Errno::ENODEV)?;
-    let refused = file.check_reads().is_err() || (writable && file.check_writes().is_err());
-    if refused {
+    // mprotect(2) may ask for it later.
+    let writable = file.check_writes().is_ok();
+    if file.check_reads().is_err() || writes && !writable {
         return Err(Errno::EACCES.into());
     }
     let fs = &mut cx.kernel.fs;
