@@ -14,13 +14,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tcpip", &["abi"]),
     ("vfs", &["abi"]),
     ("kernel", &["abi", "tcpip", "vfs"]),
+    ("image", &["abi", "vfs"]),
     ("client", &["abi", "host", "wire"]),
     ("intercept", &["abi", "host", "sitelist"]),
     ("loader", &["abi", "host"]),
     ("hijack", &["abi", "client", "host", "intercept", "loader", "sitelist", "wire"]),
     ("preload", &["abi", "hijack", "host", "intercept", "loader"]),
     ("rumpclient", &["abi", "client", "host", "wire"]),
-    ("server", &["abi", "kernel", "sites", "sitelist", "tcpip", "vfs", "wire"]),
+    ("server", &["abi", "image", "kernel", "sites", "sitelist", "tcpip", "vfs", "wire"]),
     ("rump", &["abi", "client", "host", "server", "sites", "sitelist", "wire"]),
 ];
 
@@ -28,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const ABOVE: &[&str] = &["xtask", "e2e", "benches"];
 
 /// Crates that must not contain unsafe code at all.
-const SAFE: &[&str] = &["abi", "wire", "sites", "tcpip", "vfs", "kernel", "rump"];
+const SAFE: &[&str] = &["abi", "wire", "sites", "tcpip", "vfs", "kernel", "image", "rump"];
 
 /// Checks all rules.
 ///

@@ -38,6 +38,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("xterm", "xterm"),
     ("pg_ctlcluster", "postgresql"),
     ("busybox", "busybox-static"),
+    ("e2fsck", "e2fsprogs"),
+    ("sfdisk", "fdisk"),
 ];
 
 /// Installs what is missing, as root; otherwise says what is missing.

@@ -33,6 +33,10 @@ pub struct Call {
     pub(crate) restartable: bool,
     /// What connect(2) answers if its time runs out, as its first run found it.
     pub(crate) timed_out: Option<Errno>,
+    /// What disks have answered it.
+    pub(crate) log: vfs::remote::Log,
+    /// It was interrupted while it waited for a disk.
+    pub(crate) cancelled: bool,
     /// The lock that fcntl(2) waits for.
     pub(crate) wanted_lock: Option<(Key, Range)>,
 }
@@ -53,6 +57,8 @@ impl Call {
             deadline: None,
             restartable: true,
             timed_out: None,
+            log: vfs::remote::Log::default(),
+            cancelled: false,
             wanted_lock: None,
         }
     }

@@ -75,7 +75,11 @@ pub(crate) fn copy(
             Ok(0) => break,
             Ok(more) => moved += more,
             Err(stop) if moved == 0 => return cannot_start(cx, to, stop),
-            Err(_) => break,
+            Err(_) => {
+                // What was copied is not to be copied again.
+                cx.wait_no_more();
+                break;
+            }
         }
     }
     if source.at == At::Position {

@@ -47,6 +47,16 @@ pub enum Effect {
     Closed(FileId),
     /// A descriptor that was passed along with a call is no longer needed.
     DropPassed(u64),
+    /// A worker is to carry out an operation, behind those that it was given before; answered by [`Kernel::disk_done`], or, without
+    /// a call, by [`Kernel::disk_posted`].
+    Disk {
+        /// The call that waits for it.
+        call: Option<CallId>,
+        /// The worker.
+        worker: vfs::remote::Worker,
+        /// The operation.
+        op: vfs::remote::Op,
+    },
     /// The kernel was halted (rump_halt): nothing comes after this.
     Halt,
 }

@@ -9,6 +9,7 @@ use abi::raw::general::{MS_NODEV, MS_NOEXEC, MS_NOSUID};
 use std::collections::HashMap;
 use vfs::locks::{Locks, Owner};
 use vfs::pseudo::Pseudo;
+use vfs::remote::SharedExchange;
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Location, MountFlags, SharedMemory, Start, Time, Vfs, Who};
 
@@ -21,6 +22,8 @@ pub(crate) type Key = (u32, u64);
 /// The file tree and the locks on its files.
 pub(crate) struct Fs {
     pub(crate) vfs: Vfs,
+    /// What goes to the workers of file systems that do I/O, and comes from them.
+    pub(crate) exchange: SharedExchange,
     pub(crate) locks: Locks,
     /// What changes when a lock on this inode is given up, where somebody waits for one.
     waited: HashMap<Key, ObjectId>,
@@ -43,7 +46,13 @@ impl Fs {
         vfs.mount(Box::new(proc), on, "proc", MountFlags::new(MS_NOSUID | MS_NODEV | MS_NOEXEC))?;
         // mount(8), df(1) and others look there.
         vfs.symlink(&root, b"../proc/self/mounts", start, b"etc/mtab", now)?;
-        Ok(Self { vfs, locks: Locks::default(), waited: HashMap::new(), memory: None })
+        Ok(Self {
+            vfs,
+            exchange: SharedExchange::default(),
+            locks: Locks::default(),
+            waited: HashMap::new(),
+            memory: None,
+        })
     }
 }
 

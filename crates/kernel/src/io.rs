@@ -100,7 +100,10 @@ pub(crate) fn write(cx: &mut Cx<'_>, file: &OpenFile, buffers: &Buffers, how: Tr
         };
         let moved = piece(cx, file, buffers, at);
         match cx.or_wait(file, Direction::Send, file.nonblock() || how.nonblock, moved) {
-            Ok(moved) => cx.call.progress += moved,
+            Ok(moved) => {
+                cx.call.progress += moved;
+                cx.commit();
+            }
             Err(Stop::Errno(errno)) => return cx.sent_until(file, done, errno),
             Err(stop) => return Err(stop),
         }

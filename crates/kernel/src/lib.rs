@@ -11,6 +11,7 @@ mod call;
 mod copy;
 mod counters;
 mod cx;
+mod disk;
 mod effect;
 mod fdtable;
 mod file;
@@ -89,6 +90,8 @@ pub struct Kernel {
     tunables: sysctl::Tunables,
     /// What long reads read into.
     scratch: Vec<u8>,
+    /// Whose turn it is to use disks.
+    turn: disk::Turn,
     /// Set by rump_halt: the server ends once the call is answered.
     halting: bool,
 }
@@ -129,6 +132,7 @@ impl Kernel {
             tunables: sysctl::Tunables::default(),
             scratch: Vec::new(),
             owner: None,
+            turn: disk::Turn::default(),
             halting: false,
         })
     }
@@ -212,8 +216,9 @@ impl Kernel {
 
     /// The process is gone: its calls are dropped unanswered, its strong descriptors closed.
     pub fn detach(&mut self, pid: Pid) {
-        for passed in self.parked.drop_process(pid) {
-            self.effects.push_back(Effect::DropPassed(passed));
+        for call in self.parked.drop_process(pid) {
+            self.drop_from_disk(&call);
+            self.effects.extend(call.passed.into_iter().map(Effect::DropPassed));
         }
         self.trace.forget(pid);
         self.unlock_all_of(pid);
@@ -252,14 +257,21 @@ impl Kernel {
     /// Ends a waiting call: it is answered with what it has moved so far, else `ERESTARTSYS` or `EINTR` as
     /// signal(7) lists. Unknown (already answered) calls are ignored.
     pub fn cancel(&mut self, id: CallId) {
+        if self.waits_for_disk(id) {
+            return self.parked.mark_cancelled(id);
+        }
         let Some(call) = self.parked.take(id) else { return };
+        self.interrupt(call);
+        self.settle();
+    }
+
+    fn interrupt(&mut self, call: Call) {
         let result = match call.progress {
             0 if call.restartable => Err(Errno::ERESTARTSYS),
             0 => Err(Errno::EINTR),
             moved => Ok(moved as u64),
         };
         self.answer(call, result);
-        self.settle();
     }
 
     /// The last host descriptor of this file was closed: the file is closed.
@@ -296,16 +308,29 @@ impl Kernel {
     /// Runs a call until it is answered or parked.
     fn run(&mut self, mut call: Call) {
         self.set_current(call.pid);
+        self.fs.exchange.borrow_mut().begin(std::mem::take(&mut call.log));
         let outcome = match syscall::handler(call.nr) {
             Some(handler) => handler(&mut Cx { kernel: self, call: &mut call }),
             None => Err(Stop::Errno(Errno::ENOSYS)),
         };
+        let asked = self.fs.exchange.borrow_mut().end();
+        self.hand_out_posted();
+        if let Some((worker, op, log)) = asked {
+            // Whatever the handler made of not being answered: it runs again.
+            call.log = log;
+            call.files.clear();
+            return self.wait_for_disk(call, (worker, op));
+        }
+        self.turn_over(call.id);
         match outcome {
             Ok(value) => self.answer(call, Ok(value)),
             Err(Stop::Errno(errno)) => self.answer(call, Err(errno)),
             Err(Stop::Wait(wait)) => {
                 call.restartable = wait.restartable;
-                self.parked.park(call, wait);
+                match call.cancelled {
+                    true => self.interrupt(call),
+                    false => self.parked.park(call, wait),
+                }
             }
             Err(Stop::Copyin(want)) => {
                 self.effects.push_back(Effect::Copyin { call: call.id, pid: call.pid, want });
@@ -328,12 +353,17 @@ impl Kernel {
 
     /// Runs what has become ready, until nothing more changes, and reports readiness of watched files.
     fn settle(&mut self) {
-        while let Some(object) = self.next_woken() {
-            self.report_readiness(object);
-            for call in self.parked.take_waiting(object) {
-                self.run(call);
+        loop {
+            while let Some(object) = self.next_woken() {
+                self.report_readiness(object);
+                for call in self.parked.take_waiting(object) {
+                    self.run(call);
+                }
             }
+            let Some(call) = self.next_in_turn() else { break };
+            self.run(call);
         }
+        self.hand_out_posted();
     }
 
     /// The next object that changed, those of the network's sockets among them.

@@ -86,10 +86,17 @@ impl Parked {
         self.by_time.first().map(|(until, _)| *until)
     }
 
-    /// Drops the calls of a process that is gone; answers the descriptors that had come along with them.
-    pub(crate) fn drop_process(&mut self, pid: Pid) -> Vec<u64> {
+    /// Takes out the calls of a process that is gone.
+    pub(crate) fn drop_process(&mut self, pid: Pid) -> Vec<Call> {
         let own = self.by_process.get(&pid).cloned().unwrap_or_default();
-        own.into_iter().filter_map(|id| self.take(id)).flat_map(|call| call.passed).collect()
+        own.into_iter().filter_map(|id| self.take(id)).collect()
+    }
+
+    /// A call that is not to be interrupted now is to be when it waits next.
+    pub(crate) fn mark_cancelled(&mut self, id: CallId) {
+        if let Some((call, _)) = self.calls.get_mut(&id) {
+            call.cancelled = true;
+        }
     }
 
     /// The locks that a process's calls wait for.

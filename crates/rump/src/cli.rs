@@ -29,6 +29,19 @@ pub(crate) enum Command {
     /// List, make, change and remove the links of a rump kernel
     #[command(after_help = LINK_HELP)]
     Link(LinkOptions),
+    /// Mount a file system in a rump kernel, or list what is mounted
+    #[command(after_help = MOUNT_HELP)]
+    Mount(MountOptions),
+    /// Take a file system away from a rump kernel
+    Umount {
+        #[command(flatten)]
+        server: ServerOption,
+        /// Now from the tree, and for good when nobody uses it any more
+        #[arg(short, long)]
+        lazy: bool,
+        /// Where it is mounted
+        dir: String,
+    },
     /// Tell whether and how a program's calls will be caught
     Check {
         /// A program, looked up in PATH if it has no slash
@@ -92,6 +105,34 @@ pub(crate) enum LinkAction {
         /// Its name
         name: String,
     },
+}
+
+const MOUNT_HELP: &str = "Examples:\n  rump_server -d key=/dev/dk,hostpath=disk.img,size=host unix:///tmp/s\n  \
+    export RUMP_SERVER=unix:///tmp/s\n  rump mount --mkdir /dev/dk /mnt\n  rump mount -o remount,ro /dev/dk /mnt\n  \
+    rump umount /mnt";
+
+/// What to mount, and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MountOptions {
+    #[command(flatten)]
+    pub(crate) server: ServerOption,
+    /// Type of the file system: ext2, ext3, ext4, tmpfs, proc, dir (a directory of the host); auto: found out
+    #[arg(short = 't', value_name = "TYPE", default_value = "auto")]
+    pub(crate) kind: String,
+    /// Options, parted by commas: ro, noatime, remount, bind, ... (mount(8)) and the file system's own
+    #[arg(short, long, value_name = "LIST")]
+    pub(crate) options: Option<String>,
+    /// Read-only, as -o ro
+    #[arg(short, long)]
+    pub(crate) read_only: bool,
+    /// Make the directory if it is not there
+    #[arg(long)]
+    pub(crate) mkdir: bool,
+    /// A drive (/dev/NAME) or what the type asks for
+    pub(crate) source: Option<String>,
+    /// The directory, by the rump kernel's name
+    #[arg(requires = "source")]
+    pub(crate) dir: Option<String>,
 }
 
 /// Which server.

@@ -8,6 +8,7 @@ mod document;
 mod elf;
 mod link;
 mod look;
+mod mount;
 mod output;
 mod run;
 mod session;
@@ -28,6 +29,10 @@ fn main() -> ExitCode {
         Command::Ps(server) => look::processes(&server).map_err(|error| error.to_string()),
         Command::Sockstat(server) => look::sockets(&server).map_err(|error| error.to_string()),
         Command::Link(options) => link::link(&options).map_err(|error| error.to_string()),
+        Command::Mount(options) => mount::mount(&options).map_err(|error| error.to_string()),
+        Command::Umount { server, dir, lazy } => {
+            mount::umount(&server, &dir, lazy).map_err(|error| error.to_string())
+        }
         Command::Check { program } => return check::check(&program),
         Command::Coverage { calls, missing } => coverage::coverage(&calls, missing),
         Command::Completions { shell } => document::completions(shell),

@@ -29,6 +29,8 @@ pub(crate) enum Error {
     Stranger { url: String, banner: String },
     #[error("{url}: the connection was lost: {source}")]
     Lost { url: String, source: io::Error },
+    #[error("{url}: {why}")]
+    Explained { url: String, why: String },
     #[error("{url}: the server refused: {errno}")]
     Refused { url: String, errno: Errno },
     #[error("{0}")]
@@ -62,6 +64,32 @@ pub(crate) struct Answer {
     pub(crate) result: Result<u64, Errno>,
     /// The bytes for the caller's memory, all segments one behind the other.
     pub(crate) out: Vec<u8>,
+}
+
+/// An argument of a call.
+pub(crate) enum Arg<'a> {
+    /// A number.
+    Number(u64),
+    /// A string in memory.
+    Text(&'a str),
+}
+
+impl From<u64> for Arg<'_> {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl<'a> From<&'a str> for Arg<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Arg<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
 }
 
 impl Session {
@@ -102,6 +130,10 @@ impl Session {
         let mut payload = emit_request(registers, 0, if bytes.is_empty() { &[] } else { &segment });
         payload.extend_from_slice(bytes);
         self.request(kind::CALL, nr, &payload)?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<Answer, Error> {
         let frame = self.response()?;
         let reply = Reply::parse(&frame.payload).ok_or_else(|| self.lost("an answer that makes no sense"))?;
         let result = match u64::try_from(reply.result) {
@@ -110,6 +142,36 @@ impl Session {
         };
         let out = reply.segments.iter().flat_map(|segment| segment.bytes).copied().collect();
         Ok(Answer { result, out })
+    }
+
+    /// Makes a call with numbers and strings.
+    pub(crate) fn call_strings<const N: usize>(
+        &mut self,
+        nr: u32,
+        args: [Arg<'_>; N],
+    ) -> Result<Answer, Error> {
+        let mut registers = [0; 6];
+        let mut strings = Vec::new();
+        for ((register, arg), at) in registers.iter_mut().zip(&args).zip(1u64..) {
+            match arg {
+                Arg::Number(number) => *register = *number,
+                Arg::Text(text) => {
+                    *register = at << 16;
+                    strings.push((at << 16, [text.as_bytes(), &[0]].concat()));
+                }
+            }
+        }
+        let segments: Vec<_> =
+            strings.iter().map(|(address, bytes)| (*address, bytes.len() as u64)).collect();
+        let mut payload = emit_request(registers, 0, &segments);
+        strings.iter().for_each(|(_, bytes)| payload.extend_from_slice(bytes));
+        self.request(kind::CALL, nr, &payload)?;
+        self.answer()
+    }
+
+    /// What went wrong, for whom to mend it.
+    pub(crate) fn explained(&self, why: String) -> Error {
+        Error::Explained { url: self.url.clone(), why }
     }
 
     /// The error of a call that was refused.

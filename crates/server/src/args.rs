@@ -29,7 +29,9 @@ pub struct Args {
     pub ncpu: Option<u16>,
     /// Drives.
     #[arg(short = 'd', value_name = "drivespec", value_parser = DriveSpec::parse)]
-    #[arg(help = "A drive: key=NAME,hostpath=PATH,size=SIZE[,offset=SIZE][,type=blk|chr|reg]")]
+    #[arg(
+        help = "A drive: key=/dev/NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE]|disklabel=PARTITION[,type=blk|chr|reg]"
+    )]
     pub drives: Vec<DriveSpec>,
     /// A component, as a library name: rumpnet, rumpfs_tmpfs, …
     #[arg(short = 'l', value_name = "library", value_parser = components::parse)]
@@ -64,9 +66,6 @@ impl Args {
     /// # Errors
     /// What is missing, as one line.
     pub fn check(&self) -> Result<(), String> {
-        if let Some(drive) = self.drives.first() {
-            return Err(format!("not supported yet: drives (-d key={})", drive.key));
-        }
         if !self.url.is_local() && !self.insecure_tcp {
             return Err(format!(
                 "{}: refused beyond loopback, since rump_sp has no authentication; --insecure-tcp says that it is meant",

@@ -56,6 +56,7 @@ fn serve(args: &Args) -> Result<(), String> {
     let signals = signals_unsafe::termination().map_err(host("signalfd"))?;
     let listener = Listener::bind(&args.url).map_err(|error| error.to_string())?;
     let owner = args.until_exit.map(owner).transpose().map_err(host("the process to serve"))?;
+    let drives = crate::disks::open_all(&args.drives)?;
     let seed = seed().map_err(host("getrandom"))?;
     let kernel = match args.total_ram {
         Some(ram) => Kernel::with_ram(clock::now(), seed, ram),
@@ -63,8 +64,12 @@ fn serve(args: &Args) -> Result<(), String> {
     };
     let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let kernel = kernel.and_then(|mut kernel| kernel.belongs_to(own.0, own.1).map(|()| kernel));
-    let kernel = kernel.map_err(|errno| format!("the root file system: {errno}"))?;
-    let mut server = Server::new(kernel, listener, signals, owner).map_err(host("epoll"))?;
+    let mut kernel = kernel.map_err(|errno| format!("the root file system: {errno}"))?;
+    for drive in drives.infos(own) {
+        let path = String::from_utf8_lossy(&drive.path).into_owned();
+        kernel.add_drive(drive).map_err(|errno| format!("drive key={path}: {}", errno.name()))?;
+    }
+    let mut server = Server::new(kernel, listener, signals, owner, drives).map_err(host("epoll"))?;
     let directory = std::env::current_dir().map_err(|error| format!("the working directory: {error}"))?;
     for spec in &args.links {
         server.add_link(spec, &directory)?;

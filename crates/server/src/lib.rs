@@ -7,6 +7,7 @@ pub mod clock;
 pub mod components;
 pub mod credentials;
 pub mod daemon;
+mod disks;
 pub mod files;
 pub mod link;
 pub mod listen;

@@ -31,6 +31,7 @@ impl Server {
             Effect::Signal { host_pid, signo } => signal(host_pid, signo),
             Effect::Ready { file, mask, edge } => self.files.ready(file, mask, edge),
             Effect::Closed(file) => self.files.forget(file),
+            Effect::Disk { call, worker, op } => self.disks.send(worker, call, op),
             Effect::DropPassed(passed) => drop(self.passed.remove(&passed)),
             Effect::Halt => self.halted = true,
         }

@@ -1,5 +1,6 @@
 //! The event loop: one thread that owns the kernel, the clients' connections and the ends of their files.
 
+use crate::disks::{Disks, Drives};
 use crate::files::Files;
 use crate::link::{LINK, Links, NetSpec};
 use crate::listen::Listener;
@@ -26,6 +27,7 @@ const LISTENER: SessionId = 0;
 const THE_END: SessionId = 1;
 const FILES: SessionId = 2;
 const SITES: SessionId = 3;
+const DISKS: SessionId = 4;
 const FIRST_SESSION: SessionId = 16;
 
 /// Requests of one client served before the others have their turn.
@@ -52,6 +54,7 @@ pub struct Server {
     pub(crate) passed: HashMap<u64, OwnedFd>,
     pub(crate) last_passed: u64,
     pub(crate) site_lists: SiteLists,
+    pub(crate) disks: Disks,
     pub(crate) halted: bool,
     pub(crate) links: Links,
     epoll: Rc<OwnedFd>,
@@ -81,21 +84,23 @@ pub(crate) struct Pending {
 }
 
 impl Server {
-    /// A server around `kernel`. Ends when `signals` or `owner` become readable.
+    /// A server around `kernel`, which knows of these drives. Ends when `signals` or `owner` become readable.
     ///
     /// # Errors
     /// As epoll_create1(2), epoll_ctl(2).
-    pub fn new(
+    pub(crate) fn new(
         mut kernel: Kernel,
         listener: Listener,
         signals: OwnedFd,
         owner: Option<OwnedFd>,
+        drives: Drives,
     ) -> Result<Self, Errno> {
         let epoll = Rc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let files = Files::new()?;
         let memory = Memory::default();
         kernel.share_memory(Box::new(memory.clone()));
         let site_lists = SiteLists::new()?;
+        let disks = Disks::new(drives)?;
         epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
         epoll::add(&epoll, &signals, EventData::new_u64(THE_END), EventFlags::IN)?;
         if let Some(owner) = &owner {
@@ -103,6 +108,7 @@ impl Server {
         }
         epoll::add(&epoll, files.as_fd(), EventData::new_u64(FILES), EventFlags::IN)?;
         epoll::add(&epoll, site_lists.as_fd(), EventData::new_u64(SITES), EventFlags::IN)?;
+        epoll::add(&epoll, disks.as_fd(), EventData::new_u64(DISKS), EventFlags::IN)?;
         Ok(Self {
             kernel,
             memory,
@@ -117,6 +123,7 @@ impl Server {
             passed: HashMap::default(),
             last_passed: 0,
             site_lists,
+            disks,
             halted: false,
             links: Links::new(epoll.clone()),
             epoll,
@@ -169,7 +176,24 @@ impl Server {
             self.turn();
         }
         tracing::info!("the end: {} clients", self.sessions.len());
+        self.finish();
         Ok(())
+    }
+
+    /// What was written and not carried out is, and file systems are taken away.
+    fn finish(&mut self) {
+        self.kernel.halt();
+        self.apply_effects();
+        self.disks.finish();
+    }
+
+    fn take_disks(&mut self) {
+        for done in self.disks.take_done() {
+            match done.call {
+                Some(call) => self.kernel.disk_done(call, done.answer),
+                None => self.kernel.disk_posted(done.worker, done.weight, done.answer.map(drop)),
+            }
+        }
     }
 
     /// Reads the sessions that epoll has told of. Whoever asked last asks next as often as not: while requests keep
@@ -214,6 +238,7 @@ impl Server {
             THE_END => self.halted = true,
             FILES => self.take_closed(),
             SITES => self.answer_sites(),
+            DISKS => self.take_disks(),
             id if id & LINK != 0 => self.links.event(id, flags),
             id => self.to_read.push((id, flags)),
         }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-const DRIVESPEC: &str = "key=NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE][,type=blk|chr|reg]";
+const DRIVESPEC: &str =
+    "key=/dev/NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE]|disklabel=PARTITION[,type=blk|chr|reg]";
 
 /// A drive, as -d describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,12 +12,23 @@ pub struct DriveSpec {
     pub key: String,
     /// The file of the host that holds it.
     pub hostpath: PathBuf,
-    /// Bytes; none: up to the end of the file (`size=host`).
-    pub size: Option<u64>,
+    /// Which bytes.
+    pub extent: Extent,
     /// Where in the file it starts, in bytes.
     pub offset: u64,
     /// What it appears as.
     pub kind: DriveKind,
+}
+
+/// Which bytes of the file a drive has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// So many (`size=`).
+    Size(u64),
+    /// All up to the end of the file (`size=host`).
+    Host,
+    /// Those of this partition (`disklabel=`).
+    Partition(u32),
 }
 
 /// What a drive appears as.
@@ -31,7 +43,7 @@ pub enum DriveKind {
 }
 
 impl DriveSpec {
-    /// Parses `key=NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE][,type=blk|chr|reg]`.
+    /// Parses `key=/dev/NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE]|disklabel=PARTITION[,type=blk|chr|reg]`.
     ///
     /// # Errors
     /// What is wrong, for whom to mend it.
@@ -44,10 +56,7 @@ impl DriveSpec {
         let spec = Self {
             key: fields.required("key")?,
             hostpath: fields.required("hostpath")?.into(),
-            size: match fields.required("size")?.as_str() {
-                "host" => None,
-                size => Some(parse_size(size)?),
-            },
+            extent: extent(&mut fields)?,
             offset: fields.take("offset").map_or(Ok(0), |offset| parse_size(&offset))?,
             kind: match fields.take("type").as_deref() {
                 None | Some("blk") => DriveKind::Blk,
@@ -56,8 +65,27 @@ impl DriveSpec {
                 Some(other) => return Err(format!("type '{other}' is none of blk, chr, reg")),
             },
         };
-        fields.finish("key, hostpath, size, offset, type")?;
+        if matches!(spec.extent, Extent::Partition(_)) && spec.offset != 0 {
+            return Err("'offset=' and 'disklabel=' exclude each other".to_owned());
+        }
+        fields.finish("key, hostpath, size, offset, disklabel, type")?;
         Ok(spec)
+    }
+}
+
+fn extent(fields: &mut Fields) -> Result<Extent, String> {
+    match (fields.take("size").as_deref(), fields.take("disklabel")) {
+        (Some(_), Some(_)) => Err("'size=' and 'disklabel=' exclude each other".to_owned()),
+        (None, None) => Err("'size=' is missing".to_owned()),
+        (Some("host"), None) => Ok(Extent::Host),
+        (Some(size), None) => match parse_size(size)? {
+            0 => Err("size '0' is none: a drive has bytes".to_owned()),
+            size => Ok(Extent::Size(size)),
+        },
+        (None, Some(number)) => match number.parse() {
+            Ok(number) if number > 0 => Ok(Extent::Partition(number)),
+            _ => Err(format!("disklabel '{number}' is no partition's number: 1, 2, ...")),
+        },
     }
 }
 
@@ -156,7 +184,9 @@ mod tests {
     #[test]
     fn drives() {
         let drive = DriveSpec::parse("key=/dev/d,hostpath=img,size=host,type=chr").unwrap();
-        assert_eq!((drive.size, drive.kind, drive.offset), (None, DriveKind::Chr, 0));
+        assert_eq!((drive.extent, drive.kind, drive.offset), (Extent::Host, DriveKind::Chr, 0));
+        let part = DriveSpec::parse("key=/dev/d,hostpath=img,disklabel=2").unwrap();
+        assert_eq!(part.extent, Extent::Partition(2));
         for bad in [
             "",
             "key=/d",
@@ -164,6 +194,9 @@ mod tests {
             "key=/d,hostpath=i,size=1,type=tape",
             "key=/d,hostpath=i,size=1,colour=red",
             "key=/d,key=/e,hostpath=i,size=1",
+            "key=/d,hostpath=i,size=1,disklabel=1",
+            "key=/d,hostpath=i,disklabel=0",
+            "key=/d,hostpath=i,disklabel=a",
         ] {
             assert!(DriveSpec::parse(bad).is_err(), "{bad}");
         }

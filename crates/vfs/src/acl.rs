@@ -42,7 +42,7 @@ impl Acl {
     ///
     /// # Errors
     /// `EINVAL`: not a valid list. `EOPNOTSUPP`: of another version.
-    pub(crate) fn parse(value: &[u8]) -> Result<Option<Self>, Errno> {
+    pub fn parse(value: &[u8]) -> Result<Option<Self>, Errno> {
         if value.is_empty() {
             return Ok(None);
         }
@@ -60,7 +60,8 @@ impl Acl {
     }
 
     /// The value of its attribute.
-    pub(crate) fn emit(&self) -> Vec<u8> {
+    #[must_use]
+    pub fn emit(&self) -> Vec<u8> {
         let mut value = VERSION.to_le_bytes().to_vec();
         for entry in &self.0 {
             let narrow = |number: u32| u16::try_from(number).unwrap_or(0).to_le_bytes();

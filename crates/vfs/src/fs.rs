@@ -192,6 +192,9 @@ pub trait FileSystem {
         Ok(())
     }
 
+    /// What programs have stored into mappings is handed to whoever keeps it; nobody waits for that.
+    fn write_back(&mut self) {}
+
     /// It is about to be taken away for good: all is written.
     ///
     /// # Errors
@@ -231,6 +234,11 @@ pub trait FileSystem {
 
     /// The inode of a handle; none: it is not one of this file system's, or the inode is gone. Any bytes may come.
     fn by_handle(&self, _handle: &[u8]) -> Option<Ino> {
+        None
+    }
+
+    /// The drive that it is on.
+    fn drive(&self) -> Option<crate::remote::Worker> {
         None
     }
 

@@ -20,11 +20,13 @@ mod node;
 mod op;
 mod permission;
 pub mod pseudo;
+pub mod remote;
 mod remount;
 pub mod tmpfs;
 mod walk;
 
 pub use acl::Acl;
+pub use dev::drive::{DRIVE, DriveInfo};
 pub use fs::{EachName, FileSystem, SharedBytes, SharedMemory};
 pub use mount::{Location, Vfs};
 pub use mount_flags::MountFlags;

@@ -1,6 +1,7 @@
 //! The mounts, and places in them.
 
 use crate::dev::Devices;
+use crate::dev::drive::Drive;
 use crate::fs::FileSystem;
 use crate::mount_flags::MountFlags;
 use crate::node::{Attr, Ino, Kind};
@@ -71,6 +72,8 @@ pub struct Vfs {
     last_mount: u32,
     last_fs: u32,
     pub(crate) devices: Devices,
+    /// Drives by device number.
+    pub(crate) drives: BTreeMap<u64, Drive>,
 }
 
 impl Vfs {
@@ -88,6 +91,7 @@ impl Vfs {
             last_mount: ROOT_MOUNT,
             last_fs: ROOT_FS,
             devices: Devices::new(seed),
+            drives: BTreeMap::new(),
         };
         vfs.systems.insert(ROOT_FS, Mounted { fs: Box::new(root), mounts: 0, read_only: false });
         vfs.enter_mount(at, at, "rootfs", MountFlags::default());
@@ -108,6 +112,17 @@ impl Vfs {
         flags: MountFlags,
     ) -> Result<Location, Errno> {
         let covers = self.mountable(on)?;
+        self.mount_on(fs, covers, source, flags)
+    }
+
+    /// As [`Vfs::mount`], on whatever this is.
+    pub(crate) fn mount_on(
+        &mut self,
+        fs: Box<dyn FileSystem>,
+        covers: Location,
+        source: &str,
+        flags: MountFlags,
+    ) -> Result<Location, Errno> {
         let mount = self.next_mount()?;
         let number = self.last_fs.checked_add(1).ok_or(Errno::ENOMEM)?;
         self.last_fs = number;

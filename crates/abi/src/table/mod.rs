@@ -203,6 +203,9 @@ fn ioctl(cmd: u32) -> Arg {
             Arg::Buf(Dir::Out, Len::Fixed(4))
         }
         FIONBIO | FIOASYNC | FIOSETOWN | SIOCSPGRP | TIOCSPGRP => Arg::Buf(Dir::In, Len::Fixed(4)),
+        // linux/fs.h: BLKROGET, BLKSSZGET, BLKIOMIN, BLKIOOPT, BLKALIGNOFF, BLKPBSZGET; BLKGETSIZE.
+        0x125e | 0x1268 | 0x1278..=0x127b => Arg::Buf(Dir::Out, Len::Fixed(4)),
+        0x1260 => Arg::Buf(Dir::Out, Len::Fixed(8)),
         // struct ifreq, 40 bytes; struct ifconf (0x8912) names a further buffer that COPYOUT reaches.
         0x8910..=0x8970 => Arg::Buf(Dir::InOut, Len::Fixed(40)),
         _ => encoded(cmd),

@@ -175,7 +175,7 @@ pub(super) const ROWS: &[Row] = &[
     row(162, "sync", &[], Special, Full, "both kernels"),
     row(163, "acct", &[], Host, HostOnly, ""),
     row(164, "settimeofday", &[], Host, HostOnly, ""),
-    row(165, "mount", &[Str, Path, Str, Flags, Str], ByPath(1), Partial, "tmpfs and proc; bind mounts of directories, without those below; no propagation"),
+    row(165, "mount", &[Str, Path, Str, Flags, Str], ByPath(1), Partial, "tmpfs, proc, and ext2 to ext4 on drives; bind mounts of directories, without those below; no propagation"),
     row(166, "umount2", &[Path, Flags], ByPath(0), Full, ""),
     row(167, "swapon", &[], Host, HostOnly, ""),
     row(168, "swapoff", &[], Host, HostOnly, ""),

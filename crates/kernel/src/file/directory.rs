@@ -29,6 +29,10 @@ impl File for Directory {
         Err(Errno::EBADF.into())
     }
 
+    fn sync(&self, k: &mut Kernel) -> Result<(), Stop> {
+        Ok(k.fs.vfs.sync(self.at)?)
+    }
+
     fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
         Ok(k.fs.vfs.stat(self.at)?)
     }

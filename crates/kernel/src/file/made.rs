@@ -32,6 +32,10 @@ impl File for Made {
         Err(Errno::EIO.into())
     }
 
+    fn sync(&self, _k: &mut Kernel) -> Result<(), Stop> {
+        Ok(())
+    }
+
     fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
         Ok(k.fs.vfs.stat(self.at)?)
     }

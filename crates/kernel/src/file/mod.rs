@@ -7,6 +7,7 @@ use crate::call::{Answer, Call, Stop};
 use crate::cx::Cx;
 pub(crate) mod device;
 pub(crate) mod directory;
+pub(crate) mod drive;
 pub(crate) mod fifo;
 pub(crate) mod made;
 pub(crate) mod path;
@@ -118,6 +119,23 @@ pub(crate) trait File {
     /// The end of a pipe, if it is one.
     fn pipe(&self) -> Option<&pipe::PipeEnd> {
         None
+    }
+
+    /// What SEEK_END of lseek(2) starts from.
+    ///
+    /// # Errors
+    /// As fstat(2).
+    fn end(&self, k: &mut Kernel) -> Result<u64, Stop> {
+        let at = self.location().ok_or(Errno::ESPIPE)?;
+        Ok(k.fs.vfs.attr(at)?.size)
+    }
+
+    /// fsync(2). What has no place in a file system cannot be synchronized, nor can a FIFO.
+    ///
+    /// # Errors
+    /// `EINVAL`; `EIO`, `ENOSPC`: what was written could not be kept.
+    fn sync(&self, _k: &mut Kernel) -> Result<(), Stop> {
+        Err(Errno::EINVAL.into())
     }
 
     /// What fstat(2) answers.

@@ -70,6 +70,10 @@ impl File for Regular {
         Ok(0)
     }
 
+    fn sync(&self, k: &mut Kernel) -> Result<(), Stop> {
+        Ok(k.fs.vfs.sync(self.at)?)
+    }
+
     fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
         Ok(k.fs.vfs.stat(self.at)?)
     }

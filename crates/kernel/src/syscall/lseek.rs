@@ -29,7 +29,7 @@ fn target(cx: &mut Cx<'_>, file: &OpenFile, at: Location, offset: i64, whence: u
     let from = match whence {
         SEEK_SET => 0,
         SEEK_CUR => file.offset.get(),
-        SEEK_END => cx.kernel.fs.vfs.attr(at)?.size,
+        SEEK_END => file.ops.end(cx.kernel)?,
         _ => {
             let start = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
             return Ok(cx.kernel.fs.vfs.seek(at, start, whence == SEEK_DATA)?.cast_signed());

@@ -9,7 +9,8 @@ use abi::raw::general::{
 };
 use vfs::pseudo::Pseudo;
 use vfs::tmpfs::Tmpfs;
-use vfs::{FileSystem, Follow, Location, MountFlags};
+use vfs::remote::{self, MountSource, Remote, Source, Worker};
+use vfs::{FileSystem, Follow, Kind, Location, MountFlags, Start};
 
 /// How mounts see each other. There is one tree for all, so every mount is a private one.
 const PROPAGATION: u32 = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
@@ -50,13 +51,49 @@ fn mount_new(cx: &mut Cx<'_>, at: Location, (source, kind, options): (&[u8], &[u
         b"tmpfs" => Box::new(Tmpfs::mounted(options, owner, now)?),
         b"proc" if options.is_empty() => Box::new(Pseudo::new(Proc::new(cx.kernel.processes.view.clone()), now)),
         b"proc" => return Err(Errno::EINVAL.into()),
-        _ => return Err(Errno::ENODEV.into()),
+        _ => Box::new(open(cx, source, (kind, options), flags)?),
     };
     // Names with a tab or newline would break the table of mounts.
     let source = String::from_utf8_lossy(source).replace(char::is_whitespace, "?");
     let source = if source.is_empty() { "none" } else { &source };
     cx.kernel.fs.vfs.mount(fs, at, source, MountFlags::new(flags))?;
     Ok(0)
+}
+
+/// Opens a file system that the server has to do with: one on a drive, or a directory of the host.
+fn open(cx: &mut Cx<'_>, source: &[u8], (kind, options): (&[u8], &[u8]), flags: u32) -> Result<Remote, Stop> {
+    let read_only = flags & MS_RDONLY != 0;
+    let from = match kind {
+        b"dir" => Source::Host(source.to_vec()),
+        _ => Source::Drive(drive(cx, source, read_only)?),
+    };
+    let source = MountSource { from, kind: kind.to_vec(), options: options.to_vec(), read_only };
+    Ok(remote::mount(&cx.kernel.exchange(), source)?)
+}
+
+/// The drive that a path names, with the prefix under which the caller sees our paths or without.
+fn drive(cx: &mut Cx<'_>, path: &[u8], read_only: bool) -> Result<Worker, Stop> {
+    let prefix = cx.process()?.prefix.clone();
+    let start = Start { root: cx.process()?.root(), dir: cx.process()?.cwd() };
+    let tree = cx.tree()?;
+    let inside = path.strip_prefix(prefix.as_slice()).filter(|rest| !prefix.is_empty() && rest.starts_with(b"/"));
+    let at = match tree.vfs.lookup(&tree.who, start, path, Follow::Yes) {
+        Err(Errno::ENOENT) if let Some(inside) = inside => tree.vfs.lookup(&tree.who, start, inside, Follow::Yes)?,
+        found => found?,
+    };
+    let attr = tree.vfs.attr(at)?;
+    if attr.kind != Kind::Block {
+        return Err(Errno::ENOTBLK.into());
+    }
+    let info = tree.vfs.drive(attr.rdev).ok_or(Errno::ENXIO)?;
+    if info.read_only && !read_only {
+        // mount(2): "attempted to mount a read-only device"; mount(8) tries again, read-only.
+        return Err(Errno::EACCES.into());
+    }
+    if tree.vfs.is_mounted_from(info.number) {
+        return Err(Errno::EBUSY.into());
+    }
+    Ok(info.number)
 }
 
 /// The mounts below are not shown a second time: where there are some, MS_REC is refused rather than half done.

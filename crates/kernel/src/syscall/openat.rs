@@ -5,6 +5,7 @@ use crate::cx::Cx;
 use crate::file::File;
 use crate::file::device::Device;
 use crate::file::directory::Directory;
+use crate::file::drive::Drive;
 use crate::file::fifo::Fifo;
 use crate::file::path::PathOnly;
 use crate::file::pipe::open_fifo;
@@ -13,7 +14,7 @@ use abi::Errno;
 use abi::raw::general::{
     O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDONLY, O_TRUNC,
 };
-use vfs::{Kind, Opened, Opening};
+use vfs::{Kind, Location, Opened, Opening};
 
 /// What no open file keeps of the flags it was opened with (fs/open.c, do_dentry_open).
 const NOT_KEPT: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
@@ -41,6 +42,19 @@ pub(super) fn open_path(cx: &mut Cx<'_>, dir: Option<usize>, path: usize, mut ho
     enter(cx, opened, how.flags)
 }
 
+/// The drive with this device number, opened.
+fn drive(cx: &Cx<'_>, at: Location, rdev: u64, flags: u32) -> Result<Option<Drive>, Errno> {
+    let Some(info) = cx.kernel.fs.vfs.drive(rdev) else { return Ok(None) };
+    if info.read_only && flags & O_ACCMODE != O_RDONLY {
+        return Err(Errno::EROFS);
+    }
+    // open(2): "if the block device is in use by the system (e.g., mounted), open() fails".
+    if flags & O_EXCL != 0 && info.kind == Kind::Block && cx.kernel.fs.vfs.is_mounted_from(info.number) {
+        return Err(Errno::EBUSY);
+    }
+    Ok(Some(Drive { at, rdev, size: info.size, read_only: info.read_only }))
+}
+
 /// Gives the caller a descriptor for what was opened.
 pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
     let Opened { at, kind, rdev, name } = opened;
@@ -55,6 +69,7 @@ pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
             None => Box::new(Regular { at, name }),
         },
         Kind::Directory => Box::new(Directory { at }),
+        Kind::Char | Kind::Block if let Some(drive) = drive(cx, at, rdev, flags)? => Box::new(drive),
         Kind::Char => {
             cx.kernel.fs.vfs.open_device(rdev)?;
             Box::new(Device { at })

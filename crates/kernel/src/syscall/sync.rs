@@ -1,8 +1,9 @@
-//! sync(2). Nothing is ever behind: the file systems here are memory.
+//! sync(2).
 
 use crate::call::Answer;
 use crate::cx::Cx;
 
-pub(crate) fn sync(_cx: &mut Cx<'_>) -> Answer {
+pub(crate) fn sync(cx: &mut Cx<'_>) -> Answer {
+    cx.kernel.fs.vfs.sync_all()?;
     Ok(0)
 }

@@ -1,5 +1,6 @@
 //! Devices: one row here and one file each.
 
+pub(crate) mod drive;
 mod full;
 mod null;
 mod random;

@@ -21,8 +21,12 @@ impl Vfs {
         atime: Option<Time>,
     ) -> Result<usize, Errno> {
         let attr = self.attr(at)?;
-        if attr.kind == Kind::Char {
-            return self.devices.read(attr.rdev, into);
+        match attr.kind {
+            Kind::Char | Kind::Block if self.drive(attr.rdev).is_some() => {
+                return self.read_drive(attr.rdev, offset, into);
+            }
+            Kind::Char => return self.devices.read(attr.rdev, into),
+            _ => {}
         }
         let read = self.fs(at)?.read(at.ino, offset, into)?;
         match atime {
@@ -57,8 +61,12 @@ impl Vfs {
         now: Time,
     ) -> Result<usize, Errno> {
         let attr = self.attr(at)?;
-        if attr.kind == Kind::Char {
-            return self.devices.write(attr.rdev, bytes);
+        match attr.kind {
+            Kind::Char | Kind::Block if self.drive(attr.rdev).is_some() => {
+                return self.write_drive(attr.rdev, offset, bytes, now);
+            }
+            Kind::Char => return self.devices.write(attr.rdev, bytes),
+            _ => {}
         }
         if bytes.is_empty() {
             return Ok(0);
@@ -87,6 +95,40 @@ impl Vfs {
     #[must_use]
     pub fn is_null(&self, rdev: u64) -> bool {
         rdev == NULL
+    }
+
+    /// What was written to this inode is to outlive a crash of the host (fsync(2)).
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`.
+    pub fn sync(&mut self, at: Location) -> Result<(), Errno> {
+        self.fs_mut(at)?.sync(Some(at.ino))
+    }
+
+    /// The same of all that was written to its file system (syncfs(2)).
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`.
+    pub fn sync_fs(&mut self, at: Location) -> Result<(), Errno> {
+        self.fs_mut(at)?.sync(None)
+    }
+
+    /// What programs have stored into mappings is handed to whoever keeps it.
+    pub fn write_back(&mut self) {
+        self.systems.values_mut().for_each(|system| system.fs.write_back());
+    }
+
+    /// The same of all file systems (sync(2)). Only what waits is told.
+    ///
+    /// # Errors
+    /// [`crate::remote::WAITS`].
+    pub fn sync_all(&mut self) -> Result<(), Errno> {
+        for system in self.systems.values_mut() {
+            if let Err(crate::remote::WAITS) = system.fs.sync(None) {
+                return Err(crate::remote::WAITS);
+            }
+        }
+        Ok(())
     }
 
     /// fallocate(2).

@@ -1,0 +1,187 @@
+//! ext2, ext3 and ext4, by the crate `rsext4`: journal, checksums, indexed directories and all.
+//!
+//! What is added here: times with their nanoseconds, access control lists, inodes that are open and have no name, errors.
+
+mod acl;
+mod device;
+mod finish;
+mod raw;
+mod system;
+
+use crate::disk::Disk;
+use crate::{Opened, Opening};
+use abi::Errno;
+use device::{Device, SharedClock};
+use raw::{Raw, Times};
+use rsext4::{
+    Ext4, Ext4Error, Ext4ErrorKind, InodeInfo, InodeNumber, MountOptions, MountServices, MountedServices,
+    NoopObserver,
+};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use vfs::{Ino, Time};
+
+type Result<T> = std::result::Result<T, Errno>;
+
+/// An ext2, ext3 or ext4 file system.
+pub(crate) struct Ext4Fs(RefCell<State>);
+
+struct State {
+    ext4: Ext4<Device, MountedServices<(), NoopObserver, ()>>,
+    clock: SharedClock,
+    raw: Raw,
+    read_only: bool,
+    /// Times of inodes that were changed here; those of others are on the disk. The crate tells seconds only.
+    times: HashMap<u32, Times>,
+    holders: HashMap<Ino, u64>,
+    /// Directories that names were entered into.
+    grown: HashSet<u32>,
+    /// Groups that had no inode bitmap.
+    bare_groups: Vec<u32>,
+    /// Inodes without names that somebody holds.
+    orphans: HashSet<Ino>,
+}
+
+/// Opens one.
+///
+/// # Errors
+/// `EINVAL`: there is none, or it cannot be used. `EROFS`: its journal would have to be written. `EUCLEAN`: it is damaged.
+pub(crate) fn open(disk: Disk, how: Opening<'_>) -> Result<Opened> {
+    options(how.options)?;
+    let raw = Raw::read(disk.clone())?;
+    let read_only = how.read_only || disk.is_read_only();
+    let clock = SharedClock::default();
+    let mount = match read_only {
+        false => MountOptions::read_write(),
+        true if !raw.needs_recovery => MountOptions::read_only_no_journal_replay(),
+        true if disk.is_read_only() => return Err(Errno::EROFS),
+        // As Linux does: "read-only" is what programs may do; the journal is replayed all the same (ext4(5), noload).
+        true => MountOptions { readonly: true, replay_journal: true, block_validity: true },
+    };
+    let services = MountServices::new(clock.clone(), (), NoopObserver);
+    let ext4 = Ext4::mount(Device::new(disk), services, mount).map_err(|error| mount_errno(&error))?;
+    let bare_groups = if read_only { Vec::new() } else { raw.groups_without_bitmap().unwrap_or_default() };
+    let state = State {
+        ext4,
+        clock,
+        raw,
+        read_only,
+        times: HashMap::new(),
+        holders: HashMap::new(),
+        orphans: HashSet::new(),
+        grown: HashSet::new(),
+        bare_groups,
+    };
+    Ok(Opened { fs: Box::new(Ext4Fs(RefCell::new(state))), behind: !read_only, keeps_nodes: true })
+}
+
+/// Options that say what is done anyway (ext4(5)).
+fn options(text: &[u8]) -> Result<()> {
+    const KNOWN: &[&[u8]] = &[
+        b"",
+        b"acl",
+        b"user_xattr",
+        b"barrier",
+        b"barrier=1",
+        b"data=ordered",
+        b"errors=remount-ro",
+        b"errors=continue",
+    ];
+    match text.split(|byte| *byte == b',').all(|option| KNOWN.contains(&option)) {
+        true => Ok(()),
+        false => Err(Errno::EINVAL),
+    }
+}
+
+impl State {
+    /// From now on it is this late for the crate.
+    fn at(&mut self, now: Time) -> &mut Self {
+        self.clock.set(now);
+        self
+    }
+
+    fn inode(&mut self, ino: Ino) -> Result<InodeInfo> {
+        let info = self.ext4.inode(number(ino)?).map_err(|error| match error.kind() {
+            Ext4ErrorKind::NotFound => Errno::ESTALE,
+            _ => errno(&error),
+        })?;
+        Ok(info)
+    }
+
+    fn times_of(&self, info: &InodeInfo) -> Times {
+        let known = self.times.get(&info.number.raw()).copied();
+        known.or_else(|| self.raw.times(info.number.raw()).ok()).unwrap_or(Times {
+            atime: seconds(info.atime),
+            mtime: seconds(info.mtime),
+            ctime: seconds(info.ctime),
+            btime: seconds(info.btime),
+        })
+    }
+
+    /// Notes times that an operation has changed.
+    fn note(&mut self, ino: Ino, change: impl FnOnce(&mut Times)) {
+        let Ok(info) = self.inode(ino) else { return };
+        let mut times = self.times_of(&info);
+        change(&mut times);
+        self.times.insert(info.number.raw(), times);
+    }
+
+    /// An inode has no name any more: it goes, unless somebody holds it.
+    fn bury(&mut self, ino: Ino) -> Result<()> {
+        if self.holders.contains_key(&ino) {
+            self.orphans.insert(ino);
+            return Ok(());
+        }
+        self.orphans.remove(&ino);
+        let number = number(ino)?;
+        self.times.remove(&number.raw());
+        self.ext4.reap_unlinked_inode(number).map_err(|error| errno(&error))
+    }
+}
+
+const fn seconds(seconds: u32) -> Time {
+    seconds as Time * 1_000_000_000
+}
+
+fn number(ino: Ino) -> Result<InodeNumber> {
+    InodeNumber::from_u64(ino).map_err(|_| Errno::ESTALE)
+}
+
+/// What a failed mount answers (mount(2)).
+fn mount_errno(error: &Ext4Error) -> Errno {
+    match errno(error) {
+        Errno::EOPNOTSUPP => Errno::EINVAL,
+        errno => errno,
+    }
+}
+
+/// The errno that Linux's ext4 answers.
+fn errno(error: &Ext4Error) -> Errno {
+    match error.kind() {
+        // EFSCORRUPTED and EFSBADCRC, fs/ext4/ext4.h.
+        Ext4ErrorKind::Corrupted => Errno::EUCLEAN,
+        Ext4ErrorKind::ChecksumMismatch => Errno::EBADMSG,
+        Ext4ErrorKind::UnsupportedFeature
+        | Ext4ErrorKind::UnsupportedCapability
+        | Ext4ErrorKind::Unsupported => Errno::EOPNOTSUPP,
+        Ext4ErrorKind::ReadOnly => Errno::EROFS,
+        Ext4ErrorKind::NoSpace => Errno::ENOSPC,
+        Ext4ErrorKind::NoMemory => Errno::ENOMEM,
+        Ext4ErrorKind::QuotaExceeded => Errno::EDQUOT,
+        Ext4ErrorKind::TooManyLinks => Errno::EMLINK,
+        Ext4ErrorKind::PermissionDenied => Errno::EPERM,
+        Ext4ErrorKind::NotFound => Errno::ENOENT,
+        Ext4ErrorKind::AlreadyExists => Errno::EEXIST,
+        Ext4ErrorKind::NotDirectory => Errno::ENOTDIR,
+        Ext4ErrorKind::IsDirectory => Errno::EISDIR,
+        Ext4ErrorKind::NotEmpty => Errno::ENOTEMPTY,
+        Ext4ErrorKind::Busy => Errno::EBUSY,
+        Ext4ErrorKind::BadFileDescriptor => Errno::EBADF,
+        Ext4ErrorKind::InvalidInput | Ext4ErrorKind::InvalidMagic => Errno::EINVAL,
+        Ext4ErrorKind::BadSuperblock => Errno::EINVAL,
+        Ext4ErrorKind::Overflow => Errno::EOVERFLOW,
+        Ext4ErrorKind::FileTooLarge => Errno::EFBIG,
+        Ext4ErrorKind::Timeout => Errno::ETIMEDOUT,
+        Ext4ErrorKind::Io | Ext4ErrorKind::JournalAborted => Errno::EIO,
+    }
+}

@@ -1,0 +1,127 @@
+//! Files whose bytes programs map: they are moved to memory that can be passed, and written back from there.
+//!
+//! What a program stores into a mapping nobody is told of. So at fsync(2), and when the file is closed for the last time, pages
+//! are compared with what they were, by a hash, and those that have changed are written.
+
+use super::exchange::What;
+use super::op::{Op, Value};
+use super::proxy::Remote;
+use crate::fs::{SharedBytes, SharedMemory};
+use crate::node::Ino;
+use abi::Errno;
+use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE};
+use std::hash::{DefaultHasher, Hasher};
+
+/// The largest file that can be mapped.
+const SIZE_MAX: u64 = 1 << 30;
+const PAGE: usize = 4096;
+
+/// A file's bytes in memory.
+pub(super) struct Mapped {
+    pub(super) bytes: Box<dyn SharedBytes>,
+    /// Of each page as the worker has it.
+    hashes: Vec<u64>,
+}
+
+impl Mapped {
+    fn new(mut bytes: Box<dyn SharedBytes>, contents: &[u8]) -> Result<Self, Errno> {
+        bytes.set_len(contents.len() as u64)?;
+        bytes.write_at(0, contents)?;
+        Ok(Self { bytes, hashes: contents.chunks(PAGE).map(hash).collect() })
+    }
+
+    /// Writes what the worker is told of as well.
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+        self.bytes.write_at(offset, bytes)
+    }
+
+    pub(super) fn set_len(&mut self, size: u64) -> Result<(), Errno> {
+        self.bytes.set_len(size)
+    }
+
+    /// fallocate(2) was carried out by the worker, which had all bytes.
+    pub(super) fn allocate(&mut self, mode: u32, offset: u64, len: u64) -> Result<(), Errno> {
+        let end = offset.saturating_add(len);
+        if mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) != 0 {
+            self.bytes.punch(offset.min(self.bytes.len()), end.min(self.bytes.len()))?;
+        }
+        if mode & FALLOC_FL_KEEP_SIZE == 0 && end > self.bytes.len() {
+            self.bytes.set_len(end)?;
+        }
+        Ok(())
+    }
+
+    /// Pages that the worker has otherwise, as (offset, bytes); from now on it has them so.
+    fn take_changed(&mut self) -> Vec<(u64, Vec<u8>)> {
+        let mut changed = Vec::new();
+        let pages = usize::try_from(self.bytes.len()).unwrap_or(0).div_ceil(PAGE);
+        self.hashes.resize(pages, 0);
+        for (number, known) in self.hashes.iter_mut().enumerate() {
+            let offset = (number * PAGE) as u64;
+            let mut page = vec![0; PAGE];
+            let Ok(len) = self.bytes.read_at(offset, &mut page) else { continue };
+            page.truncate(len);
+            let now = hash(&page);
+            if std::mem::replace(known, now) != now {
+                changed.push((offset, page));
+            }
+        }
+        changed
+    }
+}
+
+fn hash(page: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(page);
+    hasher.finish()
+}
+
+impl Remote {
+    /// Moves a file's bytes to memory that can be mapped; answers its number.
+    pub(super) fn map(&mut self, ino: Ino, memory: &mut dyn SharedMemory) -> Result<u64, Errno> {
+        if let Some(mapped) = self.mapped.get(&ino) {
+            return Ok(mapped.bytes.id());
+        }
+        let size = self.node(ino)?.attr.size;
+        if size > SIZE_MAX {
+            return Err(Errno::ENOMEM);
+        }
+        let len = usize::try_from(size).map_err(|_| Errno::ENOMEM)?;
+        let key = self.key_of(What::Read, ino, ("all", size));
+        let answer = self.ask(key, |_| None, |_| Op::Read { ino, offset: 0, len }, |_, _| {});
+        let Value::Bytes(contents) = answer? else { return Err(Errno::EIO) };
+        let mapped = Mapped::new(memory.create()?, &contents)?;
+        let id = mapped.bytes.id();
+        self.mapped.insert(ino, mapped);
+        self.pages.borrow_mut().forget(ino);
+        Ok(id)
+    }
+
+    /// Has written what programs have stored into a file's mappings.
+    pub(super) fn write_back_of(&mut self, ino: Ino) {
+        let Some(mapped) = self.mapped.get_mut(&ino) else { return };
+        let Some(node) = self.cache.borrow().node(ino) else { return };
+        for (offset, mut bytes) in mapped.take_changed() {
+            let left = node.attr.size.saturating_sub(offset);
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            if !bytes.is_empty() {
+                let op = Op::Write { ino, offset, bytes, now: node.attr.mtime };
+                self.exchange.borrow_mut().post_unlogged(self.worker, op);
+                self.cache.borrow_mut().unsettle(ino);
+            }
+        }
+    }
+
+    pub(super) fn write_back_all(&mut self) {
+        let mapped: Vec<Ino> = self.mapped.keys().copied().collect();
+        mapped.into_iter().for_each(|ino| self.write_back_of(ino));
+    }
+
+    /// Nobody has the file open any more.
+    pub(super) fn unmap(&mut self, ino: Ino) {
+        self.write_back_of(ino);
+        if self.mapped.remove(&ino).is_some() {
+            self.pages.borrow_mut().forget(ino);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Operations of a file system as values, their answers, and how they are carried out.
+
+use super::Worker;
+use crate::acl::Acl;
+use crate::fs::FileSystem;
+use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
+use abi::Errno;
+use abi::layout::Statfs;
+use std::sync::Arc;
+
+/// One operation. Each is carried out once, in the order in which they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are the arguments of FileSystem's methods")]
+pub enum Op {
+    /// Opens a file system: a worker begins its life with it.
+    Mount(MountSource),
+    /// Attributes of some inodes; those that are gone are left out, unless it is the first.
+    Nodes(Vec<Ino>),
+    Lookup {
+        dir: Ino,
+        name: Vec<u8>,
+    },
+    Parent(Ino),
+    NameOf(Ino),
+    /// `name` none: [`NewName::Unnamed`].
+    Create {
+        dir: Ino,
+        name: Option<Vec<u8>>,
+        linkable: bool,
+        node: NewNode,
+        now: Time,
+    },
+    Link {
+        dir: Ino,
+        name: Vec<u8>,
+        ino: Ino,
+        now: Time,
+    },
+    /// `held`: the inode is open somewhere, and lives on until [`Op::Release`].
+    Unlink {
+        dir: Ino,
+        name: Vec<u8>,
+        ino: Ino,
+        held: bool,
+        now: Time,
+    },
+    Rmdir {
+        dir: Ino,
+        name: Vec<u8>,
+        ino: Ino,
+        held: bool,
+        now: Time,
+    },
+    /// `replaced`: what stood at the new name.
+    Rename {
+        from: (Ino, Vec<u8>),
+        to: (Ino, Vec<u8>),
+        ino: Ino,
+        replaced: Option<Ino>,
+        held: bool,
+        now: Time,
+    },
+    Exchange {
+        one: (Ino, Vec<u8>),
+        other: (Ino, Vec<u8>),
+        inos: (Ino, Ino),
+        now: Time,
+    },
+    Readlink(Ino),
+    Read {
+        ino: Ino,
+        offset: u64,
+        len: usize,
+    },
+    Write {
+        ino: Ino,
+        offset: u64,
+        bytes: Vec<u8>,
+        now: Time,
+    },
+    Allocate {
+        ino: Ino,
+        mode: u32,
+        offset: u64,
+        len: u64,
+        now: Time,
+    },
+    Seek {
+        ino: Ino,
+        offset: u64,
+        data: bool,
+    },
+    List(Ino),
+    Xattrs(Ino),
+    SetXattr {
+        ino: Ino,
+        name: Vec<u8>,
+        value: Option<Vec<u8>>,
+        now: Time,
+    },
+    SetAttr {
+        ino: Ino,
+        change: SetAttr,
+        now: Time,
+    },
+    SetAcl {
+        ino: Ino,
+        default: bool,
+        acl: Option<Arc<Acl>>,
+        now: Time,
+    },
+    Touch {
+        ino: Ino,
+        now: Time,
+    },
+    /// An inode without names is held by nobody any more.
+    Release(Ino),
+    Statfs,
+    Sync(Option<Ino>),
+    Remount {
+        options: Vec<u8>,
+        read_only: bool,
+    },
+    /// The last: the worker ends.
+    Unmount,
+}
+
+/// What is to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountSource {
+    /// Where its bytes are.
+    pub from: Source,
+    /// The type of mount(2); `auto`: to be found out.
+    pub kind: Vec<u8>,
+    /// Mount options.
+    pub options: Vec<u8>,
+    /// Nothing will be changed.
+    pub read_only: bool,
+}
+
+/// Where a file system comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A drive, by its number.
+    Drive(u32),
+    /// A path of the host.
+    Host(Vec<u8>),
+}
+
+/// What is known of an inode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its attributes.
+    pub attr: Attr,
+    /// The list that new files in this directory get.
+    pub default_acl: Option<Arc<Acl>>,
+}
+
+/// A directory entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is found by again.
+    pub cookie: u64,
+    /// The inode.
+    pub ino: Ino,
+    /// What that is.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Vec<u8>,
+}
+
+/// A file system that was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mounted {
+    /// Who carries out its operations.
+    pub worker: Worker,
+    /// The drive that it is on.
+    pub drive: Option<Worker>,
+    /// Its type.
+    pub name: &'static str,
+    /// Its root directory.
+    pub root: Ino,
+    /// Whether inodes have access control lists.
+    pub acls: bool,
+    /// Whether changes may be answered before they are carried out: nothing but a full disk and a broken one can fail them.
+    pub behind: bool,
+    /// Whether what is known of inodes and names stays true until it is changed here.
+    pub keeps_nodes: bool,
+    /// The same of the bytes of files.
+    pub keeps_pages: bool,
+    /// Options for the list of mounts.
+    pub options: String,
+}
+
+/// What an operation answers.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "what they hold is their type")]
+pub enum Value {
+    Nothing,
+    Mounted(Arc<Mounted>),
+    Nodes(Vec<Arc<Node>>),
+    /// The inode that was made, if one was, and what is known now of all that were changed.
+    Changed {
+        made: Option<Ino>,
+        count: usize,
+        nodes: Vec<Arc<Node>>,
+    },
+    Number(u64),
+    Bytes(Arc<[u8]>),
+    Entries(Arc<Vec<Entry>>),
+    Xattrs(Xattrs),
+    Statfs(Box<Statfs>),
+}
+
+/// All extended attributes of an inode: names and values.
+pub type Xattrs = Arc<Vec<(Vec<u8>, Vec<u8>)>>;
+
+/// An answer.
+pub type Answer = Result<Value, Errno>;
+
+impl Op {
+    /// Bytes that wait while it does.
+    #[must_use]
+    pub const fn weight(&self) -> usize {
+        match self {
+            Self::Write { bytes, .. } => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it changes something.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        !matches!(
+            self,
+            Self::Nodes(_)
+                | Self::Lookup { .. }
+                | Self::Parent(_)
+                | Self::NameOf(_)
+                | Self::Readlink(_)
+                | Self::Read { .. }
+                | Self::Seek { .. }
+                | Self::List(_)
+                | Self::Xattrs(_)
+                | Self::Statfs
+                | Self::Sync(_)
+        )
+    }
+}
+
+/// Carries an operation out.
+///
+/// # Errors
+/// The file system's. `EINVAL`: [`Op::Mount`], which is not a file system's.
+pub fn carry_out(op: Op, fs: &mut dyn FileSystem) -> Answer {
+    match op {
+        Op::Mount(_) => Err(Errno::EINVAL),
+        Op::Nodes(inos) => nodes(fs, &inos),
+        Op::Lookup { dir, name } => {
+            let ino = fs.lookup(dir, &name)?;
+            nodes(fs, &[ino])
+        }
+        Op::Parent(ino) => fs.parent(ino).map(Value::Number),
+        Op::NameOf(ino) => fs.name_of(ino).map(bytes),
+        Op::Readlink(ino) => fs.readlink(ino).map(bytes),
+        Op::Read { ino, offset, len } => read(fs, ino, offset, len),
+        Op::Seek { ino, offset, data } => fs.seek(ino, offset, data).map(Value::Number),
+        Op::List(ino) => list(fs, ino),
+        Op::Xattrs(ino) => xattrs(fs, ino),
+        Op::Statfs => fs.statfs().map(|statfs| Value::Statfs(Box::new(statfs))),
+        Op::Sync(ino) => fs.sync(ino).map(|()| Value::Nothing),
+        Op::Remount { options, read_only } => fs.remount(&options, read_only).map(|()| Value::Nothing),
+        Op::Unmount => fs.unmount().map(|()| Value::Nothing),
+        Op::Touch { ino, now } => {
+            fs.touch(ino, now);
+            Ok(Value::Nothing)
+        }
+        Op::Release(ino) => {
+            fs.hold(ino, false);
+            Ok(Value::Nothing)
+        }
+        op => change(op, fs),
+    }
+}
+
+fn change(op: Op, fs: &mut dyn FileSystem) -> Answer {
+    match op {
+        Op::Create { dir, name, linkable, node, now } => {
+            let unnamed = NewName::Unnamed { linkable };
+            let ino = fs.create(dir, name.as_deref().map_or(unnamed, NewName::Named), &node, now)?;
+            if name.is_none() {
+                fs.hold(ino, true);
+            }
+            changed(fs, Some(ino), 0, &[ino, dir])
+        }
+        Op::Link { dir, name, ino, now } => {
+            fs.link(dir, &name, ino, now)?;
+            changed(fs, None, 0, &[ino, dir])
+        }
+        Op::Unlink { dir, name, ino, held, now } => {
+            let removed = keeping(fs, held.then_some(ino), |fs| fs.unlink(dir, &name, now));
+            removed.and_then(|()| changed(fs, None, 0, &[ino, dir]))
+        }
+        Op::Rmdir { dir, name, ino, held, now } => {
+            let removed = keeping(fs, held.then_some(ino), |fs| fs.rmdir(dir, &name, now));
+            removed.and_then(|()| changed(fs, None, 0, &[ino, dir]))
+        }
+        Op::Rename { from, to, ino, replaced, held, now } => {
+            let kept = replaced.filter(|_| held);
+            keeping(fs, kept, |fs| fs.rename((from.0, &from.1), (to.0, &to.1), now))?;
+            let involved: Vec<Ino> = [ino, from.0, to.0].into_iter().chain(replaced).collect();
+            changed(fs, None, 0, &involved)
+        }
+        Op::Exchange { one, other, inos, now } => {
+            fs.exchange((one.0, &one.1), (other.0, &other.1), now)?;
+            changed(fs, None, 0, &[inos.0, inos.1, one.0, other.0])
+        }
+        Op::Write { ino, offset, bytes, now } => {
+            let count = fs.write(ino, offset, &bytes, now)?;
+            changed(fs, None, count, &[ino])
+        }
+        Op::Allocate { ino, mode, offset, len, now } => {
+            fs.allocate(ino, mode, offset, len, now)?;
+            changed(fs, None, 0, &[ino])
+        }
+        Op::SetXattr { ino, name, value, now } => {
+            fs.set_xattr(ino, &name, value.as_deref(), now)?;
+            changed(fs, None, 0, &[ino])
+        }
+        Op::SetAttr { ino, change, now } => {
+            fs.set_attr(ino, &change, now)?;
+            changed(fs, None, 0, &[ino])
+        }
+        Op::SetAcl { ino, default, acl, now } => {
+            fs.set_acl(ino, default, acl, now)?;
+            changed(fs, None, 0, &[ino])
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Takes a name away and lets the inode live if it is held.
+fn keeping(
+    fs: &mut dyn FileSystem,
+    ino: Option<Ino>,
+    change: impl FnOnce(&mut dyn FileSystem) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let Some(ino) = ino else { return change(fs) };
+    fs.hold(ino, true);
+    let outcome = change(fs);
+    // With names left it needs no holder: the next one asks again.
+    if outcome.is_err() || fs.attr(ino).is_ok_and(|attr| attr.nlink > 0) {
+        fs.hold(ino, false);
+    }
+    outcome
+}
+
+fn bytes(bytes: Vec<u8>) -> Value {
+    Value::Bytes(bytes.into())
+}
+
+fn node(fs: &dyn FileSystem, ino: Ino) -> Result<Arc<Node>, Errno> {
+    let attr = fs.attr(ino)?;
+    let inherits = attr.kind == Kind::Directory && fs.has_acls();
+    let default_acl = if inherits { fs.default_acl(ino)? } else { None };
+    Ok(Arc::new(Node { attr, default_acl }))
+}
+
+fn nodes(fs: &dyn FileSystem, inos: &[Ino]) -> Answer {
+    let Some((first, others)) = inos.split_first() else { return Ok(Value::Nodes(Vec::new())) };
+    let first = node(fs, *first)?;
+    let others = others.iter().filter_map(|ino| node(fs, *ino).ok());
+    Ok(Value::Nodes(std::iter::once(first).chain(others).collect()))
+}
+
+fn changed(fs: &dyn FileSystem, made: Option<Ino>, count: usize, inos: &[Ino]) -> Answer {
+    let nodes = inos.iter().filter_map(|ino| node(fs, *ino).ok()).collect();
+    Ok(Value::Changed { made, count, nodes })
+}
+
+fn read(fs: &dyn FileSystem, ino: Ino, offset: u64, len: usize) -> Answer {
+    let mut into = vec![0; len];
+    let mut done = 0;
+    while done < len {
+        match fs.read(ino, offset + done as u64, &mut into[done..])? {
+            0 => break,
+            moved => done += moved,
+        }
+    }
+    into.truncate(done);
+    Ok(bytes(into))
+}
+
+fn list(fs: &dyn FileSystem, dir: Ino) -> Answer {
+    let mut entries = Vec::new();
+    fs.read_dir(dir, 0, &mut |cookie, ino, kind, name| {
+        entries.push(Entry { cookie, ino, kind, name: name.to_vec() });
+        true
+    })?;
+    Ok(Value::Entries(Arc::new(entries)))
+}
+
+fn xattrs(fs: &dyn FileSystem, ino: Ino) -> Answer {
+    let names = fs.xattrs(ino)?;
+    let all = names.into_iter().map(|name| Ok((fs.xattr(ino, &name)?, name)));
+    let all: Result<Vec<_>, Errno> = all.collect();
+    Ok(Value::Xattrs(Arc::new(all?.into_iter().map(|(value, name)| (name, value)).collect())))
+}

@@ -1,0 +1,140 @@
+//! Pages of files that were read or written lately.
+
+use crate::node::Ino;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// Bytes of a page.
+pub(super) const PAGE: u64 = 4096;
+const PAGE_LEN: usize = PAGE as usize;
+/// Pages that are kept at most: 64 MiB.
+const PAGES_MAX: usize = 16 << 10;
+/// Bytes that a file is read ahead of its reader at most.
+const AHEAD_MAX: u64 = 512 << 10;
+
+struct Page {
+    bytes: Box<[u8]>,
+    /// It was used since it was last looked at for what can go (the CLOCK algorithm).
+    used: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Pages {
+    files: HashMap<Ino, BTreeMap<u64, Page>>,
+    count: usize,
+    clock: VecDeque<(Ino, u64)>,
+    /// Where the last read of a file ended, and how far ahead of it was read.
+    readers: HashMap<Ino, (u64, u64)>,
+}
+
+impl Pages {
+    /// Fills `into` from `offset` on if all of it is here.
+    pub(super) fn read(&mut self, ino: Ino, offset: u64, into: &mut [u8]) -> bool {
+        let Some(file) = self.files.get_mut(&ino) else { return false };
+        let end = offset + into.len() as u64;
+        let wanted = offset / PAGE..end.div_ceil(PAGE);
+        if wanted.end.saturating_sub(wanted.start) > file.len() as u64 {
+            return false;
+        }
+        for number in wanted {
+            let Some(page) = file.get_mut(&number) else { return false };
+            page.used = true;
+            let start = number * PAGE;
+            let (from, to) = (offset.max(start), end.min(start + PAGE));
+            let part = &page.bytes[index(from - start)..index(to - start)];
+            into[index(from - offset)..index(to - offset)].copy_from_slice(part);
+        }
+        self.readers.entry(ino).or_default().0 = end;
+        true
+    }
+
+    /// What to ask for when these bytes are wanted: whole pages, and more of them each time for one who reads on and on.
+    pub(super) fn wanted(&mut self, ino: Ino, offset: u64, len: usize, size: u64) -> (u64, usize) {
+        if self.readers.len() > PAGES_MAX {
+            self.readers.clear();
+        }
+        let (last, ahead) = self.readers.entry(ino).or_default();
+        *ahead = if *last == offset { (*ahead * 2).clamp(16 * PAGE, AHEAD_MAX) } else { 0 };
+        let end = offset + len as u64;
+        *last = end;
+        let start = offset / PAGE * PAGE;
+        let end = (end + *ahead).next_multiple_of(PAGE).min(size.next_multiple_of(PAGE)).max(end);
+        (start, index(end - start))
+    }
+
+    /// Keeps what was read: from the beginning of a page to the end of one, or to the end of the file.
+    pub(super) fn put(&mut self, ino: Ino, offset: u64, bytes: &[u8]) {
+        for (number, part) in (offset / PAGE..).zip(bytes.chunks(PAGE_LEN)) {
+            self.insert(ino, number, part);
+        }
+    }
+
+    /// The file is changed like this; `size` is what it was before.
+    pub(super) fn write(&mut self, ino: Ino, offset: u64, bytes: &[u8], size: u64) {
+        let end = offset + bytes.len() as u64;
+        for number in offset / PAGE..end.div_ceil(PAGE) {
+            let start = number * PAGE;
+            let (from, to) = (offset.max(start), end.min(start + PAGE));
+            let part = &bytes[index(from - offset)..index(to - offset)];
+            match self.files.get_mut(&ino).and_then(|file| file.get_mut(&number)) {
+                Some(page) => page.bytes[index(from - start)..index(to - start)].copy_from_slice(part),
+                // What stands before in the page is not known, unless nothing does.
+                None if from == start && to >= size.min(start + PAGE) => self.insert(ino, number, part),
+                None => {}
+            }
+        }
+    }
+
+    /// The file has this size now.
+    pub(super) fn truncate(&mut self, ino: Ino, size: u64) {
+        let Some(file) = self.files.get_mut(&ino) else { return };
+        let gone = file.split_off(&size.div_ceil(PAGE));
+        self.count = self.count.saturating_sub(gone.len());
+        if let Some(page) = file.get_mut(&(size / PAGE)) {
+            page.bytes[index(size % PAGE)..].fill(0);
+        }
+    }
+
+    pub(super) fn forget(&mut self, ino: Ino) {
+        if let Some(file) = self.files.remove(&ino) {
+            self.count = self.count.saturating_sub(file.len());
+        }
+        self.readers.remove(&ino);
+    }
+
+    fn insert(&mut self, ino: Ino, number: u64, part: &[u8]) {
+        let mut bytes = vec![0; PAGE_LEN].into_boxed_slice();
+        bytes[..part.len()].copy_from_slice(part);
+        let page = Page { bytes, used: false };
+        if self.files.entry(ino).or_default().insert(number, page).is_none() {
+            self.count += 1;
+            self.clock.push_back((ino, number));
+            self.make_room();
+        }
+    }
+
+    fn make_room(&mut self) {
+        while self.count > PAGES_MAX || self.clock.len() > 2 * PAGES_MAX {
+            let Some((ino, number)) = self.clock.pop_front() else { return };
+            let Some(file) = self.files.get_mut(&ino) else { continue };
+            match file.get_mut(&number) {
+                Some(page) if page.used => {
+                    page.used = false;
+                    self.clock.push_back((ino, number));
+                }
+                Some(_) => {
+                    file.remove(&number);
+                    self.count -= 1;
+                    if file.is_empty() {
+                        self.files.remove(&ino);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// Differences within a file that are no longer than what is in memory.
+fn index(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

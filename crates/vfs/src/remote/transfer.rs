@@ -1,0 +1,132 @@
+//! Bytes of files, to and from the worker.
+
+use super::exchange::{Key, What};
+use super::op::{Op, Value};
+use super::pages::PAGE;
+use super::proxy::Remote;
+use crate::node::{Ino, Kind, Time};
+use abi::Errno;
+
+/// Bytes that may be on their way to a worker before writers wait.
+const BEHIND_MAX: usize = 16 << 20;
+/// Bytes that are free at least while writes are answered before they are carried out, so that a full disk is told to whoever fills
+/// it. Metadata takes room too.
+const FREE_MIN: u64 = 8 << 20;
+
+impl Remote {
+    pub(super) fn read_bytes(&self, ino: Ino, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
+        let node = self.node(ino)?;
+        let attr = &node.attr;
+        match attr.kind {
+            Kind::Regular => {}
+            Kind::Directory => return Err(Errno::EISDIR),
+            _ => return Err(Errno::EINVAL),
+        }
+        let left = usize::try_from(attr.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let len = into.len().min(left);
+        let into = &mut into[..len];
+        if let Some(mapped) = self.mapped.get(&ino) {
+            return mapped.bytes.read_at(offset, into);
+        }
+        if len == 0 {
+            return Ok(0);
+        }
+        let key = Key { more: offset, ..self.key(What::Read, ino) };
+        let begin = offset / PAGE * PAGE;
+        let mut exchange = self.exchange.borrow_mut();
+        if let Some((answer, fresh)) = exchange.replay_read(key) {
+            let Value::Bytes(bytes) = answer? else { return Err(Errno::EIO) };
+            if fresh && self.keeps_pages {
+                self.pages.borrow_mut().put(ino, begin, &bytes);
+            }
+            let skipped = usize::try_from(offset - begin).unwrap_or(0);
+            let bytes = bytes.get(skipped..).unwrap_or_default();
+            let moved = bytes.len().min(len);
+            into[..moved].copy_from_slice(&bytes[..moved]);
+            return Ok(moved);
+        }
+        let mut pages = self.pages.borrow_mut();
+        if self.keeps_pages && pages.read(ino, offset, into) {
+            return Ok(len);
+        }
+        let (offset, len) = pages.wanted(ino, offset, len, attr.size);
+        exchange.want(key, Op::Read { ino, offset, len }).map(|_| 0)
+    }
+
+    pub(super) fn write_bytes(
+        &mut self,
+        ino: Ino,
+        offset: u64,
+        bytes: &[u8],
+        now: Time,
+    ) -> Result<usize, Errno> {
+        if self.behind && self.free.get().is_none() {
+            self.ask_free()?;
+        }
+        if let Some(mapped) = self.mapped.get_mut(&ino) {
+            mapped.write(offset, bytes)?;
+        }
+        let key = self.key_of(What::Write, ino, (offset, bytes.len()));
+        let size = self.cache.borrow().node(ino).map_or(0, |node| node.attr.size);
+        let replayed = self.exchange.borrow_mut().replay(key);
+        match replayed {
+            Some((Ok(Value::Changed { count, nodes, .. }), fresh)) => {
+                if fresh {
+                    let mut cache = self.cache.borrow_mut();
+                    nodes.iter().for_each(|node| cache.put(node));
+                    self.pages.borrow_mut().write(ino, offset, &bytes[..count.min(bytes.len())], size);
+                }
+                return Ok(count.min(bytes.len()));
+            }
+            Some((answer, _)) => return answer.map(|_| bytes.len()),
+            None => {}
+        }
+        let op = Op::Write { ino, offset, bytes: bytes.to_vec(), now };
+        if !self.takes_behind(bytes.len()) {
+            return self.exchange.borrow_mut().want(key, op).map(|_| 0);
+        }
+        let end = offset.saturating_add(bytes.len() as u64);
+        let mut cache = self.cache.borrow_mut();
+        cache.change(ino, |node| {
+            node.attr.size = node.attr.size.max(end);
+            (node.attr.mtime, node.attr.ctime) = (now, now);
+        });
+        cache.unsettle(ino);
+        self.pages.borrow_mut().write(ino, offset, bytes, size);
+        self.exchange.borrow_mut().post(key, op);
+        Ok(bytes.len())
+    }
+
+    /// A file's size is to be another. Less of it cannot fail.
+    pub(super) fn set_size(&mut self, ino: Ino, size: u64, key: Key, op: Op) -> Result<(), Errno> {
+        let old = self.node(ino)?.attr.size;
+        if let Some(mapped) = self.mapped.get_mut(&ino) {
+            mapped.set_len(size)?;
+        }
+        let (pages, free) = (&self.pages, &self.free);
+        let Op::SetAttr { change, now, .. } = op else { return Err(Errno::EIO) };
+        if size > old {
+            return self.change(key, &[ino], op, |_, _| {}).map(drop);
+        }
+        self.change_behind(key, ino, op, |cache| {
+            cache.change(ino, |node| super::system::apply(&mut node.attr, &change, now));
+            cache.unsettle(ino);
+            free.set(None);
+        })?;
+        pages.borrow_mut().truncate(ino, size);
+        Ok(())
+    }
+
+    /// Whether so many bytes can be written later: there is room for them, and not too much is on its way.
+    fn takes_behind(&self, len: usize) -> bool {
+        let needed = (len as u64).next_multiple_of(PAGE);
+        let free = self.free.get().unwrap_or(0);
+        let takes = self.behind
+            && free >= FREE_MIN + needed
+            && self.exchange.borrow().behind(self.worker) < BEHIND_MAX;
+        if takes {
+            self.free.set(Some(free - needed));
+        }
+        takes
+    }
+}
