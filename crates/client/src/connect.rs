@@ -7,6 +7,7 @@ use crate::gather::Memory;
 use crate::retry::SECOND_NS;
 use crate::slot::{Answer, Slot};
 use crate::state::{Greeting, Phase, Session, State};
+use crate::sys;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -65,7 +66,7 @@ impl Session {
         };
         self.state.lock().is_connecting = false;
         self.settled.fetch_add(1, Ordering::Release);
-        host::futex_wake(&self.settled, u32::MAX >> 1);
+        sys::futex_wake(&self.settled, u32::MAX >> 1);
         outcome
     }
 

@@ -2,6 +2,7 @@
 
 use crate::lock_unsafe::Held;
 use crate::state::{Phase, Reader, Session};
+use crate::sys;
 use abi::Errno;
 use core::sync::atomic::Ordering;
 use host::Wait;
@@ -66,13 +67,13 @@ impl Session {
     /// Waits for the end of a suspension, or of this program.
     pub(crate) fn wait_while_suspended(&self) {
         while self.is_suspended() {
-            let _ = host::futex_wait(&self.suspended, 1, None, Wait::Yes);
+            let _ = sys::futex_wait(&self.suspended, 1, None, Wait::Yes);
         }
     }
 
     fn resume(&self) {
         self.suspended.store(0, Ordering::SeqCst);
-        host::futex_wake(&self.suspended, u32::MAX >> 1);
+        sys::futex_wake(&self.suspended, u32::MAX >> 1);
         self.hand_over();
     }
 }

@@ -6,9 +6,9 @@
 use crate::pump::RECHECK_NS;
 use crate::slot::Slot;
 use crate::state::{Reader, Session};
+use crate::sys::{self, AtomicU32};
 use abi::Errno;
 use core::fmt::Debug;
-use core::sync::atomic::AtomicU32;
 use host::Wait;
 
 /// How a thread learns of signals while it waits.
@@ -93,10 +93,10 @@ impl Session {
         const PART_NS: u64 = 50_000_000;
         let waited = match self.options.interruption {
             Some(interruption) => {
-                let _ = host::futex_wait(word, seen, Some(PART_NS), Wait::Yes);
+                let _ = sys::futex_wait(word, seen, Some(PART_NS), Wait::Yes);
                 interruption.wait(&[], 0)
             }
-            None => host::futex_wait(word, seen, None, Wait::Interruptible),
+            None => sys::futex_wait(word, seen, None, Wait::Interruptible),
         };
         if waited == Err(Errno::EINTR) { waited } else { Ok(()) }
     }

@@ -27,6 +27,7 @@ mod send;
 mod serve;
 mod slot;
 mod state;
+mod sys;
 
 pub use call::{NewFile, Reply};
 pub use handover::{Handover, Suspended};

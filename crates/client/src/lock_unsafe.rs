@@ -1,9 +1,10 @@
 //! A mutex on a futex, in code without libc.
 
+use crate::sys::{AtomicU32, Watch, futex_wait, futex_wake};
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
-use host::{Wait, futex_wait, futex_wake};
+use core::sync::atomic::Ordering;
+use host::Wait;
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -13,6 +14,7 @@ const WANTED: u32 = 2;
 #[derive(Debug)]
 pub(crate) struct Lock<T> {
     word: AtomicU32,
+    watch: Watch,
     value: UnsafeCell<T>,
 }
 
@@ -20,15 +22,15 @@ pub(crate) struct Lock<T> {
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 impl<T> Lock<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        Self { word: AtomicU32::new(FREE), value: UnsafeCell::new(value) }
+    pub(crate) fn new(value: T) -> Self {
+        Self { word: AtomicU32::new(FREE), watch: Watch::new(), value: UnsafeCell::new(value) }
     }
 
     /// Takes the lock if it is free.
     pub(crate) fn try_lock(&self) -> Option<Held<'_, T>> {
         let taken = self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok();
         // Not `then_some`: a Held that is made and dropped would free the lock.
-        taken.then(|| Held { lock: self })
+        taken.then(|| self.held())
     }
 
     /// Waits for the lock. Signals do not end the wait: nobody holds it for long.
@@ -39,6 +41,11 @@ impl<T> Lock<T> {
         while self.word.swap(WANTED, Ordering::Acquire) != FREE {
             let _ = futex_wait(&self.word, WANTED, None, Wait::Yes);
         }
+        self.held()
+    }
+
+    fn held(&self) -> Held<'_, T> {
+        self.watch.touch();
         Held { lock: self }
     }
 
@@ -87,6 +94,7 @@ impl<T> DerefMut for Held<'_, T> {
 
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
+        self.lock.watch.touch();
         if self.lock.word.swap(FREE, Ordering::Release) == WANTED {
             futex_wake(&self.lock.word, 1);
         }

@@ -6,6 +6,7 @@ use crate::lock_unsafe::Held;
 use crate::passed::Passed;
 use crate::slot::{Answer, Slot};
 use crate::state::{Phase, Reader, Session};
+use crate::sys;
 use abi::Errno;
 use alloc::sync::Arc;
 use host::{PARTS_MAX, Part, Wait};
@@ -107,11 +108,11 @@ impl Session {
         self.look(&mut reader, slot);
         let mut outcome = Ok(());
         if !slot.is_answered() {
-            let start = host::monotonic_ns();
+            let start = sys::monotonic_ns();
             while outcome.is_ok() && !slot.is_answered() && !self.is_suspended() {
                 outcome = self.read_when_there(&mut reader, slot, wait);
             }
-            reader.quick = host::monotonic_ns().saturating_sub(start) < QUICK_NS;
+            reader.quick = sys::monotonic_ns().saturating_sub(start) < QUICK_NS;
         }
         drop(reader);
         self.hand_over();
@@ -124,7 +125,7 @@ impl Session {
         let allowed = reader.crowd.allows_a_look();
         let mut looks = if reader.quick && allowed { LOOKS } else { 0 };
         while looks > 0 && !slot.is_answered() {
-            looks = if reader.crowd.yielded(host::sched_yield()) { looks - 1 } else { 0 };
+            looks = if reader.crowd.yielded(sys::sched_yield()) { looks - 1 } else { 0 };
             let _ = self.read_once(reader, Wait::No);
         }
     }
@@ -149,7 +150,7 @@ impl Session {
         let Reader { decoder, fds, .. } = &mut *reader;
         fds.next_read(decoder.is_empty());
         let space = decoder.space(decoder.missing().clamp(BUFFER, BUFFER_MAX));
-        match host::receive(socket, space, wait, |fd| fds.arrived(fd)) {
+        match sys::receive(socket, space, wait, |fd| fds.arrived(fd)) {
             Ok(received) if received.len > 0 => {
                 decoder.filled(received.len);
                 if self.frames(reader).is_none() {

@@ -1,6 +1,7 @@
 //! Sending frames.
 
 use crate::state::Session;
+use crate::sys;
 use abi::Errno;
 use host::{PARTS_MAX, Part, Wait};
 use wire::Header;
@@ -34,9 +35,9 @@ impl Session {
         while sent < whole {
             let mut left = [Part::Ours(&[]); PARTS_MAX];
             let count = rest(parts, sent, &mut left);
-            let outcome = match host::send(socket, &left[..count], fds, Wait::Yes) {
+            let outcome = match sys::send(socket, &left[..count], fds, Wait::Yes) {
                 // The frame was announced: the call that it makes sees zeros, and its thread whatever it provoked.
-                Err(Errno::EFAULT) => host::send(socket, &[zeros(left[0])], fds, Wait::Yes),
+                Err(Errno::EFAULT) => sys::send(socket, &[zeros(left[0])], fds, Wait::Yes),
                 outcome => outcome,
             };
             match outcome {

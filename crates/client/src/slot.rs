@@ -3,9 +3,10 @@
 use crate::call::Reply;
 use crate::gather::Memory;
 use crate::lock_unsafe::Lock;
+use crate::sys::{AtomicBool, AtomicU32, futex_wait, futex_wake};
 use abi::Errno;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use host::{Fd, Wait, futex_wait, futex_wake};
+use core::sync::atomic::Ordering;
+use host::{Fd, Wait};
 use wire::Frame;
 
 /// Set in a bell while its thread sleeps: a thread that looks for its own answer need not be woken.

@@ -8,10 +8,11 @@ use crate::lock_unsafe::Lock;
 use crate::passed::Passed;
 use crate::retry::Retry;
 use crate::slot::{Answer, Slot};
+use crate::sys::{self, AtomicU32};
 use abi::Errno;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 use wire::url::Url;
 use wire::{Decoder, option};
 
@@ -301,8 +302,8 @@ impl Session {
             host::exit_group(1);
         }
         // The leader may be blocked in it, and keeps it open for the server as long.
-        let _ = host::shutdown(socket);
-        let _ = host::close(socket);
+        let _ = sys::shutdown(socket);
+        let _ = sys::close(socket);
         state.phase = Phase::Lost;
         state.greeting = Greeting::Guest;
         state.inherits = false;

@@ -21,6 +21,7 @@ pub mod netbsd;
 mod newfd;
 mod owner;
 pub mod path;
+mod pieces_unsafe;
 mod task;
 pub mod text;
 pub mod world;

@@ -2,38 +2,35 @@
 //! file mode creation mask. A vfork child shares its parent's memory, so its own are kept in a slot.
 
 use crate::Hijack;
+use crate::pieces_unsafe::Pieces;
 use crate::world::World;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// Vfork children at one time, each holding one thread of the process. A further vfork is refused (`EAGAIN`).
-pub(crate) const TASKS_MAX: usize = 64;
-
-/// Not set since the process began.
-const UMASK_UNKNOWN: u32 = u32::MAX;
-
+#[derive(Default)]
 struct Task {
     taken: AtomicBool,
     cwd_in_rump: AtomicBool,
+    /// A mask, plus 1; 0: not set since the process began.
     umask: AtomicU32,
 }
 
 /// The process (0) and its vfork children.
 pub(crate) struct Tasks {
-    tasks: [Task; TASKS_MAX],
+    tasks: Pieces<Task>,
 }
 
 impl Tasks {
     pub(crate) fn new() -> Self {
-        let task = |number| Task {
-            taken: AtomicBool::new(number == 0),
-            cwd_in_rump: AtomicBool::new(false),
-            umask: AtomicU32::new(UMASK_UNKNOWN),
-        };
-        Self { tasks: core::array::from_fn(task) }
+        let tasks = Pieces::<Task>::new();
+        // The process.
+        tasks.claim(Task::take);
+        Self { tasks }
     }
+}
 
-    fn get(&self, task: usize) -> &Task {
-        self.tasks.get(task).unwrap_or(&self.tasks[0])
+impl Task {
+    fn take(&self) -> bool {
+        self.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -52,34 +49,34 @@ impl<W: World> Hijack<W> {
     /// The calling task's file mode creation mask, if it has been set.
     #[must_use]
     pub fn umask(&self) -> Option<u32> {
-        Some(self.task().umask.load(Ordering::Relaxed)).filter(|&mask| mask != UMASK_UNKNOWN)
+        self.task().umask.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Notes the calling task's file mode creation mask.
     pub fn set_umask(&self, mask: u32) {
-        self.task().umask.store(mask & 0o777, Ordering::Relaxed);
+        self.task().umask.store((mask & 0o777) + 1, Ordering::Relaxed);
     }
 
-    /// Before a vfork: a number for the child, which has what the calling task has. `None`: too many at once.
-    pub fn before_vfork(&self) -> Option<usize> {
+    /// Before a vfork: a number for the child, which has what the calling task has.
+    pub fn before_vfork(&self) -> usize {
         let parent = self.task();
-        let claim = |task: &Task| {
-            task.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        };
-        let number = self.tasks.tasks.iter().position(claim)?;
-        let child = self.tasks.get(number);
+        let (number, child) = self.tasks.tasks.claim(Task::take);
         child.cwd_in_rump.store(parent.cwd_in_rump.load(Ordering::Relaxed), Ordering::Relaxed);
         child.umask.store(parent.umask.load(Ordering::Relaxed), Ordering::Relaxed);
-        Some(number)
+        number
     }
 
     /// After a vfork, in the parent: the child has run another image or ended.
     pub fn after_vfork(&self, number: usize) {
         self.scratch.reclaim_from_task(number);
-        self.tasks.get(number).taken.store(number == 0, Ordering::Release);
+        if let Some(task) = self.tasks.tasks.get(number).filter(|_| number != 0) {
+            task.taken.store(false, Ordering::Release);
+        }
     }
 
     fn task(&self) -> &Task {
-        self.tasks.get(self.world.task())
+        // The process is always there.
+        let tasks = &self.tasks.tasks;
+        tasks.get(self.world.task()).unwrap_or(tasks.first())
     }
 }

@@ -282,6 +282,15 @@ pub fn monotonic_ns() -> u64 {
     time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1])
 }
 
+/// Whether this process may use Syscall User Dispatch: Linux has it since 5.11, and a container's filter may refuse it.
+#[must_use]
+pub fn has_user_dispatch() -> bool {
+    use abi::raw::prctl::{PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF};
+    let args = [PR_SET_SYSCALL_USER_DISPATCH as usize, PR_SYS_DISPATCH_OFF as usize, 0, 0, 0, 0];
+    // SAFETY: it is off, and stays so.
+    Errno::from_rax(unsafe { syscall(nr::PRCTL, args) }).is_ok()
+}
+
 /// Ends the process.
 pub fn exit_group(status: i32) -> ! {
     loop {

@@ -15,9 +15,9 @@ mod message_unsafe;
 
 pub use calls_unsafe::{
     OWN_SOCKET, close, descriptor_limit, dup_above, eventfd, exit_group, fcntl, futex_wait, futex_wake,
-    getpid, gettid, map_anonymous, monotonic_ns, peek, poll_readable, read, read_link, sched_yield,
-    set_process_name, shutdown, sleep_ns, so_cookie, socket_connect, socket_error, tgkill, wait_readable,
-    write,
+    getpid, gettid, has_user_dispatch, map_anonymous, monotonic_ns, peek, poll_readable, read, read_link,
+    sched_yield, set_process_name, shutdown, sleep_ns, so_cookie, socket_connect, socket_error, tgkill,
+    wait_readable, write,
 };
 pub use fd::Fd;
 pub use gadget_unsafe::{interruptible, syscall};

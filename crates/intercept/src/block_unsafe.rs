@@ -1,5 +1,6 @@
 //! A thread's block: its stack for compiled code, and the program's registers while that runs. `%gs` points to it.
 
+use crate::pool_unsafe::{self, Link, Pool, Pooled};
 use abi::raw::general::{MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
 use core::ptr;
@@ -11,9 +12,6 @@ const GUARD: usize = 4096;
 
 /// asm/prctl.h
 const ARCH_SET_GS: usize = 0x1001;
-
-pub(crate) const FREE: u32 = 0;
-pub(crate) const USED: u32 = 1;
 
 /// The program's registers at a call. One level is enough: no program code runs while a call is being looked at.
 #[derive(Clone, Copy)]
@@ -43,8 +41,6 @@ pub(crate) struct Block {
     pub(crate) frame: Frame,
     /// Not 0: a signal was deferred and all are blocked; `saved_mask` is the program's mask.
     pub(crate) pending: AtomicU32,
-    /// `FREE` or `USED`.
-    pub(crate) state: AtomicU32,
     /// Where the program goes on behind a trapped call.
     pub(crate) trap_return: u64,
     /// The program's signal mask while `pending`, and the one that a new thread starts with.
@@ -58,11 +54,21 @@ pub(crate) struct Block {
     pub(crate) mask_original: u64,
     /// See [`crate::task`].
     pub(crate) task: usize,
-    next: *mut Block,
+    /// The host clears `link.state` when the thread, which is a process that shares the memory, runs another image or ends
+    /// (`CLONE_CHILD_CLEARTID`).
+    pub(crate) host_releases: bool,
+    pub(crate) link: Link<Block>,
 }
 
-/// All blocks ever made: a list that only grows. Free ones are used again.
-static BLOCKS: AtomicPtr<Block> = AtomicPtr::new(ptr::null_mut());
+impl Pooled for Block {
+    unsafe fn link(this: *mut Self) -> *mut Link<Self> {
+        // SAFETY: the caller's promise.
+        unsafe { &raw mut (*this).link }
+    }
+}
+
+/// All blocks ever made.
+static BLOCKS: Pool<Block> = Pool { first: AtomicPtr::new(ptr::null_mut()) };
 
 /// Whether `%gs` points to a block.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
@@ -91,62 +97,43 @@ pub(crate) fn try_current() -> Option<*mut Block> {
 /// # Errors
 /// The host's.
 pub(crate) fn activate() -> Result<(), Errno> {
-    let block = allocate(0)?;
+    let (block, _) = allocate(0)?;
     // SAFETY: nothing in a dynamic x86-64 program uses `%gs` before its own code has run.
     Errno::from_rax(unsafe { host::syscall(nr::ARCH_PRCTL, [ARCH_SET_GS, block as usize, 0, 0, 0, 0]) })?;
     ACTIVE.store(true, Ordering::Release);
     Ok(())
 }
 
-/// A block for a thread to come.
+/// A block for a thread to come, and the task of the child that shared the memory and has been found to be gone by this.
 ///
 /// # Errors
 /// `ENOMEM`.
-pub(crate) fn allocate(task: usize) -> Result<*mut Block, Errno> {
-    let block = match reuse() {
+pub(crate) fn allocate(task: usize) -> Result<(*mut Block, Option<usize>), Errno> {
+    let block = match BLOCKS.take() {
         Some(block) => block,
         None => map()?,
     };
     // SAFETY: the block is ours alone until its thread starts.
     unsafe {
         (*block).pending.store(0, Ordering::Relaxed);
+        let gone = (*block).host_releases.then_some((*block).task);
+        (*block).host_releases = false;
         (*block).task = task;
+        Ok((block, gone))
     }
-    Ok(block)
 }
 
 /// Gives a block back that no thread uses.
 pub(crate) fn release(block: *mut Block) {
-    // SAFETY: blocks are never unmapped.
-    unsafe { (*block).state.store(FREE, Ordering::Release) };
+    // SAFETY: one of ours.
+    unsafe { pool_unsafe::release(block) };
 }
 
 /// In the child of a fork: the threads of all other blocks are not there.
 pub(crate) fn release_others() {
     // SAFETY: the calling thread has a block, and blocks are never unmapped.
     let own = unsafe { current() };
-    let mut block = BLOCKS.load(Ordering::Acquire);
-    while !block.is_null() {
-        if block != own {
-            release(block);
-        }
-        // SAFETY: as above.
-        block = unsafe { (*block).next };
-    }
-}
-
-fn reuse() -> Option<*mut Block> {
-    let mut block = BLOCKS.load(Ordering::Acquire);
-    while !block.is_null() {
-        // SAFETY: blocks are never unmapped.
-        let state = unsafe { &(*block).state };
-        if state.compare_exchange(FREE, USED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            return Some(block);
-        }
-        // SAFETY: as above.
-        block = unsafe { (*block).next };
-    }
-    None
+    BLOCKS.iter().filter(|block| *block != own).for_each(release);
 }
 
 /// Maps guard, stack and, on top, the block.
@@ -163,16 +150,9 @@ fn map() -> Result<*mut Block, Errno> {
     unsafe {
         (*block).this = block;
         (*block).stack_top = at;
-        (*block).state.store(USED, Ordering::Relaxed);
-        let mut head = BLOCKS.load(Ordering::Acquire);
-        loop {
-            (*block).next = head;
-            match BLOCKS.compare_exchange(head, block, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Ok(block),
-                Err(now) => head = now,
-            }
-        }
+        BLOCKS.add(block);
     }
+    Ok(block)
 }
 
 impl Block {

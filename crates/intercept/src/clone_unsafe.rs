@@ -6,13 +6,16 @@ use crate::hooks::{Answer, Call, Fork};
 use crate::signal::{SIGSYS, bit};
 use crate::slow_unsafe::hooks;
 use crate::{dispatch_user_unsafe, entry_unsafe};
-use abi::raw::general::{CLONE_FILES, CLONE_THREAD, CLONE_VFORK, CLONE_VM};
+use abi::raw::general::{
+    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
+};
 use abi::{Errno, nr};
 use core::sync::atomic::Ordering;
 
 /// `struct clone_args` up to and with `tls`, its first published size being 64 (linux/sched.h).
 const CLONE_ARGS: usize = 88;
 const CLONE_ARGS_MIN: usize = 64;
+const CHILD_TID_AT: usize = 16;
 const STACK_AT: usize = 40;
 const STACK_SIZE_AT: usize = 48;
 const SIG_SETMASK: usize = 2;
@@ -128,10 +131,22 @@ fn in_copy(block: *mut Block, wanted: &Wanted, task: usize) {
 
 /// A child that shares the memory: it needs a block of its own, filled beforehand.
 fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usize) -> isize {
-    let child = match block_unsafe::allocate(task) {
-        Ok(child) => child,
+    let (child, gone) = match block_unsafe::allocate(task) {
+        Ok(allocated) => allocated,
         Err(errno) => return errno.to_rax(),
     };
+    if let Some(gone) = gone {
+        (hooks().after_fork)(Fork::Sharing, gone, Err(Errno::ESRCH));
+    }
+    let (mut args, mut copied) = (call.args, [0; CLONE_ARGS]);
+    let has_tid = wanted.flags & u64::from(CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID) != 0;
+    if kind == Fork::Sharing
+        && !has_tid
+        && let Err(errno) = have_host_release(child, call, &mut args, &mut copied)
+    {
+        block_unsafe::release(child);
+        return errno.to_rax();
+    }
     let mut mask = block_all();
     // SAFETY: the block is the calling thread's; the child's is nobody's yet; all signals are blocked. A child on
     // the caller's stack is a vfork child.
@@ -151,16 +166,46 @@ fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usiz
         if wanted.stack != 0 {
             (*child).frame.rsp = wanted.stack;
         }
-        entry_unsafe::clone(call.nr, &call.args, child, dispatch_user_unsafe::range())
+        entry_unsafe::clone(call.nr, &args, child, dispatch_user_unsafe::range())
     };
+    let _ = copied;
     // SAFETY: as above.
     if unsafe { (*block).pending.load(Ordering::Acquire) } == 0 {
         set_mask(mask);
     }
     if result < 0 || kind == Fork::Vfork {
+        // SAFETY: nobody's any more.
+        unsafe { (*child).host_releases = false };
         block_unsafe::release(child);
     }
     result
+}
+
+/// Has the host give the child's block back when the child is gone from this memory: nobody else learns of it. `args` are the
+/// call's, `copied` is room for clone3's structure.
+fn have_host_release(
+    child: *mut Block,
+    call: &Call,
+    args: &mut [u64; 6],
+    copied: &mut [u8; CLONE_ARGS],
+) -> Result<(), Errno> {
+    // SAFETY: the child's block is nobody's yet.
+    let state = unsafe { &raw const (*child).link.state as u64 };
+    let clears = u64::from(CLONE_CHILD_CLEARTID);
+    if call.nr == nr::CLONE3 {
+        *copied = clone_args(call)?;
+        let (flags, _) = copied.split_first_chunk_mut().ok_or(Errno::EINVAL)?;
+        *flags = (u64::from_ne_bytes(*flags) | clears).to_ne_bytes();
+        copied[CHILD_TID_AT..CHILD_TID_AT + 8].copy_from_slice(&state.to_ne_bytes());
+        args[0] = copied.as_ptr() as u64;
+        args[1] = args[1].min(CLONE_ARGS as u64);
+    } else {
+        args[0] |= clears;
+        args[3] = state;
+    }
+    // SAFETY: as above.
+    unsafe { (*child).host_releases = true };
+    Ok(())
 }
 
 /// Blocks all signals; answers the mask before.

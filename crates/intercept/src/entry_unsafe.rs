@@ -6,6 +6,7 @@
 //! so that saving 16 xmm registers saves all that can change.
 
 use crate::block_unsafe::{Block, Frame};
+use crate::pool_unsafe::Link;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
@@ -33,7 +34,7 @@ macro_rules! entry_asm {
             rsp = const offset_of!(Block, frame) + offset_of!(Frame, rsp),
             target = const offset_of!(Block, frame) + offset_of!(Frame, target),
             pending = const offset_of!(Block, pending),
-            state = const offset_of!(Block, state),
+            state = const offset_of!(Block, link) + offset_of!(Link<Block>, state),
             trap_return = const offset_of!(Block, trap_return),
             saved_mask = const offset_of!(Block, saved_mask),
             xmm = const XMM,

@@ -57,7 +57,8 @@ pub struct Hooks {
     /// [`Fork::Sharing`]), or the error that the program sees.
     pub before_fork: fn(Fork) -> Result<usize, Errno>,
     /// After it, in the parent, with what `before_fork` answered and with the child's number or the error. For
-    /// [`Fork::Vfork`] the child has run another image or ended.
+    /// [`Fork::Vfork`] the child has run another image or ended. For [`Fork::Sharing`] it is called again when the child has
+    /// been found to have done so, with `ESRCH`.
     pub after_fork: fn(Fork, usize, Result<u32, Errno>),
     /// After it, in a child that is a [`Fork::Process`].
     pub in_child: fn(usize),

@@ -29,6 +29,7 @@ mod image_unsafe;
 mod interest;
 pub mod marks;
 mod masks_unsafe;
+mod pool_unsafe;
 mod seccomp_unsafe;
 mod signal;
 mod sites_unsafe;
@@ -36,6 +37,7 @@ mod slow_unsafe;
 mod start_unsafe;
 mod strict_unsafe;
 mod symbols_unsafe;
+mod sys;
 mod trampoline;
 
 pub use hooks::{Answer, Call, Fork, Hooks, Interest};

@@ -159,9 +159,13 @@ fn change_word(address: u64, change: impl Fn(u64) -> u64) {
     }
 }
 
-/// The thread's block is given back in the last instruction before the call.
+/// The thread's block is given back in the last instruction before the call, where the host does not do that.
 fn exit(block: *mut Block) -> Answer {
     let all = !bit(SIGSYS);
+    // SAFETY: the block is the calling thread's.
+    if unsafe { (*block).host_releases } {
+        return Answer::Host;
+    }
     // SAFETY: the block is the calling thread's; blocking signals harms nobody.
     unsafe {
         host::syscall(nr::RT_SIGPROCMASK, [2, &raw const all as usize, 0, 8, 0, 0]);

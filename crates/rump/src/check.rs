@@ -44,8 +44,8 @@ fn describe(program: &OsStr, text: &mut String) -> Result<bool, String> {
 /// Whether a program's calls will be caught, all of them; if not, why. One that the host does not have is the library's to
 /// judge.
 pub(crate) fn strict(program: &OsStr) -> Result<(), String> {
-    if !has_dispatch(&release()) {
-        return Err("this Linux has no Syscall User Dispatch (since 5.11)".to_owned());
+    if !host::has_user_dispatch() {
+        return Err("there is no Syscall User Dispatch here (`rump check`)".to_owned());
     }
     let Some(path) = elf::find(program) else { return Ok(()) };
     let refused = |why: &str| Err(format!("{} {why}", path.display()));
@@ -101,8 +101,13 @@ fn sites_of(file: &Path) -> String {
 
 fn dispatch() -> String {
     let release = release();
-    if has_dispatch(&release) {
+    if host::has_user_dispatch() {
         format!("  Linux {release}: has the dispatch trap (Syscall User Dispatch)\n")
+    } else if version(&release) >= DISPATCH_SINCE {
+        let why = "refused here, as by the filters of some containers";
+        format!(
+            "  Linux {release}: the dispatch trap (Syscall User Dispatch) is {why}: only rewritten calls are caught\n"
+        )
     } else {
         format!("  Linux {release}: has no dispatch trap (since 5.11): only rewritten calls are caught\n")
     }
@@ -113,9 +118,9 @@ fn release() -> String {
     release.trim_end().to_owned()
 }
 
-fn has_dispatch(release: &str) -> bool {
+fn version(release: &str) -> (u32, u32) {
     let mut numbers = release.split('.').map(|part| part.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= DISPATCH_SINCE
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// What makes ld.so run the program in secure mode.

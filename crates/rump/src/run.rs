@@ -88,6 +88,9 @@ pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> 
     if options.verbose {
         let (preload, program) = (preload.display(), options.program.display());
         eprintln!("rump: RUMP_SERVER={url} LD_PRELOAD={preload} {program}");
+        if !host::has_user_dispatch() {
+            eprintln!("rump: no Syscall User Dispatch here (`rump check`): only rewritten calls are caught");
+        }
     }
     Ok((command, url))
 }

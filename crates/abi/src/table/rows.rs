@@ -309,7 +309,7 @@ pub(super) const ROWS: &[Row] = &[
     row(296, "pwritev", &[Fd, Iovec(In, 2), Int, Off, Off], ByFd(0), Full, ""),
     row(297, "rt_tgsigqueueinfo", &[], Host, HostOnly, ""),
     row(298, "perf_event_open", &[], Host, HostOnly, ""),
-    row(299, "recvmmsg", &[Fd, Mmsghdr(Out, 2), Int, Flags, Buf(In, Fixed(16))], ByFd(0), Full, ""),
+    row(299, "recvmmsg", &[Fd, Mmsghdr(Out, 2), Int, Flags, Buf(InOut, Fixed(16))], ByFd(0), Full, ""),
     row(300, "fanotify_init", &[], Host, HostOnly, ""),
     row(301, "fanotify_mark", &[], Host, HostOnly, ""),
     row(302, "prlimit64", &[], Host, HostOnly, ""),

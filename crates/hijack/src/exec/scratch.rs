@@ -1,13 +1,11 @@
 //! Memory for what the next image is handed. In a vfork child it is the parent's memory, and a successful exec
-//! gives nothing back: so it is kept in a few slots, and the parent takes them back afterwards.
+//! gives nothing back: so it is kept in slots, and the parent takes them back afterwards.
 
+use crate::pieces_unsafe::Pieces;
 use crate::world::World;
 use abi::raw::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicU64, Ordering};
-
-/// An exec takes one, and a few more where scripts or the loader are in it; without one it fails with `EAGAIN`.
-const SLOTS: usize = 256;
 
 const FREE: u64 = 0;
 
@@ -21,21 +19,20 @@ struct Slot {
 
 /// The slots of a process.
 pub(crate) struct Scratch {
-    slots: [Slot; SLOTS],
+    slots: Pieces<Slot>,
 }
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self { slots: core::array::from_fn(|_| Slot::default()) }
+        Self { slots: Pieces::new() }
     }
 
     /// Memory of at least `size` bytes for the calling thread.
     pub(super) fn take<W: World>(&self, world: &W, size: u64) -> Result<u64, Errno> {
         let user = user(world);
-        let claim = |slot: &&Slot| {
-            slot.user.compare_exchange(FREE, user, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        };
-        let slot = self.slots.iter().find(claim).ok_or(Errno::EAGAIN)?;
+        let claim =
+            |slot: &Slot| slot.user.compare_exchange(FREE, user, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        let (_, slot) = self.slots.claim(claim);
         if slot.size.load(Ordering::Relaxed) < size {
             slot.grow(world, size).inspect_err(|_| slot.user.store(FREE, Ordering::Release))?;
         }
@@ -53,7 +50,7 @@ impl Scratch {
     }
 
     fn reclaim(&self, user: u64) {
-        for slot in &self.slots {
+        for (_, slot) in self.slots.iter() {
             let _ = slot.user.compare_exchange(user, FREE, Ordering::AcqRel, Ordering::Relaxed);
         }
     }

@@ -1,18 +1,18 @@
 //! The sessions of vfork children. Each lives from before the vfork until after it, in the parent's memory.
 
-use crate::task::TASKS_MAX;
+use crate::pieces_unsafe::Pieces;
 use alloc::boxed::Box;
 use client::Session;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 pub(super) struct Children {
-    sessions: [AtomicPtr<Session>; TASKS_MAX],
+    sessions: Pieces<AtomicPtr<Session>>,
 }
 
 impl Children {
-    pub(super) const fn new() -> Self {
-        Self { sessions: [const { AtomicPtr::new(ptr::null_mut()) }; TASKS_MAX] }
+    pub(super) fn new() -> Self {
+        Self { sessions: Pieces::new() }
     }
 
     /// The session of this task; `None` for the process itself.
@@ -24,9 +24,8 @@ impl Children {
 
     /// Before the vfork, on the parent's thread.
     pub(super) fn begin(&self, task: usize, session: Session) {
-        if let Some(slot) = self.sessions.get(task) {
-            slot.store(Box::into_raw(Box::new(session)), Ordering::Release);
-        }
+        let slot = self.sessions.reach(task);
+        slot.store(Box::into_raw(Box::new(session)), Ordering::Release);
     }
 
     /// After the vfork, on the parent's thread: the child is gone, and its descriptors with it.

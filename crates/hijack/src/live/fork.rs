@@ -86,16 +86,16 @@ impl Hijack<Live> {
 
     /// Before a vfork (a child that shares the memory): as [`Hijack::before_vfork`], and the child gets a session of
     /// its own.
-    pub(super) fn begin_vfork(&self) -> Option<usize> {
+    pub(super) fn begin_vfork(&self) -> usize {
         let auth = self.authentication();
-        let task = self.before_vfork()?;
+        let task = self.before_vfork();
         let options = self.world.options.clone();
         let session = match auth {
             Some(auth) => Session::forked(options, auth),
             None => Session::new(options),
         };
         self.world.children.begin(task, session);
-        Some(task)
+        task
     }
 
     /// After it, in the parent, when the child has run another image or ended.

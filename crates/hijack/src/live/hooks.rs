@@ -52,7 +52,7 @@ fn before_fork(fork: Fork) -> Result<usize, Errno> {
             Ok(0)
         }
         // vfork(2), clone(2), EAGAIN: too many processes.
-        (Some(hijack), Fork::Vfork | Fork::Sharing) => hijack.begin_vfork().ok_or(Errno::EAGAIN),
+        (Some(hijack), Fork::Vfork | Fork::Sharing) => Ok(hijack.begin_vfork()),
     }
 }
 
@@ -63,7 +63,7 @@ fn after_fork(fork: Fork, task: usize, child: Result<u32, Errno>) {
         (Fork::Process, child) => {
             hijack.announced(if child.is_ok() { Announced::Made } else { Announced::Failed })
         }
-        // A child that goes on in our memory keeps its task: nobody says when it ends.
+        // A child that goes on in our memory keeps its task until it is found to be gone.
         (Fork::Sharing, Ok(_)) => {}
         (Fork::Vfork | Fork::Sharing, _) => hijack.end_vfork(task),
     }

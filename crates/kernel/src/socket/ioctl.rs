@@ -11,7 +11,10 @@ use tcpip::{LinkInfo, Medium};
 use super::{Socket, address};
 
 /// `struct ifreq`: a name of 16 bytes, then 24 bytes of what is asked.
-const IFREQ_LEN: u64 = 40;
+const IFREQ: usize = 40;
+const IFREQ_LEN: u64 = IFREQ as u64;
+/// The last of the commands that take one.
+const LAST: u32 = 0x8970;
 const IFNAMSIZ: usize = 16;
 /// `struct ifreq` as SIOCGIFCONF lays them out.
 const IFCONF_ENTRY: usize = 40;
@@ -36,6 +39,10 @@ const ARPHRD_NONE: u16 = 0xfffe;
 /// `ENOTTY`: not one of them. `ENODEV`: no such interface. `EFAULT`.
 pub(super) fn ioctl(cx: &mut Cx<'_>, f: &OpenFile, socket: &dyn Socket, cmd: u32) -> Answer {
     let addr = cx.arg(2);
+    if (SIOCGIFNAME..=LAST).contains(&cmd) && cmd != SIOCGIFCONF {
+        // The host takes the structure before it looks at the command.
+        cx.get::<[u8; IFREQ]>(addr)?;
+    }
     match cmd {
         FIONREAD => put_count(cx, addr, socket.unread(cx.kernel)?),
         TIOCOUTQ => put_count(cx, addr, socket.unsent(cx.kernel)?),

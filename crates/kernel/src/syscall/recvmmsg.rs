@@ -6,11 +6,13 @@ use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use crate::socket::message::Header;
 use crate::socket::transfer;
-use abi::layout::Mmsghdr;
+use abi::layout::{Mmsghdr, Timespec};
 use abi::raw::net::{MSG_DONTWAIT, MSG_WAITALL};
 
 /// Only the first message is waited for (linux/socket.h).
 const MSG_WAITFORONE: u32 = 0x1_0000;
+
+const NS_PER_S: i64 = 1_000_000_000;
 
 /// Waits for all the messages asked for; with `MSG_WAITFORONE` for the first only. The time-out counts once a
 /// message has come (recvmmsg(2), BUGS).
@@ -37,5 +39,16 @@ pub(crate) fn recvmmsg(cx: &mut Cx<'_>) -> Answer {
         }
         cx.call.progress += 1;
     }
+    if let Some(limit_ns) = limit_ns {
+        put_left(cx, limit_ns);
+    }
     Ok(cx.call.progress as u64)
+}
+
+/// What is left of the time-out takes its place (net/socket.c, do_recvmmsg).
+fn put_left(cx: &mut Cx<'_>, limit_ns: u64) {
+    let left = cx.deadline(limit_ns).map_or(0, |until| until.saturating_sub(cx.kernel.now.mono_ns));
+    let left = i64::try_from(left).unwrap_or(i64::MAX);
+    let time = Timespec { tv_sec: left / NS_PER_S, tv_nsec: left % NS_PER_S };
+    cx.put(cx.arg(4), &time);
 }
