@@ -1,7 +1,7 @@
 /*
  * Bad addresses: h_efault DIR MODE reads lines "NAME NUMBER SIX-ARGUMENTS" from standard input, each argument a number or
  * a word: fd (an open file of DIR), dir (DIR itself), sock (a listening socket), conn (a connected one), pipe (the writing end of
- * a host pipe), epoll, inotify, path (DIR/x), name ("x"), exec ("e", which may be executed and is no program), size (a socklen_t of 16),
+ * a host pipe), epoll, inotify, path (DIR/x), name ("x"), exec ("e", this program), size (a socklen_t of 16),
  * buf (128 writable bytes), bad (the address that MODE names); poll (a struct pollfd of conn), set and nfds (an fd_set with conn),
  * time (no time at all), mask (a sigset_t), event (a struct epoll_event), zero (an offset); iov, msg and mmsg with a good buffer,
  * and iov.base, msg.iov, msg.base, msg.name, msg.control, mmsg.iov and so on, in which that one is bad. Prints what each answers.
@@ -68,7 +68,20 @@ static long bad(const char *mode)
 	return !strcmp(mode, "half") ? (long)(page + 4095) : (long)page;
 }
 
-static void prepare(const char *directory)
+/* A program to run. Without arguments and environment (null pointers) it would be run: then it is an empty file. */
+static void copy_program(int is_empty)
+{
+	int from = open("/proc/self/exe", O_RDONLY), to = open(executable, O_WRONLY | O_CREAT, 0700);
+	static char bytes[65536];
+	ssize_t len = is_empty ? 0 : read(from, bytes, sizeof(bytes));
+
+	if (from < 0 || to < 0 || write(to, bytes, len) != len)
+		die(executable);
+	close(from);
+	close(to);
+}
+
+static void prepare(const char *directory, const char *mode)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t len = sizeof(address);
@@ -99,7 +112,7 @@ static void prepare(const char *directory)
 	fcntl(connected, F_SETFL, O_NONBLOCK);
 	if (fchdir(dir))
 		die("fchdir");
-	close(open(executable, O_WRONLY | O_CREAT, 0700));
+	copy_program(!strcmp(mode, "null"));
 	set_of_events = epoll_create1(0);
 	notifier = inotify_init1(0);
 	if (pipe2(pipes, O_NONBLOCK))
@@ -167,7 +180,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
-	prepare(argv[1]);
+	prepare(argv[1], argv[2]);
 	long address = bad(argv[2]);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (sscanf(line, "%31s %ld %23s %23s %23s %23s %23s %23s", call, &number, word[0], word[1], word[2], word[3],
