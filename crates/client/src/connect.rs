@@ -90,10 +90,21 @@ impl Session {
     /// # Errors
     /// The host's.
     pub(crate) fn connect(&self) -> Result<u32, Errno> {
-        let (family, address) = self.options.url.sockaddr();
-        let socket = host::socket_connect(family, &address)?;
+        let socket = match &self.options.relay {
+            Some(relay) => self.connect_to_relay(relay)?,
+            None => self.connect_here()?,
+        };
         let number = socket.number();
         Ok(at_the_top(number, None).unwrap_or(socket).into_number())
+    }
+
+    /// A connection to what the URL names.
+    ///
+    /// # Errors
+    /// The host's.
+    pub(crate) fn connect_here(&self) -> Result<Fd, Errno> {
+        let (family, address) = self.options.url.sockaddr();
+        host::socket_connect(family, &address)
     }
 
     /// Reads the banner and prepares the handshake, which goes in front of the first request. Without a banner the

@@ -6,6 +6,7 @@ use crate::handover::Handover;
 use crate::interruption::Interruption;
 use crate::lock_unsafe::Lock;
 use crate::passed::Passed;
+use crate::relay::Relay;
 use crate::retry::Retry;
 use crate::slot::{Answer, Slot};
 use crate::sys::{self, AtomicU32};
@@ -32,6 +33,8 @@ pub struct Options {
     /// The program's rump descriptors are host descriptors, where they can be passed; otherwise they are numbers of the
     /// rump kernel alone, which closes them by close(2).
     pub host_descriptors: bool,
+    /// What to start where the server should be and is not.
+    pub relay: Option<Relay>,
     /// How a thread that waits learns of signals; `None`: their handlers are deferred, and end interruptible host calls.
     pub interruption: Option<&'static dyn Interruption>,
 }

@@ -123,6 +123,21 @@ pub fn socket_error(fd: u32) -> Result<i32, Errno> {
     socket_option(fd, abi::raw::net::SO_ERROR).map(i32::from_ne_bytes)
 }
 
+/// The user whose process is at the other end of this unix socket (`SO_PEERCRED`).
+///
+/// # Errors
+/// `ENOTSOCK`, `EBADF`.
+pub fn peer_uid(fd: u32) -> Result<u32, Errno> {
+    let [_, _, _, _, u0, u1, u2, u3, ..] = socket_option::<12>(fd, abi::raw::net::SO_PEERCRED)?;
+    Ok(u32::from_ne_bytes([u0, u1, u2, u3]))
+}
+
+/// geteuid(2).
+#[must_use]
+pub fn geteuid() -> u32 {
+    plain(nr::GETEUID, [0; 6]).ok().and_then(|uid| u32::try_from(uid).ok()).unwrap_or(u32::MAX)
+}
+
 /// Waits while `word` is `value`, at most `timeout_ns` if there is one. Returns early for many reasons.
 ///
 /// # Errors

@@ -12,18 +12,20 @@ pub mod gadget_unsafe;
 mod heap_unsafe;
 mod memory_unsafe;
 mod message_unsafe;
+mod run_unsafe;
 
 pub use calls_unsafe::{
     OWN_SOCKET, close, descriptor_limit, dup_above, eventfd, exit_group, fcntl, futex_wait, futex_wake,
-    getpid, gettid, has_user_dispatch, map_anonymous, monotonic_ns, peek, poll_readable, read, read_link,
-    sched_yield, set_process_name, shutdown, sleep_ns, so_cookie, socket_connect, socket_error, tgkill,
-    wait_readable, write,
+    geteuid, getpid, gettid, has_user_dispatch, map_anonymous, monotonic_ns, peek, peer_uid, poll_readable,
+    read, read_link, sched_yield, set_process_name, shutdown, sleep_ns, so_cookie, socket_connect,
+    socket_error, tgkill, wait_readable, write,
 };
 pub use fd::Fd;
 pub use gadget_unsafe::{interruptible, syscall};
 pub use heap_unsafe::{Heap, Held as HeldHeap, hold as hold_heap};
 pub use memory_unsafe::{can_read, copy_in, copy_in_string, copy_out, forget_readable};
 pub use message_unsafe::{FDS_MAX, PARTS_MAX, Part, Received, receive, send};
+pub use run_unsafe::run;
 
 /// How long a call may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

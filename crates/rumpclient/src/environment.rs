@@ -28,6 +28,7 @@ pub(crate) fn options(name: Vec<u8>, retry: Retry) -> Result<Options, Errno> {
         retry,
         plain: false,
         host_descriptors: false,
+        relay: None,
         interruption: Some(&Signals),
     })
 }

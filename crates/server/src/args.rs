@@ -52,6 +52,9 @@ pub struct Args {
     /// End when this process ends, and remove the socket's directory (rump run)
     #[arg(long, hide = true, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub until_exit: Option<i32>,
+    /// Be a relay to the server at URL, for programs of this user that cannot get descriptors over TCP; ends when idle
+    #[arg(long, hide = true)]
+    pub relay: bool,
     /// The server in the background: reports on standard output whether URL is being served
     #[arg(long, hide = true)]
     pub background: bool,
@@ -66,6 +69,12 @@ impl Args {
     /// # Errors
     /// What is missing, as one line.
     pub fn check(&self) -> Result<(), String> {
+        if self.relay {
+            return match self.url {
+                Url::Tcp(_) => Ok(()),
+                Url::Unix(_) => Err(format!("{}: --relay is for tcp://", self.url)),
+            };
+        }
         if !self.url.is_local() && !self.insecure_tcp {
             return Err(format!(
                 "{}: refused beyond loopback, since rump_sp has no authentication; --insecure-tcp says that it is meant",

@@ -52,6 +52,9 @@ fn serve(args: &Args) -> Result<(), String> {
         rustix::process::setsid().map_err(host("setsid"))?;
     }
     raise_descriptor_limit();
+    if let (true, Url::Tcp(far)) = (args.relay, &args.url) {
+        return crate::relay::run(*far, || if args.background { report_ready() } else { Ok(()) });
+    }
     // Before the socket has its name, so that a signal cannot leave it behind.
     let signals = signals_unsafe::termination().map_err(host("signalfd"))?;
     let listener = Listener::bind(&args.url).map_err(|error| error.to_string())?;

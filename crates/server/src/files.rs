@@ -145,6 +145,12 @@ impl Files {
         }
     }
 
+    /// The kernel is gone, and all its files are closed.
+    pub fn forget_all(&mut self) {
+        self.files.clear();
+        self.by_cookie.clear();
+    }
+
     /// The kernel has closed the file.
     pub fn forget(&mut self, file: FileId) {
         if let Some(host) = self.files.remove(&file) {

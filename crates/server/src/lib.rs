@@ -14,6 +14,8 @@ pub mod listen;
 mod memory;
 mod outbox;
 pub mod prefork;
+mod relay;
+mod remote;
 mod replies;
 mod requests;
 pub mod server;

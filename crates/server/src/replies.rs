@@ -7,6 +7,7 @@ use abi::Errno;
 use kernel::{CallId, Copyin, Effect, FileId, FileKind, NewFile, Pass, Pid, Reply};
 use std::os::fd::OwnedFd;
 use wire::call::{File, Segment};
+use wire::relay::Token;
 use wire::{Header, Message, class, kind};
 
 /// Bytes for the caller's memory, by their addresses.
@@ -29,11 +30,27 @@ impl Server {
             Effect::Copyin { call, pid, want } => self.copyin(call, pid, want),
             Effect::Raise { pid, signo } => self.raise(pid, signo),
             Effect::Signal { host_pid, signo } => signal(host_pid, signo),
-            Effect::Ready { file, mask, edge } => self.files.ready(file, mask, edge),
-            Effect::Closed(file) => self.files.forget(file),
+            Effect::Ready { file, mask, edge } => self.ready(file, mask, edge),
+            Effect::Closed(file) => self.closed(file),
             Effect::Disk { call, worker, op } => self.disks.send(worker, call, op),
             Effect::DropPassed(passed) => drop(self.passed.remove(&passed)),
             Effect::Halt => self.halted = true,
+        }
+    }
+
+    /// A watched file's readiness: to be shown by its host descriptor, which is here or at a relay.
+    fn ready(&mut self, file: FileId, mask: u16, edge: bool) {
+        let Some(control) = self.remote.control(file) else { return self.files.ready(file, mask, edge) };
+        let ready = self.remote.ready(file, mask, edge, false);
+        if let Some(session) = self.sessions.get_mut(control) {
+            session.out.frame(Header::request(0, kind::READY, 0), &ready.emit());
+        }
+    }
+
+    fn closed(&mut self, file: FileId) {
+        self.files.forget(file);
+        if let Some(session) = self.remote.forget(file).and_then(|control| self.sessions.get_mut(control)) {
+            session.out.frame(Header::request(0, kind::CLOSED, 0), &file.0.to_le_bytes());
         }
     }
 
@@ -61,10 +78,18 @@ impl Server {
 
     /// Brings a file's host descriptor to its readiness; what the client has to do for it, if it has one.
     fn touched(&mut self, pending: Pending, file: FileId, mask: u16) -> Hint {
+        if let Some(session) = self.sessions.get_mut(pending.session)
+            && session.relay.is_some()
+        {
+            // The relay knows what its client has to do.
+            let ready = self.remote.ready(file, mask, false, true);
+            session.out.frame(Header::request(pending.reqno, kind::READY, 0), &ready.emit());
+            return Hint::default();
+        }
         if self.sessions.get(pending.session).is_some_and(|session| session.files) {
             return self.files.touched(file, mask);
         }
-        self.files.ready(file, mask, false);
+        self.ready(file, mask, false);
         Hint::default()
     }
 
@@ -91,7 +116,11 @@ impl Server {
     }
 
     fn entries(&mut self, pending: Pending, files: &[NewFile]) -> Result<(Vec<File>, Vec<OwnedFd>), Errno> {
-        let uid = self.sessions.get(pending.session).map_or(u32::MAX, |session| session.who.uid);
+        let session = self.sessions.get(pending.session);
+        let uid = session.map_or(u32::MAX, |session| session.who.uid);
+        if let Some(token) = session.and_then(|session| session.relay) {
+            return Ok((self.remote_entries(token, files)?, Vec::new()));
+        }
         let mut entries = Vec::with_capacity(files.len());
         let mut fds = Vec::new();
         for file in files {
@@ -107,6 +136,32 @@ impl Server {
             fds.extend(fd);
         }
         Ok((entries, fds))
+    }
+
+    /// As `entries`, for a relay: files by their numbers here, those marked for which it makes a host descriptor.
+    fn remote_entries(&mut self, token: Token, files: &[NewFile]) -> Result<Vec<File>, Errno> {
+        let is_made = |file: &NewFile| match file.pass {
+            Pass::Born => Ok(true),
+            Pass::Nothing => Ok(false),
+            // What came along with a call stayed with the relay of whoever made it.
+            Pass::Passed(_) | Pass::Shown(_) => Err(Errno::EOPNOTSUPP),
+            Pass::Memory { .. } => Err(Errno::ENODEV),
+        };
+        let made = files.iter().map(is_made).collect::<Result<Vec<bool>, Errno>>()?;
+        let entry = |(file, passed): (&NewFile, bool)| {
+            if passed {
+                self.remote.birth(file.file, token);
+            }
+            File {
+                cookie: file.file.0,
+                put_at: file.put_at,
+                descriptor: file.kfd,
+                kind: file.kind as u32,
+                cloexec: file.cloexec,
+                passed,
+            }
+        };
+        Ok(files.iter().zip(made).map(entry).collect())
     }
 
     fn host_descriptor(&mut self, file: &NewFile, uid: u32) -> Result<(u64, Option<OwnedFd>), Errno> {

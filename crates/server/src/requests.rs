@@ -6,13 +6,13 @@ use crate::session::SessionId;
 use crate::sitelists::{Asker, Encoded, Wanted};
 use abi::private::LinkOp;
 use abi::{Errno, private, table};
-use kernel::{Call, CallId, Descriptors, UserMem};
+use kernel::{Call, CallId, Descriptors, FileId, UserMem};
 use wire::call::Request;
-use wire::{Frame, Header, Message, class, error, handshake, kind, option};
+use wire::{Frame, Header, Message, class, error, handshake, kind, option, relay};
 
 /// More pieces of memory in one CALL are malformed: an iovec array has at most 1,024 (`UIO_MAXIOV`), and a call
 /// names a few more.
-const SEGMENTS_MAX: usize = 4096;
+pub(crate) const SEGMENTS_MAX: usize = 4096;
 
 impl Server {
     /// Serves one frame of one client.
@@ -27,6 +27,7 @@ impl Server {
             (class::REQ, kind::CALL) => self.call(id, &frame),
             (class::REQ, kind::CANCEL) => self.cancel(id, &frame),
             (class::REQ, kind::OPTIONS) => self.options(id, &frame),
+            (class::REQ, kind::GONE) => self.gone(id, &frame),
             (class::REQ, kind::PREFORK) => self.prefork(id, &frame),
             (class::REQ, kind::HANDSHAKE) if word == handshake::EXEC => self.exec(id, &frame),
             (class::REQ, kind::HANDSHAKE) => self.refuse_and_end(id, reqno, error::MALFORMED),
@@ -111,21 +112,40 @@ impl Server {
     fn options(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
         let unix = self.serves_unix();
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Some((bits, prefix)) = frame.payload.split_first_chunk::<4>() else {
+        let Some((wanted, token, prefix)) = options(frame.payload) else {
             return session.refuse(frame.header.reqno, error::MALFORMED);
         };
-        let wanted = u32::from_le_bytes(*bits);
+        if let Some(token) = token {
+            if wanted & option::CONTROL != 0 {
+                self.remote.enter(token, id);
+            }
+            session.relay = Some(token).filter(|token| self.remote.knows(token));
+        }
         if wanted & option::PREFIX != 0
             && let Some(pid) = session.pid
         {
             let _ = self.kernel.set_path_prefix(pid, prefix);
         }
         // How files live is settled by the first call, or was settled by the parent.
-        if wanted & option::FILES != 0 && wanted & option::CALL != 0 && session.fresh && unix {
+        let held = unix || session.relay.is_some();
+        if wanted & option::FILES != 0 && wanted & option::CALL != 0 && session.fresh && held {
             session.files = true;
             if let Some(pid) = session.pid {
                 let _ = self.kernel.set_descriptors(pid, Descriptors::Weak);
             }
+        }
+    }
+
+    /// A relay tells of the last close of a file.
+    fn gone(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        match (session.relay, relay::parse_file(frame.payload).map(FileId)) {
+            (Some(token), Some(file)) => {
+                if self.remote.holds(&token, file) {
+                    self.kernel.file_gone(file);
+                }
+            }
+            _ => session.refuse(frame.header.reqno, error::MALFORMED),
         }
     }
 
@@ -200,7 +220,12 @@ impl Server {
         let call_frame = frame.header.kind == kind::CALL;
         self.calls.insert(call_id, Pending { session: id, reqno: frame.header.reqno, call_frame });
         if frame.header.word == private::IDENTIFY {
-            match self.files.identify(args[0], session.who.uid, &came_along) {
+            let file = match session.relay {
+                // It has identified the descriptor.
+                Some(token) => Some(FileId(args[0])).filter(|file| self.remote.holds(&token, *file)),
+                None => self.files.identify(args[0], session.who.uid, &came_along),
+            };
+            match file {
                 Some(file) => args[0] = file.0,
                 None => return self.answer(call_id, Err(Errno::ENOENT), Vec::new()),
             }
@@ -294,13 +319,24 @@ impl Server {
     }
 }
 
+/// The bits, the relay's token and the prefix in OPTIONS.
+fn options(payload: &[u8]) -> Option<(u32, Option<relay::Token>, &[u8])> {
+    let (bits, rest) = payload.split_first_chunk::<4>()?;
+    let wanted = u32::from_le_bytes(*bits);
+    if wanted & option::RELAY == 0 {
+        return Some((wanted, None, rest));
+    }
+    let (token, prefix) = rest.split_first_chunk()?;
+    Some((wanted, Some(*token), prefix))
+}
+
 /// The name in a handshake: up to its NUL, which may be missing.
 fn name(payload: &[u8]) -> &[u8] {
     payload.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// What rump_sites asks for. Its memory has to travel with the request: only our library asks.
-fn wanted_sites(frame: &Frame<&[u8]>, args: [u64; 6]) -> Option<Wanted> {
+pub(crate) fn wanted_sites(frame: &Frame<&[u8]>, args: [u64; 6]) -> Option<Wanted> {
     let request = Request::parse(frame.payload, SEGMENTS_MAX).filter(|_| frame.header.kind == kind::CALL)?;
     let at = |address| request.segments.iter().find(|segment| segment.address == address);
     let path = name(at(args[0])?.bytes).to_vec();

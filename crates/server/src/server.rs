@@ -6,6 +6,7 @@ use crate::link::{LINK, Links, NetSpec};
 use crate::listen::Listener;
 use crate::memory::Memory;
 use crate::prefork::Preforks;
+use crate::remote::Remote;
 use crate::session::{Ended, Session, SessionId};
 use crate::sessions::Sessions;
 use crate::sitelists::SiteLists;
@@ -55,6 +56,7 @@ pub struct Server {
     pub(crate) last_passed: u64,
     pub(crate) site_lists: SiteLists,
     pub(crate) disks: Disks,
+    pub(crate) remote: Remote,
     pub(crate) halted: bool,
     pub(crate) links: Links,
     epoll: Rc<OwnedFd>,
@@ -124,6 +126,7 @@ impl Server {
             last_passed: 0,
             site_lists,
             disks,
+            remote: Remote::default(),
             halted: false,
             links: Links::new(epoll.clone()),
             epoll,
@@ -410,6 +413,9 @@ impl Server {
     pub(crate) fn close(&mut self, id: SessionId) {
         let Some(session) = self.sessions.remove(id) else { return };
         self.calls.retain(|_, pending| pending.session != id);
+        for file in self.remote.leave(id) {
+            self.kernel.file_gone(file);
+        }
         if let Some(pid) = session.pid {
             self.by_pid.remove(&pid);
             self.preforks.orphan(pid, self.now.mono_ns);

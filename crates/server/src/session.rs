@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use wire::relay::Token;
 use wire::{Decoder, Header, Message, class};
 
 /// Above this many unsent bytes a client's requests wait.
@@ -36,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) pid: Option<Pid>,
     /// Whether its files are host descriptors.
     pub(crate) files: bool,
+    /// The relay that holds them, if one does.
+    pub(crate) relay: Option<Token>,
     /// Whether it may still choose how its files live.
     pub(crate) fresh: bool,
     pub(crate) out: Outbox,
@@ -78,6 +81,7 @@ impl Session {
             who,
             pid: None,
             files: false,
+            relay: None,
             fresh: true,
             out: Outbox::default(),
             calls: HashMap::default(),

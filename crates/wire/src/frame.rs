@@ -42,6 +42,12 @@ pub mod kind {
     pub const CALL: u16 = 33;
     /// Ours: end a call early.
     pub const CANCEL: u16 = 34;
+    /// Ours, to a relay: a file's readiness.
+    pub const READY: u16 = 35;
+    /// Ours, to a relay: a file is closed.
+    pub const CLOSED: u16 = 36;
+    /// Ours, from a relay: the last host descriptor of a file was closed.
+    pub const GONE: u16 = 37;
 }
 
 /// Kinds of handshakes.
@@ -98,6 +104,10 @@ pub mod option {
     pub const FILES: u32 = 2;
     /// The prefix under which the program sees the rump kernel's paths follows.
     pub const PREFIX: u32 = 4;
+    /// A relay holds the client's host descriptors: its token stands in front of the prefix.
+    pub const RELAY: u32 = 8;
+    /// This is the relay itself.
+    pub const CONTROL: u32 = 16;
 }
 
 /// A header. The length of the frame is not part of it: it follows from the payload.

@@ -13,6 +13,7 @@ pub mod call;
 mod decoder;
 mod frame;
 mod message;
+pub mod relay;
 pub mod url;
 
 pub use decoder::{Decoder, LENGTH_MAX};

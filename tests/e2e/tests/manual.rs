@@ -39,6 +39,7 @@ fn example(block: &str) -> Example {
 }
 
 fn holds(page: &str) {
+    ordinary_user();
     holds_in(page, &blocks(page)[0], tempfile::tempdir().unwrap().path());
 }
 

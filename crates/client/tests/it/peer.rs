@@ -111,6 +111,7 @@ impl Place {
             retry,
             plain,
             host_descriptors: true,
+            relay: None,
             interruption: None,
         }
     }

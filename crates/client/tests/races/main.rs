@@ -31,6 +31,8 @@ mod lock_unsafe;
 mod passed;
 #[path = "../../src/pump.rs"]
 mod pump;
+#[path = "../../src/relay.rs"]
+mod relay;
 #[path = "../../src/retry.rs"]
 mod retry;
 #[path = "../../src/send.rs"]
@@ -122,6 +124,7 @@ fn connected() -> Arc<Session> {
         retry: Retry::No,
         plain: false,
         host_descriptors: true,
+        relay: None,
         interruption: None,
     };
     let session = Session::new(options);

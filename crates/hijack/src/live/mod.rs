@@ -8,6 +8,7 @@ mod hooks;
 mod host_unsafe;
 mod inherited_fds;
 mod message;
+mod relay;
 mod start;
 mod world;
 

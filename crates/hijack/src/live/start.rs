@@ -1,7 +1,7 @@
 //! The start of an image, before its main: the environment is read, the session is made.
 
 use super::message::refuse;
-use super::{Live, host_unsafe, inherited_fds};
+use super::{Live, host_unsafe, inherited_fds, relay};
 use crate::Hijack;
 use crate::config::{self, Config};
 use crate::exec::{Inherited, Marks};
@@ -61,10 +61,11 @@ pub fn start<'e>(
         Ok(config) => config,
         Err(why) => refuse(format_args!("{why}")),
     };
-    let options = options(&variables, config.path.clone().unwrap_or_default());
+    let file = variables.library_file(&outside);
+    let options = options(&variables, &file, config.path.clone().unwrap_or_default());
     let marks = variables.marks.map(Marks::parse);
     let session = session(&options, variables.server, marks);
-    let inherited = variables.inherited(&options.url, &outside);
+    let inherited = variables.inherited(&options, file);
     let words = host_unsafe::table()
         .unwrap_or_else(|why| refuse(format_args!("no memory for the descriptor table: {why}")));
     let live = Live::new(options, session, outside.task);
@@ -95,19 +96,29 @@ impl<'e> Variables<'e> {
         variables
     }
 
-    fn inherited(&self, url: &Url, outside: &Outside) -> Inherited {
-        let owned = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);
-        let library = self.preload.and_then(our_library).map(absolute).unwrap_or_default();
-        let found = match outside.exe {
+    /// As LD_PRELOAD names this library.
+    fn library(&self) -> Vec<u8> {
+        self.preload.and_then(our_library).map(absolute).unwrap_or_default()
+    }
+
+    /// Its file; empty if that is not known.
+    fn library_file(&self, outside: &Outside) -> Vec<u8> {
+        let library = self.library();
+        match outside.exe {
             // Of a copy in memory (where the file may not be run) the kernel does not know the name.
-            Some(_) if library.contains(&b'/') => library.clone(),
+            Some(_) if library.contains(&b'/') => library,
             Some(_) => own_file(),
             None => outside.library.map(absolute).unwrap_or_default(),
-        };
-        let file = CString::new(found).ok().filter(|file| !file.is_empty());
-        let server = match url {
-            Url::Unix(path) => Some([b"unix://", path.as_slice()].concat()),
-            Url::Tcp(..) => owned(self.server),
+        }
+    }
+
+    fn inherited(&self, options: &Options, file: Vec<u8>) -> Inherited {
+        let owned = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);
+        let library = self.library();
+        let file = CString::new(file).ok().filter(|file| !file.is_empty());
+        let server = match &options.url {
+            Url::Unix(path) if options.relay.is_none() => Some([b"unix://", path.as_slice()].concat()),
+            _ => owned(self.server),
         };
         Inherited {
             library,
@@ -155,7 +166,7 @@ fn working_directory() -> Vec<u8> {
     directory
 }
 
-fn options(variables: &Variables<'_>, prefix: Vec<u8>) -> Options {
+fn options(variables: &Variables<'_>, library: &[u8], prefix: Vec<u8>) -> Options {
     let retry = match config::Retry::parse(variables.retry) {
         Ok(config::Retry::Never) => Retry::No,
         Ok(config::Retry::Once) => Retry::Once,
@@ -167,17 +178,19 @@ fn options(variables: &Variables<'_>, prefix: Vec<u8>) -> Options {
     let Some(server) = variables.server else {
         refuse(format_args!("RUMP_SERVER: not set: expected unix://PATH or tcp://A.B.C.D:PORT/"))
     };
-    match Url::parse(server, &working_directory()).and_then(Url::for_client) {
-        Ok(url) => Options {
-            url,
-            name: name(),
-            prefix,
-            retry,
-            plain: false,
-            host_descriptors: true,
-            interruption: None,
-        },
-        Err(why) => refuse(format_args!("RUMP_SERVER: \"{}\": {why}", server.escape_ascii())),
+    let parsed = Url::parse(server, &working_directory()).and_then(Url::for_client);
+    let given = parsed
+        .unwrap_or_else(|why| refuse(format_args!("RUMP_SERVER: \"{}\": {why}", server.escape_ascii())));
+    let (url, relay) = relay::stand_in(given, server, library);
+    Options {
+        url,
+        name: name(),
+        prefix,
+        retry,
+        plain: false,
+        host_descriptors: true,
+        relay,
+        interruption: None,
     }
 }
 
@@ -195,7 +208,12 @@ fn name() -> Vec<u8> {
 fn session(options: &Options, server: Option<&[u8]>, marks: Option<Marks>) -> Session {
     let Some(marks) = marks else {
         let session = Session::new(options.clone());
-        if let Err(why) = session.open_now() {
+        let connected = match options.relay {
+            // It listens whether or not there is a server behind it.
+            Some(_) => session.open_now().and_then(|()| session.introduce()),
+            None => session.open_now(),
+        };
+        if let Err(why) = connected {
             let server = server.unwrap_or_default().escape_ascii();
             refuse(format_args!("RUMP_SERVER: cannot connect to \"{server}\": {why}"))
         }

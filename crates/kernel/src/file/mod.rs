@@ -56,6 +56,16 @@ pub enum FileKind {
     Path = 6,
 }
 
+impl FileKind {
+    /// The kind with this number.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::Regular, Self::Directory, Self::Device, Self::Pipe, Self::Socket, Self::Path]
+            .into_iter()
+            .find(|kind| *kind as u32 == number)
+    }
+}
+
 /// Where a transfer starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At {
