@@ -19,6 +19,9 @@ const PARTS: usize = 2 * LONG_MAX + 2;
 const IOV_MAX: u64 = 1024;
 /// `struct ifconf` names a further buffer (netdevice(7)).
 const SIOCGIFCONF: u64 = 0x8912;
+/// `struct rtentry` names its interface by a pointer (linux/route.h).
+const SIOCADDRT: u64 = 0x890b;
+const SIOCDELRT: u64 = 0x890c;
 
 /// What the server may do to memory while a call is unanswered: address and length of each range.
 #[derive(Debug, Default)]
@@ -129,8 +132,12 @@ pub(crate) fn gather(row: &Row, args: &[u64; 6]) -> Gathered {
         };
         gathered.argument(arg, args[at], args);
     }
-    if row.nr == abi::nr::IOCTL && args[1] == SIOCGIFCONF {
-        gathered.ifconf(args[2]);
+    if row.nr == abi::nr::IOCTL {
+        match args[1] {
+            SIOCGIFCONF => gathered.ifconf(args[2]),
+            SIOCADDRT | SIOCDELRT => gathered.route_device(args[2]),
+            _ => {}
+        }
     }
     gathered
 }
@@ -258,6 +265,16 @@ impl Gathered {
         let len = u32::from_ne_bytes([ifconf[0], ifconf[1], ifconf[2], ifconf[3]]);
         let [.., b0, b1, b2, b3, b4, b5, b6, b7] = ifconf;
         self.range(Dir::Out, u64::from_ne_bytes([b0, b1, b2, b3, b4, b5, b6, b7]), u64::from(len));
+    }
+
+    /// The name of the interface in a `struct rtentry`. IPv6's requests have a number there, which names nothing that can be read, or
+    /// something that does not matter.
+    fn route_device(&mut self, address: u64) {
+        const DEVICE_AT: u64 = 88;
+        let mut pointer = [0_u8; 8];
+        if copy_in(address.wrapping_add(DEVICE_AT), &mut pointer).is_ok() && pointer != [0; 8] {
+            self.string(u64::from_ne_bytes(pointer));
+        }
     }
 }
 

@@ -371,6 +371,7 @@ impl Kernel {
         while let Some(file) = self.dropped.pop() {
             self.release(file);
         }
+        self.tell_monitors();
         while let Some(socket) = self.net.stack.next_urgent() {
             if let Some(object) = self.net.object(socket) {
                 self.report_urgent(object);

@@ -1,6 +1,7 @@
 //! The network of the kernel: its TCP/IP stack, and which file each of the stack's sockets belongs to.
 
 use crate::file::ObjectId;
+use crate::socket::Monitors;
 use crate::{Kernel, Now};
 use foldhash::HashMap;
 use tcpip::{Config, LinkConfig, LinkId, SocketId, Stack};
@@ -9,6 +10,8 @@ use tcpip::{Config, LinkConfig, LinkId, SocketId, Stack};
 pub(crate) struct Net {
     pub(crate) stack: Stack,
     objects: HashMap<SocketId, ObjectId>,
+    /// Who is told of changes.
+    pub(crate) monitors: Monitors,
 }
 
 impl Net {
@@ -17,7 +20,7 @@ impl Net {
         half.copy_from_slice(&seed[..8]);
         let mut stack = Stack::new(Config { seed: u64::from_le_bytes(half) });
         stack.advance(now.mono_ns);
-        Self { stack, objects: HashMap::default() }
+        Self { stack, objects: HashMap::default(), monitors: Monitors::default() }
     }
 
     /// The object that changes with this socket.

@@ -206,6 +206,10 @@ fn ioctl(cmd: u32) -> Arg {
         // linux/fs.h: BLKROGET, BLKSSZGET, BLKIOMIN, BLKIOOPT, BLKALIGNOFF, BLKPBSZGET; BLKGETSIZE.
         0x125e | 0x1268 | 0x1278..=0x127b => Arg::Buf(Dir::Out, Len::Fixed(4)),
         0x1260 => Arg::Buf(Dir::Out, Len::Fixed(8)),
+        // struct rtentry names its interface by a pointer, which clients follow; IPv6's struct in6_rtmsg is shorter.
+        SIOCADDRT | SIOCDELRT => Arg::Buf(Dir::In, Len::Fixed(120)),
+        // struct arpreq
+        SIOCDARP | SIOCGARP | SIOCSARP => Arg::Buf(Dir::InOut, Len::Fixed(68)),
         // struct ifreq, 40 bytes; struct ifconf (0x8912) names a further buffer that COPYOUT reaches.
         0x8910..=0x8970 => Arg::Buf(Dir::InOut, Len::Fixed(40)),
         _ => encoded(cmd),

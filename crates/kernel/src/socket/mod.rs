@@ -8,6 +8,7 @@ mod ancillary;
 mod common;
 pub(crate) mod control;
 mod inet;
+pub(crate) mod interface;
 pub(crate) mod inventory;
 mod ioctl;
 pub(crate) mod message;
@@ -22,7 +23,7 @@ mod udp;
 mod unix;
 
 pub(crate) use common::{Common, Direction};
-pub(crate) use netlink::Netlink;
+pub(crate) use netlink::{Inbox, Monitors, Netlink};
 pub(crate) use packet::Packet;
 pub(crate) use tcp::Tcp;
 pub(crate) use udp::Udp;
@@ -263,6 +264,11 @@ pub(crate) trait Socket {
 
     /// The socket of the TCP/IP stack, if it is one of those.
     fn inet(&self) -> Option<tcpip::SocketId> {
+        None
+    }
+
+    /// What waits in it, of a netlink socket.
+    fn inbox(&self) -> Option<&Inbox> {
         None
     }
 

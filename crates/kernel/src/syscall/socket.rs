@@ -73,7 +73,7 @@ fn create(
         AF_UNIX => Ok(Box::new(Unix::new(k, unix_kind(kind, protocol)?, object))),
         AF_NETLINK => match kind {
             SOCK_RAW | SOCK_DGRAM if matches!(protocol, Netlink::ROUTE | Netlink::SOCK_DIAG) => {
-                Ok(Box::new(Netlink::new(Common::new(family, kind, protocol), object)))
+                Ok(Box::new(Netlink::new(k, Common::new(family, kind, protocol), object)))
             }
             SOCK_RAW | SOCK_DGRAM => Err(Errno::EPROTONOSUPPORT.into()),
             _ => Err(Errno::ESOCKTNOSUPPORT.into()),

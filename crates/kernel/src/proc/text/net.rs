@@ -1,10 +1,11 @@
 //! /proc/net (proc_pid_net(5)).
 
 use crate::Kernel;
+use crate::socket::interface;
 use crate::socket::inventory::{InetSocket, TCP_ESTABLISHED, TCP_LISTEN};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use tcpip::{Domain, NeighbourState, Protocol, Route};
+use tcpip::{Domain, NeighbourState, Protocol, Route, RouteKind};
 
 /// `SO_ACCEPTCON`: the socket listens.
 const ACCEPTS: u32 = 0x1_0000;
@@ -122,7 +123,7 @@ pub(crate) fn route(k: &Kernel) -> String {
     let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
     let mut text = format!("{head:WIDTH$}\n");
     let number = |ip: Ipv4Addr| u32::from_ne_bytes(ip.octets());
-    for route in k.net.stack.routes().iter().filter(|route| route.table == Route::TABLE_MAIN) {
+    for route in interface::routes(&k.net.stack).iter().filter(|route| route.table == Route::TABLE_MAIN) {
         let IpAddr::V4(dst) = route.dst else { continue };
         let gateway = match route.gateway {
             Some(IpAddr::V4(gateway)) => gateway,
@@ -132,7 +133,7 @@ pub(crate) fn route(k: &Kernel) -> String {
         let flags = RTF_UP
             | if route.gateway.is_some() { RTF_GATEWAY } else { 0 }
             | if route.prefix_len == 32 { RTF_HOST } else { 0 }
-            | if route.link.is_none() { RTF_REJECT } else { 0 };
+            | if matches!(route.kind, RouteKind::Unreachable | RouteKind::Prohibit) { RTF_REJECT } else { 0 };
         let mask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(route.prefix_len)).unwrap_or(0));
         let line = format!(
             "{}\t{:08X}\t{:08X}\t{flags:04X}\t0\t0\t{}\t{:08X}\t{}\t0\t0",

@@ -1,36 +1,42 @@
-//! `AF_NETLINK` sockets (netlink(7)): of `NETLINK_SOCK_DIAG`, what ss(8) asks, and of `NETLINK_ROUTE` (rtnetlink(7)), what
-//! getifaddrs(3), getaddrinfo(3) and if_nameindex(3) ask. Links, addresses and routes can be listed; changing them is refused, and there are no
-//! notifications.
+//! `AF_NETLINK` sockets (netlink(7)): of `NETLINK_SOCK_DIAG`, what ss(8) asks, and of `NETLINK_ROUTE` (rtnetlink(7)) what ip(8) and
+//! getifaddrs(3) do with links, addresses, routes and neighbours.
+//!
+//! * `wire` messages and attributes as bytes;
+//! * `inbox` what waits in a socket;
+//! * `route` what rtnetlink(7) is asked, one file for each kind of object;
+//! * `monitor` what the members of groups are told;
+//! * `diag` sock_diag(7).
 
 mod diag;
+mod inbox;
+mod monitor;
 mod route;
 mod wire;
+
+pub(crate) use inbox::Inbox;
+pub(crate) use monitor::Monitors;
 
 use crate::Kernel;
 use crate::call::Stop;
 use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
-use abi::raw::general::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use abi::raw::general::{POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use abi::raw::net::{AF_NETLINK, MSG_PEEK};
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
+use std::rc::Rc;
 
 use super::address::{self, narrow};
 use super::{Common, How, Incoming, Outgoing, Socket, Summary};
 
 /// `sizeof (struct sockaddr_nl)`.
 const SOCKADDR_NL_LEN: usize = 12;
-/// More answers than this do not wait: a program that never reads gets `ENOBUFS` (netlink(7)).
-const ANSWERS_MAX: usize = 256;
 
 /// One netlink socket.
 pub(crate) struct Netlink {
     common: Common,
-    object: ObjectId,
     /// Its address, `nl_pid`; 0 before it has one.
     port: Cell<u32>,
-    groups: Cell<u32>,
-    answers: RefCell<VecDeque<Vec<u8>>>,
+    inbox: Rc<Inbox>,
 }
 
 impl Netlink {
@@ -40,14 +46,18 @@ impl Netlink {
     pub(crate) const SOCK_DIAG: u32 = 4;
 
     /// socket(2); its readiness changes with `object`.
-    pub(crate) fn new(common: Common, object: ObjectId) -> Self {
-        Self { common, object, port: Cell::new(0), groups: Cell::new(0), answers: RefCell::default() }
+    pub(crate) fn new(k: &mut Kernel, common: Common, object: ObjectId) -> Self {
+        let inbox = Rc::new(Inbox::new(object));
+        if common.protocol == Self::ROUTE {
+            k.net.monitors.add(&inbox);
+        }
+        Self { common, port: Cell::new(0), inbox }
     }
 
     /// Takes an address of its own if it has none. Any number that is unique will do (netlink(7)).
     fn autobind(&self) {
         if self.port.get() == 0 {
-            let [low, high] = [self.object.0 & 0x7fff_ffff, 1 << 31];
+            let [low, high] = [self.inbox.object.0 & 0x7fff_ffff, 1 << 31];
             self.port.set(u32::try_from(low | high).unwrap_or(1 << 31));
         }
     }
@@ -74,6 +84,10 @@ impl Socket for Netlink {
         &self.common
     }
 
+    fn inbox(&self) -> Option<&Inbox> {
+        Some(&self.inbox)
+    }
+
     fn bind(&self, _k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
         let (port, groups) = parse(addr)?;
         let own = self.port.get();
@@ -85,7 +99,7 @@ impl Socket for Netlink {
         } else {
             self.port.set(port);
         }
-        self.groups.set(groups);
+        self.inbox.set_mask(groups);
         Ok(())
     }
 
@@ -102,7 +116,7 @@ impl Socket for Netlink {
     }
 
     fn local(&self, _k: &Kernel) -> Result<Vec<u8>, Errno> {
-        Ok(Self::emit_address(self.port.get(), self.groups.get()))
+        Ok(Self::emit_address(self.port.get(), self.inbox.mask()))
     }
 
     fn peer(&self, _k: &Kernel) -> Result<Vec<u8>, Errno> {
@@ -116,28 +130,27 @@ impl Socket for Netlink {
             return Err(Errno::ECONNREFUSED.into());
         }
         self.autobind();
-        if self.answers.borrow().len() > ANSWERS_MAX {
+        if self.inbox.is_full() {
             return Err(Errno::ENOBUFS.into());
         }
-        let root = k.is_ruled_by_caller();
         for request in wire::requests(message.data) {
             let answers = match self.common.protocol {
                 Self::SOCK_DIAG => diag::answer(k, request, self.port.get()),
-                _ => route::answer(&k.net.stack, request, self.port.get(), root),
+                _ => route::answer(k, request, self.port.get()),
             };
-            self.answers.borrow_mut().extend(answers);
+            self.inbox.answer(answers);
         }
-        k.wake(self.object);
+        k.wake(self.inbox.object);
         Ok(message.data.len())
     }
 
     fn receive(&self, _k: &mut Kernel, _f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
-        let mut answers = self.answers.borrow_mut();
-        let front = if flags & MSG_PEEK != 0 { answers.front().cloned() } else { answers.pop_front() };
-        let mut data = front.ok_or(Errno::EAGAIN)?;
+        let message = self.inbox.take(flags & MSG_PEEK != 0)?;
+        let mut data = message.bytes;
         let full_len = data.len();
         data.truncate(len);
-        let from = Some(Self::emit_address(0, 0));
+        let groups = message.group.checked_sub(1).map_or(0, |at| 1_u32.checked_shl(at).unwrap_or(0));
+        let from = Some(Self::emit_address(0, groups));
         Ok(Incoming { data, full_len, from, ..Incoming::default() })
     }
 
@@ -146,11 +159,14 @@ impl Socket for Netlink {
     }
 
     fn poll(&self, _k: &Kernel) -> u16 {
-        let readable = if self.answers.borrow().is_empty() { 0 } else { POLLIN | POLLRDNORM };
-        u16::try_from(readable | POLLOUT | POLLWRNORM).unwrap_or(u16::MAX)
+        let readable = if self.inbox.is_empty() { 0 } else { POLLIN | POLLRDNORM };
+        let lost = if self.inbox.has_lost() { POLLERR } else { 0 };
+        u16::try_from(readable | lost | POLLOUT | POLLWRNORM).unwrap_or(u16::MAX)
     }
 
-    fn close(&self, _k: &mut Kernel) {}
+    fn close(&self, k: &mut Kernel) {
+        k.net.monitors.remove(&self.inbox);
+    }
 
     fn unread(&self, _k: &Kernel) -> Result<usize, Errno> {
         Err(Errno::ENOTTY)

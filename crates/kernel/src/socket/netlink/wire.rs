@@ -14,8 +14,14 @@ const NLM_F_MULTI: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;
 /// `NLM_F_ACK`.
 const NLM_F_ACK: u16 = 4;
-/// `NLM_F_DUMP`.
+/// `NLM_F_DUMP`, of requests for something.
 const NLM_F_DUMP: u16 = 0x300;
+/// `NLM_F_REPLACE`, `NLM_F_EXCL`, `NLM_F_CREATE`: of requests for a change.
+const NLM_F_REPLACE: u16 = 0x100;
+const NLM_F_EXCL: u16 = 0x200;
+const NLM_F_CREATE: u16 = 0x400;
+/// The bits of an attribute's type that are no type: `NLA_F_NESTED`, `NLA_F_NET_BYTEORDER`.
+const NLA_FLAGS: u16 = 0xc000;
 
 /// One request of a program.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +35,29 @@ pub(super) struct Request<'a> {
     pub(super) body: &'a [u8],
 }
 
+impl<'a> Request<'a> {
+    /// The attributes behind a header of `header` bytes.
+    pub(super) fn attributes(&self, header: usize) -> Attributes<'a> {
+        Attributes(self.body.get(header..).unwrap_or_default())
+    }
+}
+
 impl Request<'_> {
+    /// Whether what is not there is to be made.
+    pub(super) fn creates(&self) -> bool {
+        self.flags & NLM_F_CREATE != 0
+    }
+
+    /// Whether what is there is to be replaced.
+    pub(super) fn replaces(&self) -> bool {
+        self.flags & NLM_F_REPLACE != 0
+    }
+
+    /// Whether nothing may be there.
+    pub(super) fn is_exclusive(&self) -> bool {
+        self.flags & NLM_F_EXCL != 0
+    }
+
     /// Whether all objects are asked for.
     pub(super) fn is_dump(&self) -> bool {
         self.flags & NLM_F_DUMP == NLM_F_DUMP
@@ -68,6 +96,55 @@ impl Request<'_> {
         let body = [&number.to_ne_bytes()[..], self.header].concat();
         message(NLMSG_ERROR, 0, self.sequence, port, &body)
     }
+}
+
+/// The attributes of a message. What is malformed ends them, as in the kernel (nla_parse).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attributes<'a>(&'a [u8]);
+
+impl<'a> Attributes<'a> {
+    /// The value of an attribute; of several the last counts.
+    pub(super) fn get(&self, kind: u16) -> Option<&'a [u8]> {
+        let (mut rest, mut found) = (self.0, None);
+        while let [a, b, c, d, ..] = *rest {
+            let len = usize::from(u16::from_ne_bytes([a, b]));
+            let Some(value) = rest.get(4..len) else { break };
+            if u16::from_ne_bytes([c, d]) & !NLA_FLAGS == kind {
+                found = Some(value);
+            }
+            rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+        }
+        found
+    }
+
+    /// A number of 32 bits.
+    ///
+    /// # Errors
+    /// `ERANGE`: the attribute is too short for one.
+    pub(super) fn number(&self, kind: u16) -> Result<Option<u32>, Errno> {
+        let Some(value) = self.get(kind) else { return Ok(None) };
+        value.first_chunk().map(|bytes| Some(u32::from_ne_bytes(*bytes))).ok_or(Errno::ERANGE)
+    }
+
+    /// A text, which a NUL may end.
+    ///
+    /// # Errors
+    /// `EINVAL`: not a text.
+    pub(super) fn text(&self, kind: u16) -> Result<Option<&'a str>, Errno> {
+        let Some(value) = self.get(kind) else { return Ok(None) };
+        let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
+        str::from_utf8(text).map(Some).map_err(|_| Errno::EINVAL)
+    }
+
+    /// The attributes inside of one; none where it is missing.
+    pub(super) fn nested(&self, kind: u16) -> Self {
+        Self(self.get(kind).unwrap_or_default())
+    }
+}
+
+/// A message that nobody asked for.
+pub(super) fn notification(kind: u16, body: &[u8]) -> Vec<u8> {
+    message(kind, 0, 0, 0, body)
 }
 
 /// The requests in a datagram; what is malformed ends them, as in the kernel (netlink_rcv_skb).
@@ -124,5 +201,23 @@ mod tests {
         let mut short = good.clone();
         short[0] = 3;
         assert!(requests(&short).is_empty(), "shorter than its own header");
+    }
+
+    #[test]
+    fn attributes_are_found_within_their_bounds() {
+        let mut bytes = Vec::new();
+        attribute(&mut bytes, 3, b"eth0\0");
+        attribute(&mut bytes, 4 | NLA_FLAGS, &7_u32.to_ne_bytes());
+        attribute(&mut bytes, 5, &[1]);
+        let all = Attributes(&bytes);
+        assert_eq!(all.text(3), Ok(Some("eth0")));
+        assert_eq!(all.number(4), Ok(Some(7)));
+        assert_eq!(all.number(5), Err(Errno::ERANGE));
+        assert_eq!(all.get(6), None);
+        for cut in 0..bytes.len() {
+            // Any end will do.
+            let _ = Attributes(&bytes[..cut]).get(5);
+        }
+        assert_eq!(Attributes(&[2, 0, 3, 0, 1, 1]).get(3), None, "shorter than its own header");
     }
 }
