@@ -40,6 +40,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("busybox", "busybox-static"),
     ("e2fsck", "e2fsprogs"),
     ("sfdisk", "fdisk"),
+    ("gdb", "gdb"),
+    ("strace", "strace"),
+    ("javac", "openjdk-17-jdk-headless"),
+    ("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "libjemalloc2"),
 ];
 
 /// Installs what is missing, as root; otherwise says what is missing.

@@ -119,7 +119,7 @@ fn source(name: &str) -> PathBuf {
 /// As the invoking user, who alone may reach the checkout.
 fn compile(source: &Path, directory: &Path, more: &[&OsStr]) -> PathBuf {
     let program = directory.join(source.file_stem().expect("a source file"));
-    let flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
+    let flags = ["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
     let mut compiler = Command::new("cc");
     compiler.args(flags).arg(&program).arg(source).args(more);
     let status = as_invoking_user(|| compiler.status()).expect("a C compiler (Debian: gcc)");

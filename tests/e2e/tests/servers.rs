@@ -89,3 +89,49 @@ fn stress_ng() {
     }
     assert!(server.counter("call.connect") > 0 && server.counter("call.sendto") > 0);
 }
+
+const JAVA: &str = r#"
+import com.sun.net.httpserver.HttpServer;
+import java.net.*;
+import java.net.http.*;
+import java.util.*;
+import java.util.concurrent.*;
+
+class Web {
+	public static void main(String[] arguments) throws Exception {
+		HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+		server.createContext("/", exchange -> {
+			byte[] path = exchange.getRequestURI().getPath().getBytes();
+			exchange.sendResponseHeaders(200, path.length);
+			exchange.getResponseBody().write(path);
+			exchange.close();
+		});
+		server.setExecutor(Executors.newFixedThreadPool(8));
+		server.start();
+		String base = "http://127.0.0.1:" + server.getAddress().getPort() + "/";
+		HttpClient client = HttpClient.newHttpClient();
+		List<CompletableFuture<String>> all = new ArrayList<>();
+		for (int i = 0; i < 100; i++)
+			all.add(client.sendAsync(HttpRequest.newBuilder(URI.create(base + i)).build(),
+				HttpResponse.BodyHandlers.ofString()).thenApply(HttpResponse::body));
+		int right = 0;
+		for (int i = 0; i < 100; i++)
+			if (all.get(i).get().equals("/" + i))
+				right++;
+		System.out.println("right " + right);
+		System.out.println(new ProcessBuilder("sh", "-c", "exit 3").start().waitFor());
+		System.exit(0);
+	}
+}
+"#;
+
+/// Debian package openjdk-17-jdk-headless.
+#[test]
+fn java() {
+    let server = Server::start();
+    let source = server.directory().join("Web.java");
+    std::fs::write(&source, JAVA).unwrap();
+    let ran = run(server.hijacked("java").arg(&source));
+    assert_eq!((ran.stdout.as_str(), ran.status), ("right 100\n3\n", 0), "{}", ran.stderr);
+    assert!(server.counter("call.accept4") + server.counter("call.accept") > 0);
+}
