@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod counts;
 mod errno;
 pub mod layout;
 pub mod nr;

@@ -106,6 +106,12 @@ pub(crate) fn open_counters(path: &[u8]) -> Result<Fd, Errno> {
     open(&[path, b"\0"].concat(), O_RDWR | O_CLOEXEC)
 }
 
+/// As [`file_size`], for a path without NUL.
+pub(crate) fn size_of_file(path: &[u8]) -> Option<u64> {
+    let path = [path, b"\0"].concat();
+    file_size(CStr::from_bytes_until_nul(&path).ok()?)
+}
+
 /// A file's size.
 pub(crate) fn file_size(path: &CStr) -> Option<u64> {
     /// `st_size` in `struct stat`.

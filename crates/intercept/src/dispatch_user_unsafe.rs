@@ -2,12 +2,11 @@
 //! outside of this object raises SIGSYS.
 
 use crate::block_unsafe::current;
+use crate::counts_unsafe;
 use crate::entry_unsafe::{enter, image_end, image_start, restorer, trap_native};
 use crate::signal::{AUDIT_ARCH_X86_64, KernelAction, SIGSYS, Siginfo, Ucontext};
-use abi::raw::general::{MAP_SHARED, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use host::Fd;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// linux/prctl.h
 pub(crate) const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
@@ -16,35 +15,6 @@ const PR_SYS_DISPATCH_ON: usize = 1;
 const SYS_USER_DISPATCH: i32 = 2;
 
 static ON: AtomicBool = AtomicBool::new(false);
-
-/// How many calls were caught by the trap, and where the last one was made.
-static TRAPS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-
-/// Where traps are counted if not in `TRAPS`.
-static SHARED: AtomicPtr<[AtomicU64; 2]> = AtomicPtr::new(core::ptr::null_mut());
-
-fn counters() -> &'static [AtomicU64; 2] {
-    // SAFETY: only `share_counters` stores here, and what it stores is never unmapped.
-    unsafe { SHARED.load(Ordering::Acquire).as_ref() }.unwrap_or(&TRAPS)
-}
-
-/// How many calls were caught by the trap.
-pub(crate) fn traps() -> u64 {
-    counters()[0].load(Ordering::Relaxed)
-}
-
-/// Counts traps in the first 16 bytes of this open file, together with other processes.
-///
-/// # Errors
-/// mmap(2)'s.
-pub(crate) fn share_counters(file: &Fd) -> Result<(), Errno> {
-    let (prot, flags) = (PROT_READ | PROT_WRITE, MAP_SHARED);
-    let args = [0, size_of_val(&TRAPS), prot as usize, flags as usize, file.number() as usize, 0];
-    // SAFETY: a new mapping.
-    let at = Errno::from_rax(unsafe { host::syscall(nr::MMAP, args) })?;
-    SHARED.store(at as *mut [AtomicU64; 2], Ordering::Release);
-    Ok(())
-}
 
 /// Installs the handler and switches dispatch on for the calling thread.
 ///
@@ -99,9 +69,7 @@ extern "C" fn intercept_trap(_: i32, info: *const Siginfo, context: *mut Ucontex
             registers.rax = Errno::ENOSYS.to_rax() as u64;
             return;
         }
-        let [count, last] = counters();
-        count.fetch_add(1, Ordering::Relaxed);
-        last.store(registers.rip, Ordering::Relaxed);
+        counts_unsafe::trapped(registers.rip);
         (*current()).trap_return = registers.rip;
         registers.rcx = trap_native();
         registers.rip = enter();

@@ -45,11 +45,11 @@ const OWN: &[u32] = &[
     nr::ARCH_PRCTL,
 ];
 
-/// Fills the table.
-pub(crate) fn fill(of: fn(u32) -> Interest) {
+/// Fills the table. `all`: every call is to be looked at.
+pub(crate) fn fill(of: fn(u32) -> Interest, all: bool) {
     for (number, entry) in (0_u32..).zip(&TABLE) {
         let class = match of(number) {
-            _ if OWN.contains(&number) => ALWAYS,
+            _ if all || OWN.contains(&number) => ALWAYS,
             Interest::Never => NEVER,
             Interest::IfMarked(at) if at < 6 => IF_MARKED + at,
             Interest::IfMarked(_) | Interest::Always => ALWAYS,

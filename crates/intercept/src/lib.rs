@@ -21,6 +21,7 @@ mod actions_unsafe;
 mod block_unsafe;
 mod cache_unsafe;
 mod clone_unsafe;
+mod counts_unsafe;
 mod deliver_unsafe;
 mod dispatch_user_unsafe;
 mod entry_unsafe;
@@ -54,5 +55,5 @@ pub fn task() -> usize {
 /// How many calls the trap has caught in this process.
 #[must_use]
 pub fn traps() -> u64 {
-    dispatch_user_unsafe::traps()
+    counts_unsafe::traps()
 }

@@ -6,7 +6,8 @@ use crate::entry_unsafe::{thread_exit, trap_native};
 use crate::hooks::{Answer, Call, Hooks, Interest};
 use crate::signal::{MASK_AT, RIP_AT, SA_RESTART, SIGSYS, X32, bit};
 use crate::{
-    actions_unsafe, clone_unsafe, interest, marks, masks_unsafe, seccomp_unsafe, sites_unsafe, start_unsafe,
+    actions_unsafe, clone_unsafe, counts_unsafe, interest, marks, masks_unsafe, seccomp_unsafe, sites_unsafe,
+    start_unsafe,
 };
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -36,8 +37,11 @@ pub(crate) fn hooks() -> &'static Hooks {
 
 /// Called by `intercept_enter` on our stack.
 pub(crate) extern "C" fn slow(block: *mut Block) {
+    // SAFETY: the block is the calling thread's, and only signal handlers on this thread share it.
+    let frame = unsafe { (*block).frame };
+    counts_unsafe::call(frame.rax as u32, frame.target == trap_native());
     loop {
-        // SAFETY: the block is the calling thread's, and only signal handlers on this thread share it.
+        // SAFETY: as above.
         let frame = unsafe { (*block).frame };
         let call = Call { nr: frame.rax as u32, args: frame.args };
         let answer = own(block, &call).unwrap_or_else(|| ask(&call));

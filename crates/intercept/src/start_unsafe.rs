@@ -3,8 +3,11 @@
 use crate::hooks::{Answer, Call, Hooks};
 use crate::image_unsafe::{Image, Object};
 use crate::sites_unsafe::{Module, rewrite};
-use crate::{block_unsafe, cache_unsafe, dispatch_user_unsafe, interest, slow_unsafe};
+use crate::{
+    block_unsafe, cache_unsafe, counts_unsafe, dispatch_user_unsafe, interest, slow_unsafe, trampoline,
+};
 use abi::Errno;
+use abi::counts::NUMBERS;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -19,13 +22,22 @@ pub struct Caught {
     pub trapped: bool,
 }
 
+/// What compilers make of a look at a call's result: `cmp $-4095, %rax`, `cmp $-4096, %rax` or `%eax`, `test %rax, %rax` or
+/// `%eax`.
+const CHECKED: [&[u8]; 5] = [
+    &[0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff],
+    &[0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff],
+    &[0x3d, 0x00, 0xf0, 0xff, 0xff],
+    &[0x48, 0x85, 0xc0],
+    &[0x85, 0xc0],
+];
+
 /// Objects that hold true `syscall` instructions; other libraries of a distribution have none.
 const WITH_SITES: &[&[u8]] = &[b"libc.", b"libc-", b"ld-", b"libpthread", b"liburing.", b"libgomp."];
 const SANITIZERS: &[&[u8]] = &[b"libasan.", b"libtsan.", b"libubsan.", b"liblsan."];
 
 /// Catches the program's calls from now on. `RUMPHIJACK__NOPATCH=1` in the environment leaves the program's code
-/// as it is: all calls are trapped. `RUMPHIJACK__TRAPS=FILE` counts the traps of all processes in the first word of
-/// that file of at least 16 bytes.
+/// as it is: all calls are trapped. `RUMPHIJACK__TRAPS=FILE` counts calls in a file that is there ([`abi::counts`]).
 ///
 /// # Errors
 /// The host's: there is no memory, or the calls cannot be caught in any way (`ENOSYS`).
@@ -33,7 +45,11 @@ const SANITIZERS: &[&[u8]] = &[b"libasan.", b"libtsan.", b"libubsan.", b"liblsan
 /// # Safety
 /// The process has one thread, and `%gs` is nobody's.
 pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
-    interest::fill(hooks.interest);
+    if let Some(path) = image.variable(b"RUMPHIJACK__TRAPS") {
+        // A process that has become another user's cannot open it, and runs all the same.
+        let _ = count_in(path);
+    }
+    interest::fill(hooks.interest, counts_unsafe::each_call());
     let hooks: &'static Hooks = Box::leak(Box::new(hooks));
     slow_unsafe::set_hooks(hooks);
     block_unsafe::activate()?;
@@ -41,9 +57,6 @@ pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
     unsafe { host::gadget_unsafe::set_pending(pending) };
     // Under ld.so the libraries are yet to come, and are rewritten together with the program.
     let modules = if image.has_linker() { Vec::new() } else { modules(hooks, image) };
-    if let Some(path) = image.variable(b"RUMPHIJACK__TRAPS") {
-        cache_unsafe::open_counters(path).and_then(|file| dispatch_user_unsafe::share_counters(&file))?;
-    }
     let trapped = dispatch_user_unsafe::start().is_ok();
     // SAFETY: the caller's promise.
     let rewritten = unsafe { rewrite(&modules) };
@@ -51,6 +64,11 @@ pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
         LATER.store(Box::into_raw(Box::new(image)), Ordering::Release);
     }
     if rewritten == 0 && !trapped { Err(Errno::ENOSYS) } else { Ok(Caught { rewritten, trapped }) }
+}
+
+fn count_in(path: &[u8]) -> Result<(), Errno> {
+    let size = cache_unsafe::size_of_file(path).ok_or(Errno::ENOENT)?;
+    counts_unsafe::share(&cache_unsafe::open_counters(path)?, size)
 }
 
 /// An image whose libraries are not mapped yet: ld.so begins under this library.
@@ -121,7 +139,20 @@ fn module(hooks: &Hooks, directory: Option<&[u8]>, object: &Object) -> Option<Mo
             list
         }
     };
+    let list = if object.is_program() { proven(object.base, list) } else { list };
     Some(Module { base: object.base, list })
+}
+
+/// Of the sites in a program those that show by what stands beside them that they are code. A C library's text holds nothing else;
+/// a program's may hold data, which was taken for instructions.
+fn proven(base: u64, mut list: SiteList) -> SiteList {
+    list.sites.retain(|site| {
+        let numbered = trampoline::number(site).is_some_and(|number| number < NUMBERS as u32);
+        let mut behind = [0; 6];
+        let read = host::copy_in(base + u64::from(site.call) + 2, &mut behind).is_ok();
+        numbered || read && CHECKED.iter().any(|check| behind.starts_with(check))
+    });
+    list
 }
 
 fn decode(bytes: &[u8], id: BuildId, size: u64) -> Option<SiteList> {

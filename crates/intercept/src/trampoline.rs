@@ -131,7 +131,7 @@ pub(crate) fn build(
 }
 
 /// The call's number, where the one instruction in front says it.
-fn number(site: &Site) -> Option<u32> {
+pub(crate) fn number(site: &Site) -> Option<u32> {
     match site.before() {
         [0xb8, number @ ..] | [0x48, 0xc7, 0xc0, number @ ..] => {
             number.try_into().ok().map(u32::from_le_bytes)

@@ -34,19 +34,33 @@ impl Stack {
         }
     }
 
+    /// The value of a variable of the environment, its name given with `=`.
+    #[must_use]
+    pub fn variable(&self, name: &[u8]) -> Option<&'static [u8]> {
+        self.find(name).map(|(_, value)| value)
+    }
+
     /// Takes a variable out of the environment, its name given with `=`. Answers its value.
     pub fn take(&mut self, name: &[u8]) -> Option<&'static [u8]> {
+        let (at, value) = self.find(name)?;
+        // SAFETY: what lies behind it, to the end of the auxiliary vector, moves down by one word.
+        unsafe {
+            let end = self.auxiliary_end();
+            core::ptr::copy(at.add(1), at, end.offset_from(at) as usize - 1);
+        }
+        Some(value)
+    }
+
+    /// Where a variable is, and its value.
+    fn find(&self, name: &[u8]) -> Option<(*mut u64, &'static [u8])> {
         let (_, _, environment) = self.arguments();
         let mut at = environment.cast::<u64>().cast_mut();
-        // SAFETY: the environment ends with a null, its strings live as long as the process. What lies behind the one
-        // taken, to the end of the auxiliary vector, moves down by one word.
+        // SAFETY: the environment ends with a null, its strings live as long as the process.
         unsafe {
             while *at != 0 {
                 let value = CStr::from_ptr(*at as *const c_char).to_bytes().strip_prefix(name);
-                if value.is_some() {
-                    let end = self.auxiliary_end();
-                    core::ptr::copy(at.add(1), at, end.offset_from(at) as usize - 1);
-                    return value;
+                if let Some(value) = value {
+                    return Some((at, value));
                 }
                 at = at.add(1);
             }

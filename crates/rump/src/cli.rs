@@ -172,6 +172,10 @@ pub(crate) struct RunOptions {
 /// How to trace a program.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TraceOptions {
+    /// Instead of the calls, write a table at the end: each call's name, how often it was made, how often the rump kernel served it and
+    /// with how many errors, and how it was caught
+    #[arg(short, long)]
+    pub(crate) summary: bool,
     /// Write the trace to this file instead of standard error
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

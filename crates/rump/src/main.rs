@@ -12,6 +12,7 @@ mod mount;
 mod output;
 mod run;
 mod session;
+mod summary;
 mod trace;
 mod users;
 

@@ -3,6 +3,7 @@
 use crate::cli::TraceOptions;
 use crate::run::{self, FAILED};
 use crate::session::{Error, Session};
+use crate::summary::Summary;
 use abi::{Errno, private};
 use std::fs::File;
 use std::io::{self, Write};
@@ -25,10 +26,20 @@ pub(crate) fn trace(options: &TraceOptions) -> ExitCode {
             return error.exit_code();
         }
     };
-    let (mut session, mut output) = match open(&url, options) {
+    let (mut session, output) = match open(&url, options) {
         Ok(opened) => opened,
         Err(error) => return fail(&error),
     };
+    let mut sink = Sink { output, summary: None };
+    if options.summary {
+        match Summary::new() {
+            Ok(summary) => {
+                command.env("RUMPHIJACK__TRAPS", summary.path());
+                sink.summary = Some(summary);
+            }
+            Err(error) => return fail(&error),
+        }
+    }
     // Told from the first call on: the session exists before the program does.
     if let Err(error) = session.call(private::TRACE, &[BUFFER, 0]).and_then(|answer| match answer.result {
         Ok(_) => Ok(()),
@@ -45,15 +56,44 @@ pub(crate) fn trace(options: &TraceOptions) -> ExitCode {
             return error.exit_code();
         }
     };
-    let writer = std::thread::spawn(move || copy(&mut session, &mut *output));
+    let writer = std::thread::spawn(move || {
+        let copied = copy(&mut session, &mut sink);
+        (copied, sink)
+    });
     let status = child.wait();
     // All that the program did is in the trace before what is done now.
     if Session::connect(url, LAST).and_then(|mut last| last.call(private::INFO, &[0, BUFFER, 0])).is_ok() {
-        let _ = writer.join();
+        finish(writer.join().ok());
     }
     match status {
         Ok(status) => exit_code(status),
         Err(error) => fail(&error),
+    }
+}
+
+/// Where the trace goes.
+struct Sink {
+    output: Box<dyn Write + Send>,
+    summary: Option<Summary>,
+}
+
+impl Sink {
+    fn take(&mut self, line: &str) -> io::Result<()> {
+        match &mut self.summary {
+            Some(summary) => {
+                summary.add(line);
+                Ok(())
+            }
+            None => writeln!(self.output, "{line}"),
+        }
+    }
+}
+
+/// Writes the table, if one is wanted.
+fn finish(written: Option<(Result<(), Error>, Sink)>) {
+    let Some((_, Sink { mut output, summary: Some(summary) })) = written else { return };
+    if let Err(error) = summary.table().and_then(|table| output.write_all(table.as_bytes())) {
+        eprintln!("rump: {error}");
     }
 }
 
@@ -67,7 +107,7 @@ fn open(url: &str, options: &TraceOptions) -> Result<(Session, Box<dyn Write + S
 }
 
 /// Copies the trace up to the last call.
-fn copy(session: &mut Session, output: &mut dyn Write) -> Result<(), Error> {
+fn copy(session: &mut Session, sink: &mut Sink) -> Result<(), Error> {
     let last = format!(" {LAST} ");
     loop {
         let answer = session.call(private::TRACE, &[BUFFER, SPACE])?;
@@ -78,7 +118,7 @@ fn copy(session: &mut Session, output: &mut dyn Write) -> Result<(), Error> {
         let text = String::from_utf8_lossy(&answer.out);
         let lines = text.lines().take_while(|line| !line.contains(&last));
         let wanted: Vec<&str> = lines.collect();
-        let written = wanted.iter().try_for_each(|line| writeln!(output, "{line}"));
+        let written = wanted.iter().try_for_each(|line| sink.take(line));
         if written.is_err() || wanted.len() < text.lines().count() {
             return Ok(());
         }
