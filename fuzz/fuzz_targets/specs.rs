@@ -3,14 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use server::spec::{DriveSpec, NetSpec, parse_size};
+use server::link::NetSpec;
+use server::spec::{DriveSpec, parse_size};
 
 fuzz_target!(|text: &str| {
     if let Ok(size) = parse_size(text) {
         assert_eq!(parse_size(&size.to_string()), Ok(size));
     }
     let _ = DriveSpec::parse(text);
-    if let Ok(link) = NetSpec::parse(text) {
-        assert!((1..=15).contains(&link.name.len()));
-    }
+    let _ = NetSpec::parse(text);
 });

@@ -59,6 +59,10 @@ private! {
     LINK "rump_link" &[
         Arg::Int, Arg::Buf(Dir::In, Len::Arg(2)), Arg::Size, Arg::Buf(Dir::Out, Len::Arg(4)), Arg::Size,
     ];
+    /// `rump_capture(link, snaplen, flags, buf, size)`: what passes a link (or "any"), as a file of pcapng with at most `snaplen`
+    /// bytes of each frame. With a `size` of 0 it begins; later calls wait for whole blocks of the file, and look at `buf` and `size`
+    /// alone. Flag 1: frames for others, too (`IFF_PROMISC`). `EPERM` unless root in the rump kernel.
+    CAPTURE "rump_capture" &[Arg::Str, Arg::Int, Arg::Flags, Arg::Buf(Dir::Out, Len::Arg(4)), Arg::Size];
 }
 
 /// What `rump_link` can do.

@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 mod call;
+mod capture;
 mod copy;
 mod counters;
 mod cx;
@@ -87,6 +88,7 @@ pub struct Kernel {
     /// hold one another in their queues are no deep recursion.
     dropped: Vec<FileId>,
     trace: trace::Trace,
+    captures: capture::Captures,
     tunables: sysctl::Tunables,
     /// What long reads read into.
     scratch: Vec<u8>,
@@ -129,6 +131,7 @@ impl Kernel {
             fifos: file::pipe::Fifos::default(),
             dropped: Vec::new(),
             trace: trace::Trace::default(),
+            captures: capture::Captures::default(),
             tunables: sysctl::Tunables::default(),
             scratch: Vec::new(),
             owner: None,
@@ -221,6 +224,7 @@ impl Kernel {
             self.effects.extend(call.passed.into_iter().map(Effect::DropPassed));
         }
         self.trace.forget(pid);
+        self.end_capture(pid);
         self.unlock_all_of(pid);
         let Some(mut process) = self.processes.remove(pid) else { return };
         self.fs.vfs.hold(process.cwd(), false);
@@ -382,6 +386,7 @@ impl Kernel {
                 self.parked.wake(object);
             }
         }
+        self.wake_captures();
         self.parked.next_woken()
     }
 

@@ -42,6 +42,9 @@ pub(crate) enum Command {
         /// Where it is mounted
         dir: String,
     },
+    /// Write what passes the links of a rump kernel to a file of pcapng, for tshark(1) and wireshark(1)
+    #[command(after_help = CAPTURE_HELP)]
+    Capture(CaptureOptions),
     /// Tell whether and how a program's calls will be caught
     Check {
         /// A program, looked up in PATH if it has no slash
@@ -70,6 +73,31 @@ pub(crate) enum Command {
 const RUN_HELP: &str = "Exit status: PROG's own; 125 if rump itself failed, 126 if PROG cannot be run, 127 if it is \
     not found.\n\nExamples:\n  rump run -- curl http://127.0.0.1/\n  RUMP_SERVER=unix:///tmp/s rump run -- nginx\n  \
     rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'";
+
+const CAPTURE_HELP: &str =
+    "Examples:\n  rump capture -i eth0 -w f.pcapng\n  rump capture -i lo -c 100 -w - | tshark -r -";
+
+/// What is to be captured.
+#[derive(Debug, Args)]
+pub(crate) struct CaptureOptions {
+    #[command(flatten)]
+    pub(crate) server: ServerOption,
+    /// The link, or any for all of them
+    #[arg(short, long, value_name = "LINK", default_value = "any")]
+    pub(crate) interface: String,
+    /// The file, or - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) write: PathBuf,
+    /// Bytes of each frame that are kept
+    #[arg(short, long, value_name = "BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1..=262_144))]
+    pub(crate) snaplen: u32,
+    /// End after so many frames
+    #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// Not the frames for other stations of the segment
+    #[arg(short = 'p', long)]
+    pub(crate) no_promiscuous: bool,
+}
 
 const LINK_HELP: &str = "Examples:\n  rump link\n  rump link add name=eth0,type=bus,path=/tmp/bus,addr=10.0.0.1/24\n  \
     rump link set eth0 loss=5%,delay=20ms\n  rump link set eth0 down\n  rump link del eth0\n\n\

@@ -1,6 +1,7 @@
 //! rump(1): run programs on a rump kernel, and look into one.
 #![forbid(unsafe_code)]
 
+mod capture;
 mod check;
 mod cli;
 mod coverage;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Umount { server, dir, lazy } => {
             mount::umount(&server, &dir, lazy).map_err(|error| error.to_string())
         }
+        Command::Capture(options) => capture::capture(&options).map_err(|error| error.to_string()),
         Command::Check { program } => return check::check(&program),
         Command::Coverage { calls, missing } => coverage::coverage(&calls, missing),
         Command::Completions { shell } => document::completions(shell),

@@ -3,10 +3,13 @@
 use rustix::io::Errno;
 use std::ffi::c_int;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 const SIGINT: u32 = 2;
 const SIGTERM: u32 = 15;
 const SIG_BLOCK: c_int = 0;
+const SIG_SETMASK: c_int = 2;
 const SFD_CLOEXEC: c_int = 0o2_000_000;
 const SFD_NONBLOCK: c_int = 0o4000;
 
@@ -36,4 +39,16 @@ pub(crate) fn termination() -> Result<OwnedFd, Errno> {
     }
     // SAFETY: signalfd has just made this descriptor, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A program that is started so has no signal blocked: it would inherit ours, and not end by `kill`.
+pub(crate) fn unblock_in(command: &mut Command) {
+    let unblock = || {
+        let set: SigSet = [0; 16];
+        // SAFETY: `set` is a whole sigset_t that outlives the call; a null `old` is allowed (sigprocmask(2)).
+        unsafe { pthread_sigmask(SIG_SETMASK, &raw const set, std::ptr::null_mut()) };
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes one call, which is async-signal-safe, and touches its own stack alone.
+    unsafe { command.pre_exec(unblock) };
 }

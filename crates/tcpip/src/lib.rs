@@ -29,6 +29,7 @@ mod option;
 mod packet;
 mod packet_socket;
 mod path_mtu;
+mod pcapng;
 mod ports;
 mod random;
 mod raw;
@@ -39,6 +40,7 @@ mod settings;
 mod slab;
 mod socket;
 mod stack;
+mod tap;
 mod tcp;
 mod timers;
 mod types;
@@ -59,6 +61,7 @@ pub use report::{Counters, LinkCounters, LinkInfo, SocketInfo, TcpInfo};
 pub use route::{Route, RouteKind, RouteMatch, RouteUpdate};
 pub use settings::Settings;
 pub use stack::Stack;
+pub use tap::{TapConfig, TapId};
 pub use types::{
     Config, Domain, LinkConfig, LinkId, Mac, Medium, Protocol, Readiness, Received, Sending, SocketId,
 };

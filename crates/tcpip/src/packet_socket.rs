@@ -290,6 +290,7 @@ impl Stack {
     /// Shows packet sockets a frame that has come in, or goes out (`outgoing`). `packet`: an IP packet, or an Ethernet frame on a link
     /// that has those.
     pub(crate) fn show_frame(&mut self, link: LinkId, bytes: &[u8], outgoing: bool) {
+        self.show_to_taps(link, !outgoing, bytes);
         if self.packet_sockets.is_empty() {
             return;
         }

@@ -24,6 +24,7 @@ use crate::{
     route::Routes,
     slab::{Key, Slab},
     socket::{Kind, Socket, Sockets, Tcp},
+    tap::Taps,
     tcp::{
         connection::{Connections, Limits},
         time_wait::{FlowEntry, TimeWaits},
@@ -81,6 +82,7 @@ pub struct Stack {
     pub(crate) urgent: VecDeque<SocketId>,
     pub(crate) counters: Counters,
     pub(crate) settings: Settings,
+    pub(crate) taps: Taps,
 }
 
 impl Stack {
@@ -124,6 +126,7 @@ impl Stack {
             urgent: VecDeque::new(),
             counters: Counters::default(),
             settings: Settings::default(),
+            taps: Taps::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures as ratios against the host, from the same run.
 
 mod measures;
+mod path;
 mod server;
 
 use crate::run::{Outcome, cargo, root, run};
@@ -32,6 +33,9 @@ pub(crate) fn bench(runs: usize, only: Option<&str>, write: bool) -> Outcome {
     for measure in PROBES.iter().filter(|measure| only.is_none_or(|part| measure.what.contains(part))) {
         eprintln!("{} ...", measure.what);
         rows.push(bench.measure(measure)?);
+    }
+    if only.is_none_or(|part| "iperf3".contains(part)) {
+        rows.extend(path::figures(&bench.release, runs.min(3))?);
     }
     if only.is_none() {
         rows.extend(server::figures(&bench.release, runs)?);

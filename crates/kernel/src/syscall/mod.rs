@@ -159,6 +159,7 @@ handlers! {
     abi::private::MOUNTS => rump_mounts;
     abi::private::STATMOUNT => rump_statmount;
     abi::private::TRACE => rump_trace;
+    abi::private::CAPTURE => rump_capture;
     abi::private::WATCH => rump_watch;
 }
 

@@ -98,7 +98,7 @@ impl Links {
         line.faults.change(spec);
         line.partitioned = partitioned;
         match up {
-            Some(true) => bring_up(kernel, id, &line.gateways)?,
+            Some(true) => bring_up(kernel, id, line)?,
             Some(false) => kernel.change_network(|stack| stack.set_up(id, false)).map_err(why_not)?,
             None => {}
         }

@@ -1,7 +1,7 @@
 //! The table of link types: one row and one file each.
 
 use crate::link::backend::{Backend, Watch};
-use crate::link::{bus, faults, netspec, passt, stream, tap};
+use crate::link::{bus, faults, netspec, passt, stream, tap, wg};
 use crate::spec::Fields;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Kind {
 }
 
 /// All of them.
-pub const KINDS: &[&Kind] = &[&bus::KIND, &stream::KIND, &passt::KIND, &tap::KIND];
+pub const KINDS: &[&Kind] = &[&bus::KIND, &stream::KIND, &passt::KIND, &tap::KIND, &wg::KIND];
 
 /// What a netspec says about its link's type, checked as far as text can be.
 pub(crate) trait Plan: std::fmt::Debug + Send + Sync {
@@ -37,7 +37,28 @@ pub(crate) trait Plan: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// What cannot be done, to what, and what would help, as one line.
-    fn open(&self, opening: Opening) -> Result<Box<dyn Backend>, String>;
+    fn open(&self, opening: Opening) -> Result<Opened, String>;
+}
+
+/// A link that is open, and what it says about its interface itself.
+pub(crate) struct Opened {
+    pub(crate) backend: Box<dyn Backend>,
+    /// Addresses besides the netspec's.
+    pub(crate) addrs: Vec<(IpAddr, u8)>,
+    /// Default gateways besides the netspec's.
+    pub(crate) gateways: Vec<IpAddr>,
+    /// Networks that are behind it.
+    pub(crate) routes: Vec<(IpAddr, u8)>,
+    /// Its largest IP packet, unless the netspec says it.
+    pub(crate) mtu: Option<usize>,
+}
+
+impl Opened {
+    /// A link that says nothing itself.
+    pub(crate) fn plain(backend: impl Backend + 'static) -> Self {
+        let (addrs, gateways, routes, mtu) = (Vec::new(), Vec::new(), Vec::new(), None);
+        Self { backend: Box::new(backend), addrs, gateways, routes, mtu }
+    }
 }
 
 /// What the opening of a link starts from.

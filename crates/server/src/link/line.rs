@@ -2,7 +2,7 @@
 
 use crate::link::NetSpec;
 use crate::link::backend::{Backend, Sent};
-use crate::link::kinds::Kind;
+use crate::link::kinds::{Kind, Opened};
 use kernel::Kernel;
 use rustix::event::epoll::EventFlags;
 use std::collections::VecDeque;
@@ -20,6 +20,8 @@ pub(crate) struct Line {
     pub(super) kind: &'static Kind,
     /// Default routes that come when it is brought up.
     pub(super) gateways: Vec<IpAddr>,
+    /// Networks behind it, likewise.
+    pub(super) routes: Vec<(IpAddr, u8)>,
     pub(super) backend: Box<dyn Backend>,
     /// The line is cut: no frame passes, and neither end sees it.
     pub(super) partitioned: bool,
@@ -37,12 +39,13 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(spec: &NetSpec, backend: Box<dyn Backend>) -> Self {
+    pub(super) fn new(spec: &NetSpec, opened: Opened) -> Self {
         Self {
             name: spec.name.clone(),
             kind: spec.kind,
-            gateways: spec.gateways.clone(),
-            backend,
+            gateways: [spec.gateways.clone(), opened.gateways].concat(),
+            routes: opened.routes,
+            backend: opened.backend,
             partitioned: false,
             faults: Faults::new(spec.faults),
             queue: VecDeque::new(),

@@ -17,20 +17,20 @@ mod stream;
 mod tap;
 mod tap_unsafe;
 mod values;
+mod wg;
 
 pub use netspec::NetSpec;
 
 use backend::Watch;
 use kernel::Kernel;
-use kinds::Opening;
+use kinds::{Opened, Opening};
 use line::Line;
 use rustix::event::epoll::EventFlags;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
-use tcpip::{LinkConfig, LinkId, Mac, Route, RouteUpdate};
+use tcpip::{Address, LinkConfig, LinkId, Mac, Route, RouteUpdate};
 
 /// Marks what epoll tells of links.
 pub(crate) const LINK: u64 = 1 << 63;
@@ -64,9 +64,10 @@ impl Links {
             None => Some(random_mac().map_err(|errno| failed(errno.to_string()))?),
             said => said,
         };
+        let mtu = spec.mtu.unwrap_or(netspec::MTU_DEFAULT);
         let config = LinkConfig {
             addrs: spec.addrs.clone(),
-            mtu: spec.mtu,
+            mtu,
             // Brought up once there is something to send on.
             up: false,
             ..mac.map_or_else(|| LinkConfig::ip(&spec.name), |mac| LinkConfig::ethernet(&spec.name, mac))
@@ -74,15 +75,18 @@ impl Links {
         let id = kernel.add_link(config).map_err(|errno| failed(why_not(errno)))?;
         let opening = Opening {
             mac,
-            mtu: spec.mtu,
+            mtu,
             addrs: spec.addrs.clone(),
             gateways: spec.gateways.clone(),
             directory: directory.to_owned(),
             watch: Watch::new(self.epoll.clone(), id.index()),
         };
-        let joined = spec.plan.open(opening).and_then(|backend| {
-            self.lines.insert(id, Line::new(spec, backend));
-            if spec.up { bring_up(kernel, id, &spec.gateways) } else { Ok(()) }
+        let joined = spec.plan.open(opening).and_then(|opened| {
+            configure(kernel, id, spec, &opened)?;
+            let line = Line::new(spec, opened);
+            let up = if spec.up { bring_up(kernel, id, &line) } else { Ok(()) };
+            self.lines.insert(id, line);
+            up
         });
         joined.map_err(|why| {
             self.lines.remove(&id);
@@ -148,11 +152,28 @@ impl Links {
     }
 }
 
-/// Brings a link up, with the default routes that its netspec names.
-fn bring_up(kernel: &mut Kernel, id: LinkId, gateways: &[IpAddr]) -> Result<(), String> {
+/// Gives an interface what its type says about it.
+fn configure(kernel: &mut Kernel, id: LinkId, spec: &NetSpec, opened: &Opened) -> Result<(), String> {
+    kernel.change_network(|stack| {
+        if let (None, Some(mtu)) = (spec.mtu, opened.mtu) {
+            stack.set_mtu(id, mtu).map_err(|errno| format!("mtu {mtu}: {errno}"))?;
+        }
+        opened.addrs.iter().try_for_each(|(ip, len)| match stack.add_address(id, Address::new(*ip, *len)) {
+            Ok(()) | Err(abi::Errno::EEXIST) => Ok(()),
+            Err(errno) => Err(format!("address {ip}/{len}: {errno}")),
+        })
+    })
+}
+
+/// Brings a link up, with the routes that its netspec and its type name.
+fn bring_up(kernel: &mut Kernel, id: LinkId, line: &Line) -> Result<(), String> {
     kernel.change_network(|stack| {
         stack.set_up(id, true).map_err(why_not)?;
-        gateways.iter().try_for_each(|gateway| {
+        line.routes.iter().try_for_each(|(ip, len)| {
+            let route = Route::new(*ip, *len, None, Some(id));
+            stack.add_route(route, RouteUpdate::Replace).map_err(|errno| format!("route {ip}/{len}: {errno}"))
+        })?;
+        line.gateways.iter().try_for_each(|gateway| {
             let route = Route { protocol: Route::PROTOCOL_STATIC, ..Route::default_via(*gateway, Some(id)) };
             stack.add_route(route, RouteUpdate::Replace).map_err(|errno| match errno {
                 abi::Errno::ENETUNREACH | abi::Errno::EHOSTUNREACH => {

@@ -11,7 +11,8 @@ use tcpip::fault::FaultSpec;
 const FORM: &str = "name=NAME,type=TYPE[,KEY=VALUE...]";
 /// `IFNAMSIZ` less the NUL (netdevice(7)).
 const NAME_MAX: usize = 15;
-const MTU_DEFAULT: usize = 1500;
+/// Of Ethernet.
+pub(crate) const MTU_DEFAULT: usize = 1500;
 /// `ETH_MIN_MTU`.
 const MTU_MIN: usize = 68;
 const MTU_MAX: usize = 65535;
@@ -39,7 +40,8 @@ pub struct NetSpec {
     pub(crate) plan: Arc<dyn Plan>,
     /// None: a random one.
     pub(crate) mac: Option<Mac>,
-    pub(crate) mtu: usize,
+    /// None: the type's own.
+    pub(crate) mtu: Option<usize>,
     pub(crate) addrs: Vec<(IpAddr, u8)>,
     pub(crate) gateways: Vec<IpAddr>,
     pub(crate) up: bool,
@@ -67,7 +69,7 @@ impl NetSpec {
             kind,
             plan,
             mac: fields.parsed("mac", values::mac)?,
-            mtu: fields.parsed("mtu", mtu)?.unwrap_or(MTU_DEFAULT),
+            mtu: fields.parsed("mtu", mtu)?,
             addrs: fields.all_parsed("addr", values::prefix)?,
             gateways: gateways(fields.all_parsed("gw", values::address)?)?,
             up: fields.parsed("up", values::yes_no)?.unwrap_or(true),
@@ -155,11 +157,14 @@ mod tests {
         let text = "name=eth0,type=bus,path=/tmp/bus,mac=02:00:00:00:00:01,mtu=9000,addr=10.0.0.1/24,addr=fd00::1/64,\
             gw=10.0.0.254,gw=fd00::fe,dhcp=no,up=no,loss=2%,delay=10ms";
         let spec = NetSpec::parse(text).unwrap();
-        assert_eq!((spec.name.as_str(), spec.kind.name, spec.mtu, spec.up), ("eth0", "bus", 9000, false));
+        assert_eq!(
+            (spec.name.as_str(), spec.kind.name, spec.mtu, spec.up),
+            ("eth0", "bus", Some(9000), false)
+        );
         assert_eq!((spec.addrs.len(), spec.gateways.len()), (2, 2));
         assert_eq!(faults::show(&spec.faults), "loss=2%,delay=10ms");
         let least = NetSpec::parse("type=bus,path=b,ifname=e").unwrap();
-        assert_eq!((least.mtu, least.up, least.mac), (1500, true, None));
+        assert_eq!((least.mtu, least.up, least.mac), (None, true, None));
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! `type=passt`: the outside, by Debian's passt(1), which is started here and ends with the server.
 
 use crate::link::backend::{Backend, Sent};
-use crate::link::kinds::{Kind, Opening, Plan};
+use crate::link::kinds::{Kind, Opened, Opening, Plan};
 use crate::link::stream::Stream;
+use crate::signals_unsafe;
 use crate::spec::Fields;
 use rustix::event::epoll::EventFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::ffi::OsString;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
@@ -20,6 +21,11 @@ pub(crate) const KIND: Kind = Kind {
     keys: &[("program", "FILE", "passt itself, by default the one in PATH")],
     parse,
 };
+
+/// Where the netspec says nothing, the kernel has these, as a guest of slirp does.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+const LENGTH: u8 = 24;
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
 /// After passt has ended it is started again so much later, and each time twice as much.
 const AGAIN_FIRST_NS: u64 = 100_000_000;
@@ -36,7 +42,13 @@ fn parse(fields: &mut Fields) -> Result<Box<dyn Plan>, String> {
 }
 
 impl Plan for PasstPlan {
-    fn open(&self, opening: Opening) -> Result<Box<dyn Backend>, String> {
+    fn open(&self, mut opening: Opening) -> Result<Opened, String> {
+        let (mut addrs, mut gateways) = (Vec::new(), Vec::new());
+        if opening.addrs.is_empty() && opening.gateways.is_empty() {
+            addrs.push((ADDRESS.into(), LENGTH));
+            gateways.push(GATEWAY.into());
+            (opening.addrs, opening.gateways) = (addrs.clone(), gateways.clone());
+        }
         let mut passt = Passt {
             program: self.program.clone(),
             args: args(&opening),
@@ -53,7 +65,7 @@ impl Plan for PasstPlan {
             ),
             _ => format!("{}: {error}", self.program.display()),
         })?;
-        Ok(Box::new(passt))
+        Ok(Opened { addrs, gateways, ..Opened::plain(passt) })
     }
 }
 
@@ -96,6 +108,7 @@ impl Passt {
         let (ours, its) = pair()?;
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(Stdio::from(its)).stdout(Stdio::null());
+        signals_unsafe::unblock_in(&mut command);
         self.child = Some(command.spawn()?);
         self.stream.attach(ours)?;
         self.again_at_ns = None;

@@ -3,7 +3,7 @@
 
 use crate::link::backend::{Backend, Sent, Watch};
 use crate::link::framing::{self, Inbox, Outbox};
-use crate::link::kinds::{Kind, Opening, Plan};
+use crate::link::kinds::{Kind, Opened, Opening, Plan};
 use crate::link::values;
 use crate::spec::Fields;
 use rustix::event::epoll::EventFlags;
@@ -54,7 +54,7 @@ fn parse(fields: &mut Fields) -> Result<Box<dyn Plan>, String> {
 }
 
 impl Plan for StreamPlan {
-    fn open(&self, opening: Opening) -> Result<Box<dyn Backend>, String> {
+    fn open(&self, opening: Opening) -> Result<Opened, String> {
         let mut stream = Stream::new(opening.watch);
         match self {
             Self::Inherited(fd) => {
@@ -63,7 +63,7 @@ impl Plan for StreamPlan {
             Self::Connect(path) => stream.connect_to(&opening.directory.join(path))?,
             Self::Listen(path) => stream.listen_at(&opening.directory.join(path))?,
         }
-        Ok(Box::new(stream))
+        Ok(Opened::plain(stream))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::link::backend::{Backend, Sent, Watch};
 use crate::link::framing::FRAME_MAX;
-use crate::link::kinds::{Kind, Opening, Plan};
+use crate::link::kinds::{Kind, Opened, Opening, Plan};
 use crate::link::tap_unsafe;
 use crate::spec::Fields;
 use rustix::event::epoll::EventFlags;
@@ -38,11 +38,11 @@ fn parse(fields: &mut Fields) -> Result<Box<dyn Plan>, String> {
 }
 
 impl Plan for TapPlan {
-    fn open(&self, opening: Opening) -> Result<Box<dyn Backend>, String> {
+    fn open(&self, opening: Opening) -> Result<Opened, String> {
         let fd = open(&self.dev)?;
         let watched = opening.watch.add(&fd, TAP, EventFlags::IN);
         watched.map_err(|errno| format!("tap {}: {errno}", self.dev))?;
-        Ok(Box::new(Tap { fd, watch: opening.watch, waits_for_room: false, buffer: vec![0; FRAME_MAX] }))
+        Ok(Opened::plain(Tap { fd, watch: opening.watch, waits_for_room: false, buffer: vec![0; FRAME_MAX] }))
     }
 }
 

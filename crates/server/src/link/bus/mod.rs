@@ -10,7 +10,7 @@ mod ring;
 mod segment;
 
 use crate::link::backend::{Backend, Sent, Watch};
-use crate::link::kinds::{Kind, Opening, Plan};
+use crate::link::kinds::{Kind, Opened, Opening, Plan};
 use crate::spec::Fields;
 use memory_unsafe::{OwnMemory, PeerMemory};
 use ring::{Found, Reader, Takes, Writer};
@@ -47,7 +47,7 @@ fn parse(fields: &mut Fields) -> Result<Box<dyn Plan>, String> {
 }
 
 impl Plan for BusPlan {
-    fn open(&self, opening: Opening) -> Result<Box<dyn Backend>, String> {
+    fn open(&self, opening: Opening) -> Result<Opened, String> {
         let path = opening.directory.join(&self.path);
         let failed = |errno: Errno| format!("bus {}: {errno}", path.display());
         let memory = OwnMemory::new(ring::WORDS).map_err(failed)?;
@@ -70,7 +70,7 @@ impl Plan for BusPlan {
         for connection in others {
             bus.enter(connection, true);
         }
-        Ok(Box::new(bus))
+        Ok(Opened::plain(bus))
     }
 }
 
