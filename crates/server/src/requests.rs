@@ -1,6 +1,7 @@
 //! What clients ask (rump_sp(7)). Everything in a frame is hostile until checked; the answer to what makes no sense
 //! is a refusal, as section 10 of the protocol's description lists, and never the end of the server.
 
+use crate::link::Refused;
 use crate::server::{Pending, Server};
 use crate::session::SessionId;
 use crate::sitelists::{Asker, Encoded, Wanted};
@@ -269,7 +270,12 @@ impl Server {
         if op != LinkOp::List && !self.kernel.is_ruled_by(uid) {
             return self.answer(call, Err(Errno::EPERM), Vec::new());
         }
-        let (result, mut told) = match self.links.control(&mut self.kernel, op, &text) {
+        // To make a link opens files and starts programs of this host, which nobody may who comes over tcp://.
+        let control = match op {
+            LinkOp::Add if !self.serves_unix() => Err(Refused::over_tcp()),
+            op => self.links.control(&mut self.kernel, op, &text),
+        };
+        let (result, mut told) = match control {
             Ok(told) => (Ok(told.len() as u64), told.into_bytes()),
             Err(refused) => (Err(refused.errno), refused.why.into_bytes()),
         };

@@ -131,3 +131,74 @@ fn members_come_and_go_and_are_killed() {
     two.ping("10.0.0.1", 1);
     assert!(left.rump(&["link"]).success().contains("2 other members"));
 }
+
+/// Whoever may write the segment's file may connect to its members; nothing that is said or passed there harms them.
+#[test]
+fn hostile_members() {
+    const HOSTILE: &str = "
+import array, mmap, os, socket, struct, sys
+def connect():
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect(sys.argv[1]); return s
+def hello(s, head, *fds):
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))] if fds else []
+    s.sendmsg([b'rump bus 1' + struct.pack('<Q', head)], rights)
+SIZE = 8 * (64 + (1 << 20))
+def memory(seal, size=SIZE):
+    fd = os.memfd_create('x', os.MFD_ALLOW_SEALING); os.ftruncate(fd, size)
+    if seal: __import__('fcntl').fcntl(fd, 1033, 2)
+    return fd
+silent = connect()
+for text in [b'', b'x', b'rump bus 1', b'rump bus 2' + bytes(8), bytes(60000)]:
+    try: connect().send(text)
+    except OSError: pass
+hello(connect(), 0)
+hello(connect(), 0, os.open('/dev/zero', os.O_RDWR)); hello(connect(), 0, os.pipe()[0])
+hello(connect(), 0, memory(True, 4096)); hello(connect(), 0, memory(True))
+unsealed = memory(False); hello(connect(), 0, unsealed); os.ftruncate(unsealed, 0)
+# One that looks right, and lies about everything: places, lengths, that it sleeps.
+kept = []
+for head in 0, 1, 1 << 19, 1 << 20, (1 << 64) - 1:
+    fd = memory(True); m = mmap.mmap(fd, SIZE); kept.append(m)
+    m[0:8] = struct.pack('>Q', int.from_bytes(b'rumpbus' + bytes([1]), 'big'))[::-1]
+    for word in 8, 16: m[8 * word:8 * word + 8] = struct.pack('<Q', (1 << 64) - 1)
+    s = connect(); kept.append(s); hello(s, head, fd)
+    for lie in 1, 1 << 20, (1 << 20) + 1, 1 << 40, (1 << 64) - 1, 3:
+        for at in range(0, 4096, 8): m[512 + at:520 + at] = struct.pack('<Q', lie)
+        m[8 * 24:8 * 24 + 8] = struct.pack('<Q', lie); m[8 * 32:8 * 32 + 8] = struct.pack('<Q', lie)
+        try:
+            for _ in range(50): s.send(b'wake up')
+        except OSError: pass
+print('done', flush=True); __import__('time').sleep(60)
+";
+    let segments = Segments::new();
+    let (left, right) = (segments.host(1, ""), segments.host(2, ""));
+    left.ping("10.0.0.2", 1);
+    for member in ["0", "1"] {
+        let mut python = e2e::native("python3");
+        let socket = segments.path("net.d").join(member);
+        let log = left.directory().join(format!("hostile{member}"));
+        let mut hostile = Background::start(python.args(["-c", HOSTILE]).arg(socket), &log);
+        hostile.wait_until(|| std::fs::read_to_string(&log).is_ok_and(|text| !text.is_empty()));
+        assert_eq!(hostile.printed(), "done\n");
+        left.ping("10.0.0.2", 2);
+    }
+    right.ping("10.0.0.1", 2);
+}
+
+/// Who comes over tcp:// is nobody to this host: no link is made for them, which could start a program or open a file.
+#[test]
+fn over_tcp_no_link_is_made() {
+    e2e::ordinary_user();
+    let directory = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("tcp://127.0.0.1:{port}/");
+    let mut server = e2e::native(e2e::artifact("rump_server"));
+    let log = directory.path().join("log");
+    let mut server = Background::start(server.args(["-s", &url]), &log);
+    server.wait_until(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let file = directory.path().join("made");
+    let rump = |args: &[&str]| run(e2e::native(e2e::artifact("rump")).args(args).env("RUMP_SERVER", &url));
+    assert_eq!(rump(&["link"]).status, 0);
+    let refused = rump(&["link", "add", &format!("name=eth0,type=bus,path={}", file.display())]);
+    assert!(refused.status == 1 && refused.stderr.contains("tcp://") && !file.exists(), "{refused:?}");
+}

@@ -18,6 +18,14 @@ pub(crate) struct Refused {
     pub(crate) why: String,
 }
 
+impl Refused {
+    /// Only who may use this host's files and programs may make links.
+    pub(crate) fn over_tcp() -> Self {
+        let why = "over tcp:// no link can be made: give it to rump_server by -n".to_owned();
+        Self { errno: Errno::EPERM, why }
+    }
+}
+
 impl From<String> for Refused {
     fn from(why: String) -> Self {
         Self { errno: Errno::EINVAL, why }

@@ -19,6 +19,7 @@ mod tap_unsafe;
 mod values;
 mod wg;
 
+pub(crate) use control::Refused;
 pub use netspec::NetSpec;
 
 use backend::Watch;

@@ -1,10 +1,10 @@
-//! Two stacks joined by a link that loses, delays, reorders and duplicates, on a virtual clock. The same seed gives
-//! the same run.
-
-use std::{cmp::Reverse, collections::BinaryHeap};
+//! Two stacks joined by a line with faults (`tcpip::fault`), on a virtual clock. The same seed gives the same run.
 
 use abi::Errno;
-use tcpip::{Config, LinkConfig, LinkId, SocketId, Stack};
+use tcpip::{
+    Config, LinkConfig, LinkId, SocketId, Stack,
+    fault::{FaultSpec, Faults, Share},
+};
 
 pub(crate) const A: &str = "10.0.0.1";
 pub(crate) const B: &str = "10.0.0.2";
@@ -27,10 +27,20 @@ impl Weather {
     pub(crate) fn losing(loss_percent: u64) -> Self {
         Self { loss_percent, duplicate_percent: 2, delay_ns: 5 * MS, jitter_ns: 2 * MS }
     }
-}
 
-/// When a packet arrives, its number, at which stack, and its bytes.
-type InFlight = (u64, u64, usize, Vec<u8>);
+    fn faults(&self, seed: u64) -> FaultSpec {
+        let share = |percent: u64| Share::from_ppm(percent as u32 * 10_000).expect("at most all");
+        FaultSpec {
+            loss: share(self.loss_percent),
+            duplicate: share(self.duplicate_percent),
+            delay_ns: self.delay_ns + self.jitter_ns / 2,
+            jitter_ns: self.jitter_ns / 2,
+            limit: usize::MAX,
+            seed,
+            ..FaultSpec::default()
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Net {
@@ -40,8 +50,8 @@ pub(crate) struct Net {
     pub(crate) weather: Weather,
     pub(crate) now_ns: u64,
     random: u64,
-    sent: u64,
-    in_flight: BinaryHeap<Reverse<InFlight>>,
+    /// To each of the stacks.
+    lines: [Faults; 2],
 }
 
 impl Net {
@@ -60,8 +70,7 @@ impl Net {
             weather,
             now_ns: 0,
             random: seed.wrapping_mul(2) + 1,
-            sent: 0,
-            in_flight: BinaryHeap::new(),
+            lines: [0, 1].map(|to| Faults::new(weather.faults(seed * 2 + to))),
         }
     }
 
@@ -69,19 +78,17 @@ impl Net {
     /// `false`: nothing happens before that.
     pub(crate) fn step(&mut self, until_ns: u64) -> bool {
         self.collect();
-        let arrival = self.in_flight.peek().map(|Reverse((at_ns, ..))| *at_ns);
+        let arrival = self.lines.iter().filter_map(Faults::next_deadline).min();
         let deadlines = self.stacks.iter().filter_map(Stack::next_deadline);
         let Some(next_ns) = deadlines.chain(arrival).min().filter(|&at_ns| at_ns <= until_ns) else {
             self.set_time(until_ns);
             return false;
         };
         self.set_time(next_ns);
-        while let Some(Reverse((at_ns, _, to, packet))) = self.in_flight.pop() {
-            if at_ns > self.now_ns {
-                self.in_flight.push(Reverse((at_ns, 0, to, packet)));
-                break;
+        for to in 0..2 {
+            while let Some(packet) = self.lines[to].pop(self.now_ns) {
+                self.stacks[to].frame_in(self.links[to], &packet);
             }
-            self.stacks[to].frame_in(self.links[to], &packet);
         }
         self.collect();
         true
@@ -101,29 +108,13 @@ impl Net {
     }
 
     fn collect(&mut self) {
-        for from in 0..2 {
-            while let Some((_, packet)) = self.stacks[from].next_frame() {
-                if self.percent(self.weather.loss_percent) {
-                    continue;
-                }
-                if self.percent(self.weather.duplicate_percent) {
-                    self.carry(1 - from, packet.clone());
-                }
-                self.carry(1 - from, packet);
+        for to in 0..2 {
+            let seed = self.lines[to].spec().seed;
+            self.lines[to].change(self.weather.faults(seed));
+            while let Some((_, packet)) = self.stacks[1 - to].next_frame() {
+                self.lines[to].push(self.now_ns, packet);
             }
         }
-    }
-
-    fn carry(&mut self, to: usize, packet: Vec<u8>) {
-        let jitter =
-            if self.weather.jitter_ns == 0 { 0 } else { self.next_random() % self.weather.jitter_ns };
-        self.sent += 1;
-        let at_ns = self.now_ns + self.weather.delay_ns + jitter;
-        self.in_flight.push(Reverse((at_ns, self.sent, to, packet)));
-    }
-
-    fn percent(&mut self, percent: u64) -> bool {
-        percent > 0 && self.next_random() % 100 < percent
     }
 
     /// xorshift64* (Vigna).
