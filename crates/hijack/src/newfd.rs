@@ -25,6 +25,7 @@ impl<W: World> Hijack<W> {
     pub(crate) fn rump_on(&self, row: &'static Row, args: Args, used: (u32, RumpFd)) -> Outcome {
         let reply = self.world.rump(row, args, &[])?;
         self.take_hints(&reply, used);
+        self.signal_broken_pipe(row, &args, used.1, &reply.result);
         self.take_files(&reply)
     }
 

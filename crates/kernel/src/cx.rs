@@ -146,7 +146,9 @@ impl Cx<'_> {
         }
         // Datagrams only fail (net/unix/af_unix.c, unix_dgram_sendmsg).
         let datagrams = file.ops.socket().is_some_and(Socket::keeps_boundaries);
-        if errno == Errno::EPIPE && !datagrams {
+        // A hijacked program's library sends it to the thread that made the call.
+        let has_library = self.process()?.descriptors == Descriptors::Weak;
+        if errno == Errno::EPIPE && !datagrams && !has_library {
             self.raise(SIGPIPE);
         }
         Err(errno.into())

@@ -5,6 +5,7 @@ use crate::Hijack;
 use crate::dirent::{Dirent, entries};
 use crate::fds::Entry;
 use crate::owner::Owner;
+use crate::text::Text;
 use crate::world::World;
 use abi::nr;
 use alloc::vec;
@@ -42,17 +43,30 @@ fn without_own<W: World>(h: &Hijack<W>, call: &Call, length: u64) -> Option<Vec<
     Some(shown.collect::<Vec<_>>().concat())
 }
 
-/// Whether a directory is the /proc/PID/fd or fdinfo of a process, as its link in /proc/self/fd says.
+/// Whether a directory is the /proc/PID/fd or fdinfo of a process.
 fn lists_descriptors<W: World>(h: &Hijack<W>, fd: u64) -> bool {
-    let mut link = crate::text::Text::default();
-    let mut target = [0u8; 64];
-    if write!(link, "/proc/self/fd/{}\0", fd as u32).is_err() {
-        return false;
-    }
-    let (link_at, target_at) = (link.as_bytes().as_ptr() as u64, target.as_mut_ptr() as u64);
-    let Ok(length) = h.world.host(nr::READLINK, [link_at, target_at, target.len() as u64, 0, 0, 0]) else {
-        return false;
-    };
-    let target = usize::try_from(length).ok().and_then(|length| target.get(..length)).unwrap_or_default();
+    let target = shown(h, fd);
+    let target = target.as_bytes();
     target.starts_with(b"/proc/") && (target.ends_with(b"/fd") || target.ends_with(b"/fdinfo"))
+}
+
+/// Whether a directory is our own /proc/PID/fd.
+pub(super) fn lists_own_descriptors<W: World>(h: &Hijack<W>, fd: u64) -> bool {
+    let mut own = Text::default();
+    let pid = h.world.host(nr::GETPID, [0; 6]).unwrap_or(0);
+    write!(own, "/proc/{pid}/fd").is_ok() && shown(h, fd).as_bytes() == own.as_bytes()
+}
+
+/// The path of a directory, as its link in /proc/self/fd says; empty if that is long.
+fn shown<W: World>(h: &Hijack<W>, fd: u64) -> Text {
+    let (mut link, mut path) = (Text::default(), Text::default());
+    let mut target = [0u8; 64];
+    if write!(link, "/proc/self/fd/{}\0", fd as u32).is_ok() {
+        let (link_at, target_at) = (link.as_bytes().as_ptr() as u64, target.as_mut_ptr() as u64);
+        let args = [link_at, target_at, target.len() as u64, 0, 0, 0];
+        let length = h.world.host(nr::READLINK, args).unwrap_or(0) as usize;
+        let name = target.get(..length).and_then(|name| core::str::from_utf8(name).ok());
+        let _ = path.write_str(name.unwrap_or_default());
+    }
+    path
 }

@@ -5,7 +5,7 @@
 //! that is what it is told.
 
 use super::route::Told;
-use super::{Answer, Call, Verdict, row_of, with};
+use super::{Answer, Call, Verdict, getdents, row_of, with};
 use crate::config::decimal;
 use crate::fds::Entry;
 use crate::owner::Owner;
@@ -14,9 +14,13 @@ use crate::{Hijack, path};
 use abi::{Errno, nr};
 use alloc::format;
 use alloc::vec;
+use alloc::vec::Vec;
 
 /// `PATH_MAX` of linux/limits.h.
 const PATH_MAX: usize = 4096;
+
+/// The longest number, and what tells that it ends.
+const NUMBER_MAX: usize = 12;
 
 /// A number that no descriptor has.
 const NO_FD: u32 = i32::MAX.cast_unsigned();
@@ -39,12 +43,12 @@ enum Process {
 impl<W: World> Hijack<W> {
     /// What the rump kernel is told of a path of the host's that leads to it through such a link; `start` are its first bytes.
     pub(super) fn through_link(&self, start: &[u8], address: u64) -> Option<Told> {
-        if !matches!(start.get(1), Some(b'p' | b'd')) || !self.fds.any_rump() && !self.cwd_in_rump() {
+        let possible = [b"/proc/".as_slice(), b"/dev/fd/", b"/dev/std"].iter().any(|name| start.starts_with(name));
+        if !possible || !self.fds.any_rump() && !self.cwd_in_rump() {
             return None;
         }
-        let mut path = vec![0; PATH_MAX];
-        let length = self.world.read_str(address, &mut path).ok()?;
-        let (process, link, rest) = parse(path.get(..length)?)?;
+        let path = self.string(address)?;
+        let (process, link, rest) = parse(&path)?;
         let ours = match process {
             Process::This => true,
             Process::Numbered(pid) => self.world.host(nr::GETPID, [0; 6]) == Ok(pid.into()),
@@ -56,6 +60,25 @@ impl<W: World> Hijack<W> {
             Link::Fd(fd) => format!("/proc/self/fd/{}", self.number_there(fd)?),
         };
         Some(Told::Ours { path: [front.as_bytes(), rest, b"\0"].concat(), is_link: rest.is_empty() })
+    }
+
+    fn string(&self, address: u64) -> Option<Vec<u8>> {
+        let mut string = vec![0; PATH_MAX];
+        let length = self.world.read_str(address, &mut string).ok()?;
+        string.truncate(length);
+        Some(string)
+    }
+
+    /// What the rump kernel is told of a name in /proc/self/fd, which is open as the host descriptor `dir`.
+    pub(super) fn named_in(&self, dir: u64, address: u64) -> Option<Told> {
+        let mut name = [0; NUMBER_MAX];
+        let length = self.fds.any_rump().then(|| self.world.read_str(address, &mut name).ok())??;
+        let (Link::Fd(number), _) = fd(name.get(..length)?)? else { return None };
+        if self.fds.get(number) == Entry::Host || !getdents::lists_own_descriptors(self, dir) {
+            return None;
+        }
+        let path = [b"/proc/self/fd/".as_slice(), &self.string(address)?, b"\0"].concat();
+        self.through_link(&path, path.as_ptr() as u64)
     }
 
     /// The rump kernel's number of a descriptor. The library's own are not there.

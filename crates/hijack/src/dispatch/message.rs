@@ -80,6 +80,7 @@ fn send<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd, rights: &[u32]) -> V
     let args = with(call.args, 0, rump.kernel_fd.0.into());
     let reply = h.world.rump(row_of(call.nr)?, args, rights)?;
     h.take_hints(&reply, (call.args[0] as u32, rump));
+    h.signal_broken_pipe(row_of(call.nr)?, &args, rump, &reply.result);
     reply.result.map(Answer::Value)
 }
 

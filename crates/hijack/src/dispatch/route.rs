@@ -123,7 +123,10 @@ impl<W: World> Hijack<W> {
             (PathOwner::Host, _) => Ok(None),
             (PathOwner::Rump(told), _) => Ok(Some((cwd, told))),
             (PathOwner::Relative, Some(dir)) if dir as u32 != AT_FDCWD => match self.owner(dir)? {
-                Owner::Host => Ok(below_root.filter(|_| self.is_root(dir)).map(|told| (cwd, told))),
+                Owner::Host => {
+                    let told = below_root.filter(|_| self.is_root(dir)).or_else(|| self.named_in(dir, path));
+                    Ok(told.map(|told| (cwd, told)))
+                }
                 Owner::Rump(rump) => Ok(Some((u64::from(rump.kernel_fd.0), Told::Theirs(path)))),
             },
             (PathOwner::Relative, _) => Ok(self.cwd_in_rump().then_some((cwd, Told::Theirs(path)))),

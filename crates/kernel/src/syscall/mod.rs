@@ -178,6 +178,7 @@ mod tests {
         "execveat",
         "fork",
         "inotify_add_watch",
+        "io_submit",
         "mmap",
         "pidfd_getfd",
         "prctl",

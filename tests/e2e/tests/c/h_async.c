@@ -164,6 +164,52 @@ static void urgent(void)
 	close(one), close(other), close(listener);
 }
 
+static void connected(int ends[2])
+{
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in address = bound(listener);
+	listen(listener, 1);
+	ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+	connect(ends[0], (struct sockaddr *)&address, sizeof(address));
+	ends[1] = accept(listener, NULL, NULL);
+	close(listener);
+}
+
+static void *reader(void *fd)
+{
+	char byte;
+	return (void *)recv(*(int *)fd, &byte, 1, 0);
+}
+
+/* SIGPIPE is the writing thread's, which has it blocked; the other has not, and would be killed with the process. */
+static void broken_pipe(void)
+{
+	int pair[2], busy[2];
+	pthread_t other;
+	siginfo_t info;
+	sigset_t set;
+	connected(pair);
+	connected(busy);
+	pthread_create(&other, NULL, reader, &busy[0]);
+	usleep(20000);
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	close(pair[1]);
+	usleep(20000);
+	write(pair[0], "x", 1);
+	usleep(20000);
+	say("without a signal", send(pair[0], "x", 1, MSG_NOSIGNAL));
+	say("none", wait_for(SIGPIPE, &info, 0));
+	say("write", write(pair[0], "x", 1));
+	say("SIGPIPE", wait_for(SIGPIPE, &info, 5));
+	say("sendmsg", sendmsg(pair[0], &(struct msghdr){ .msg_iov = &(struct iovec){ "x", 1 }, .msg_iovlen = 1 }, 0));
+	say("SIGPIPE", wait_for(SIGPIPE, &info, 5));
+	write(busy[1], "x", 1);
+	pthread_join(other, NULL);
+	close(pair[0]), close(busy[0]), close(busy[1]);
+}
+
 int main(void)
 {
 	sigset_t set;
@@ -177,5 +223,6 @@ int main(void)
 	to_a_thread();
 	to_a_group();
 	urgent();
+	broken_pipe();
 	return 0;
 }

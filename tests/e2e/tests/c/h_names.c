@@ -193,6 +193,25 @@ static void listed(void)
 	close(fd);
 }
 
+/* By a name in a directory that is open. */
+static void relative(void)
+{
+	int fd = open("file", O_CREAT | O_RDWR | O_TRUNC, 0644), all = open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+	char name[32], target[4096] = "";
+	struct stat own, through;
+	write(fd, "12345", 5);
+	snprintf(name, sizeof(name), "%d", fd);
+	fstat(fd, &own);
+	say("fstatat", fstatat(all, name, &through, 0));
+	say("same", same(&own, &through));
+	say("readlinkat", readlinkat(all, name, target, sizeof(target)) > 0);
+	printf("%s\n", strncmp(target, directory, strlen(directory)) == 0 ? target + strlen(directory) : target);
+	int again = openat(all, name, O_RDONLY);
+	say("openat", again == -1 ? -1 : 0);
+	say("not open", faccessat(all, "9999", F_OK, 0));
+	close(again), close(all), close(fd);
+}
+
 static void executed(void)
 {
 	int fd = open("script", O_CREAT | O_RDWR | O_TRUNC, 0755);
@@ -239,6 +258,7 @@ int main(int argc, char **argv)
 	of_a_directory();
 	of_a_socket();
 	listed();
+	relative();
 	executed();
 	standard();
 	return 0;
