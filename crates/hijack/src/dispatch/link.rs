@@ -43,7 +43,8 @@ enum Process {
 impl<W: World> Hijack<W> {
     /// What the rump kernel is told of a path of the host's that leads to it through such a link; `start` are its first bytes.
     pub(super) fn through_link(&self, start: &[u8], address: u64) -> Option<Told> {
-        let possible = [b"/proc/".as_slice(), b"/dev/fd/", b"/dev/std"].iter().any(|name| start.starts_with(name));
+        let possible =
+            [b"/proc/".as_slice(), b"/dev/fd/", b"/dev/std"].iter().any(|name| start.starts_with(name));
         if !possible || !self.fds.any_rump() && !self.cwd_in_rump() {
             return None;
         }
