@@ -1,6 +1,6 @@
 //! What has changed in the network: what `ip monitor` is told (rtnetlink(7)).
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::IpAddr};
 
 use crate::{Stack, link::Address, neighbour::Neighbour, report::LinkInfo, route::Route, types::LinkId};
 
@@ -27,6 +27,8 @@ pub enum Event {
     Route(Change, Route),
     /// `RTM_NEWNEIGH`, `RTM_DELNEIGH`.
     Neighbour(Change, Neighbour),
+    /// The name servers that are known now.
+    NameServers(Vec<IpAddr>),
 }
 
 /// Events that nobody has fetched yet.

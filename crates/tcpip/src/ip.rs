@@ -37,7 +37,7 @@ impl Stack {
             self.counters.ip_in_addr_errors += 1;
             return;
         }
-        if !self.is_for_us(link, ip.dst) {
+        if !self.is_for_us(link, ip.dst) && !self.is_for_dhcp(link, &ip) {
             return self.forward(link, &ip);
         }
         if let Some(fragment) = ip.fragment {

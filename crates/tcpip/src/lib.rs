@@ -10,6 +10,7 @@
 #![deny(missing_docs)]
 
 mod addr;
+mod autoconf;
 mod bind;
 mod bpf;
 mod error_queue;

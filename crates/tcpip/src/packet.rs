@@ -152,6 +152,16 @@ impl<'a> Segment<'a> {
         data.wrapping_add(u32::from(self.syn)).wrapping_add(u32::from(self.fin))
     }
 
+    /// The length of the segment in bytes, its header included.
+    pub(crate) fn tcp_len(&self) -> usize {
+        self.tcp.len()
+    }
+
+    /// The options behind its header.
+    pub(crate) fn options(&self) -> &[u8] {
+        TcpPacket::new_unchecked(self.tcp).options()
+    }
+
     /// What a SYN says beyond its header.
     pub(crate) fn syn_options(&self) -> SynOptions {
         let mut found = SynOptions::default();

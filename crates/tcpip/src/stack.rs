@@ -11,6 +11,7 @@ use crate::{
     Config, Counters, Domain, LinkId, Opt, Options, Program, Readiness, Received, Sending, Settings,
     SocketId, SocketInfo, TcpInfo, addr,
     addr::Flow,
+    autoconf::Autoconf,
     event::Events,
     frame::{Frame, Frames},
     icmp::RateLimit,
@@ -47,6 +48,7 @@ pub struct Stack {
     pub(crate) neighbours: Neighbours,
     pub(crate) upkeep: Upkeep,
     pub(crate) events: Events,
+    pub(crate) autoconf: Autoconf,
     pub(crate) reassembly: Reassembly,
     pub(crate) path_mtus: PathMtus,
     pub(crate) icmp_limit: RateLimit,
@@ -101,6 +103,7 @@ impl Stack {
             neighbours: Neighbours::new(hasher),
             upkeep: Upkeep::default(),
             events: Events::default(),
+            autoconf: Autoconf::default(),
             reassembly: Reassembly::new(hasher),
             path_mtus: PathMtus::new(hasher),
             icmp_limit: RateLimit::default(),
@@ -140,6 +143,7 @@ impl Stack {
         self.serve_neighbours();
         self.keep_up();
         self.expire_fragments();
+        self.configure();
         self.pump();
     }
 
@@ -153,6 +157,7 @@ impl Stack {
             self.neighbours.next(),
             self.upkeep.next(),
             self.reassembly.next(),
+            self.autoconf.next(),
         ];
         due.into_iter().flatten().min()
     }

@@ -364,6 +364,9 @@ impl Stack {
             self.counters.udp_in_errors += 1;
             return;
         };
+        if variant == Variant::Udp && self.is_for_dhcp(link, ip) && self.dhcp_input(link, udp.data) {
+            return;
+        }
         if ip.dst.is_multicast() || self.links.is_broadcast(ip.dst) {
             return self.udp_group_input(link, ip, variant, &udp);
         }

@@ -272,3 +272,28 @@ fn a_reset_behind_lost_segments_is_believed() {
     net.run(100 * MS);
     assert_eq!(net.stacks[1].take_error(server), Some(Errno::ECONNRESET));
 }
+
+/// How much goes from A to B in ten seconds over a path that delays by 20 ms each way.
+fn goodput(seed: u64, loss_percent: u64) -> u64 {
+    let weather = Weather { loss_percent, duplicate_percent: 0, delay_ns: 20 * MS, jitter_ns: 0 };
+    let mut net = Net::new(seed, weather);
+    let (client, server, _) = net.connect(80);
+    let (mut got, end_ns, chunk, mut buf) = (0, net.now_ns + 10_000 * MS, [0; 16384], vec![0; 1 << 20]);
+    while net.now_ns < end_ns {
+        while net.stacks[0].send(client, &chunk).is_ok() {}
+        while let Ok(n @ 1..) = net.stacks[1].recv(server, &mut buf, false) {
+            got += n as u64;
+        }
+        net.step(end_ns);
+    }
+    got / 10
+}
+
+#[test]
+fn losses_do_not_stop_a_connection() {
+    // What a Reno flow gets (Mathis et al.): 1460 / 0.04 s × 1.22 / √p.
+    for (loss_percent, reno) in [(1, 445_000), (3, 257_000)] {
+        let mean = (1..=3).map(|seed| goodput(seed, loss_percent)).sum::<u64>() / 3;
+        assert!(mean > reno / 2, "{loss_percent} %: {mean} of {reno} bytes a second");
+    }
+}

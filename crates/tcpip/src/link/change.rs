@@ -62,6 +62,7 @@ impl Stack {
         let addrs = std::mem::take(&mut link.addrs);
         let last = link.report();
         self.links.links.retain(|l| l.id != id);
+        self.end_autoconf(id);
         for address in addrs {
             self.forget_address(id, address);
         }
@@ -187,11 +188,13 @@ impl Stack {
                 let _ = self.add_address(id, Address::new(ip, 64));
             }
         }
+        self.begin_autoconf(id);
         self.report_all_groups(id, true);
         self.report_all_groups(id, false);
     }
 
     fn go_down(&mut self, id: LinkId) {
+        self.end_autoconf(id);
         self.outgoing.retain(|(link, _)| *link != id);
         self.forget_neighbours(id);
         self.remove_routes_of_link(id);

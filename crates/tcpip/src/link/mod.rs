@@ -19,6 +19,7 @@ mod address;
 mod change;
 
 pub use address::Address;
+pub(crate) use change::link_local;
 
 /// Above some 60 KiB smoltcp stalls; 32 KiB segments carry more than 2 GB/s.
 const LO_MTU: usize = 32768;

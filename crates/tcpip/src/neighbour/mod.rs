@@ -11,6 +11,6 @@ mod nd;
 mod resolve;
 mod table;
 
-pub(crate) use nd::solicited_node;
+pub(crate) use nd::{raw, solicited_node};
 pub(crate) use table::Neighbours;
 pub use table::{Neighbour, NeighbourState};

@@ -32,6 +32,9 @@ impl Stack {
         if !lengths_fit {
             return;
         }
+        if icmp.msg_type() == Icmpv6Message::RouterAdvert {
+            return self.router_advertised(link, ip);
+        }
         match NdiscRepr::parse(icmp) {
             Ok(NdiscRepr::NeighborSolicit { target_addr, lladdr }) => {
                 self.solicited(link, (src, dst), target_addr, lladdr.and_then(mac_of));
@@ -41,6 +44,13 @@ impl Stack {
             }
             _ => {}
         }
+    }
+
+    /// A router has said which station it is.
+    pub(crate) fn learn_router(&mut self, place: (LinkId, IpAddr), mac: [u8; 6]) {
+        let learned =
+            Learned { mac: Mac(mac), solicited: false, overrides: true, creates: true, router: Some(true) };
+        self.learn(place, learned);
     }
 
     /// RFC 4861, section 7.2.3 and 7.2.4.
@@ -198,7 +208,8 @@ pub(crate) fn solicited_node(ip: Ipv6Addr) -> Ipv6Addr {
     Ipv6Addr::from_octets([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
 }
 
-fn raw(mac: Mac) -> RawHardwareAddress {
+/// A station's address as smoltcp's messages hold it.
+pub(crate) fn raw(mac: Mac) -> RawHardwareAddress {
     RawHardwareAddress::from(EthernetAddress(mac.0))
 }
 

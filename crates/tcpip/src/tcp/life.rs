@@ -62,7 +62,21 @@ impl Stack {
         if made {
             self.send_made(key);
         }
-        made
+        made || self.resend(key)
+    }
+
+    /// Sends a lost segment again.
+    fn resend(&mut self, key: Key) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        if connection.over {
+            return false;
+        }
+        let Some(frame) = connection.engine.resend(self.now_ns, &mut self.frames) else { return false };
+        let link = connection.link;
+        self.counters.tcp_out_segs += 1;
+        self.counters.tcp_retrans_segs += 1;
+        self.transmit(link, frame);
+        true
     }
 
     /// On `lo` an acknowledgement that is waited for need not wait for the timer of delayed ones.
@@ -97,7 +111,7 @@ impl Stack {
                 IpPacket::parse(frame.bytes(), false).and_then(|ip| Segment::parse(&ip, false))
                 && let Some(connection) = self.connections.get_mut(key)
             {
-                let again = connection.engine.sent(&segment);
+                let again = connection.engine.sent(self.now_ns, &segment);
                 self.counters.tcp_out_segs += 1;
                 self.counters.tcp_retrans_segs += u64::from(again);
                 self.counters.tcp_out_rsts += u64::from(segment.rst);

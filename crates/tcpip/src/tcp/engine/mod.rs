@@ -2,6 +2,7 @@
 //!
 //! * `setup` how one is made;
 //! * `passing` what is read off the segments that pass, and put right in them;
+//! * `recovery` lost segments are found out and sent again;
 //! * `queue` bytes on their way into the send buffer;
 //! * `urgent` what `MSG_OOB` sends and receives;
 //! * `resize` other buffers for a connection that goes on.
@@ -22,16 +23,18 @@ use smoltcp::{
 use crate::{
     addr::{Endpoint, Flow},
     frame::{Carrier, Frames, Port},
-    packet::{Segment, SynOptions},
+    packet::{Segment, SynOptions, seq_after},
 };
 
 mod passing;
 mod queue;
+mod recovery;
 mod resize;
 mod setup;
 mod urgent;
 
 use passing::Ledger;
+use recovery::{Recovery, Verdict};
 use resize::Burst;
 pub(crate) use setup::Setup;
 use setup::{Build, SMALL, Sizes, build};
@@ -61,6 +64,9 @@ pub(crate) struct Engine {
     /// A FIN is to follow them.
     finishing: bool,
     ledger: Ledger,
+    recovery: Recovery,
+    /// Up to where bytes have come before others that are missing. What was said of them (RFC 2018) is not taken back.
+    ahead: u32,
     urgent: Urgent,
 }
 
@@ -119,6 +125,8 @@ impl Engine {
             overflow: VecDeque::new(),
             finishing: false,
             ledger: Ledger::default(),
+            recovery: Recovery::default(),
+            ahead: 0,
             urgent: Urgent::default(),
         }
     }
@@ -137,9 +145,20 @@ impl Engine {
         let scale = if segment.syn { 0 } else { self.peer.scale.unwrap_or(0) };
         self.peer_window = usize::from(segment.window) << scale;
         self.burst.note(now_ns, segment.data_len);
-        let mut port = Port { carrier: self.carrier, rx: Some(segment.bytes), tx: frames };
-        self.interface.poll_ingress_single(instant(now_ns), &mut port, &mut self.sockets);
+        if seq_after(segment.seq, self.rcv_nxt()) && segment.data_len > 0 {
+            self.ahead = segment.seq.wrapping_add(segment.len());
+        }
+        match self.note_acknowledgement(now_ns, segment) {
+            Verdict::Feed(times) => (0..times).for_each(|_| self.feed(now_ns, segment.bytes, frames)),
+            Verdict::Repeat(ack, window) => self.feed(now_ns, &segment.with_ack(ack, window), frames),
+            Verdict::Swallow => {}
+        }
         News { urgent, urgent_there: self.fetch_urgent() }
+    }
+
+    fn feed(&mut self, now_ns: u64, packet: &[u8], frames: &mut Frames) {
+        let mut port = Port { carrier: self.carrier, rx: Some(packet), tx: frames };
+        self.interface.poll_ingress_single(instant(now_ns), &mut port, &mut self.sockets);
     }
 
     /// Makes the next segment that is due, if any.
@@ -153,8 +172,10 @@ impl Engine {
 
     /// When [`Engine::egress`] will have something to do.
     pub(crate) fn deadline(&mut self, now_ns: u64) -> Option<u64> {
-        let at = self.interface.poll_at(instant(now_ns), &self.sockets)?;
-        Some(u64::try_from(at.total_micros()).unwrap_or(0).saturating_mul(1000))
+        let own = self.recovery.deadline();
+        let at = self.interface.poll_at(instant(now_ns), &self.sockets);
+        let smoltcp = at.map(|at| u64::try_from(at.total_micros()).unwrap_or(0).saturating_mul(1000));
+        [own, smoltcp].into_iter().flatten().min()
     }
 
     /// Takes received bytes out, or copies them: those before an urgent byte, or, without it, those behind it.

@@ -5,8 +5,8 @@ use smoltcp::wire::{TcpPacket, TcpSeqNumber};
 use super::{Engine, State};
 use crate::packet::{self, IpPacket, Segment, seq_after};
 
-/// The window scale that we announce (RFC 7323), whatever the size of the buffer is at the time: up to 2 MiB.
-const SCALE: u8 = 5;
+/// The window scale that we announce (RFC 7323), whatever the size of the buffer is at the time: up to 8 MiB.
+const SCALE: u8 = 7;
 
 /// What the engine's own interface does not tell, read off the segments that pass.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,8 +95,11 @@ impl Engine {
     }
 
     /// Notes a segment of ours that goes out; whether it is one that went out before.
-    pub(crate) fn sent(&mut self, segment: &Segment<'_>) -> bool {
+    pub(crate) fn sent(&mut self, now_ns: u64, segment: &Segment<'_>) -> bool {
         self.forget_stale(segment.seq);
+        if segment.data_len > 0 && !segment.syn && !self.carrier.loopback {
+            self.recovery.note_sent(now_ns, segment);
+        }
         let ledger = &mut self.ledger;
         if segment.syn {
             ledger.data_begin = segment.seq.wrapping_add(1);

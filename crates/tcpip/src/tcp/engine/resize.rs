@@ -123,7 +123,8 @@ impl Engine {
 
     /// Exchanges the buffers. `false`: not now, or not with this smoltcp; all is as before.
     fn resize(&mut self, now_ns: u64, sizes: Sizes) -> bool {
-        if !self.is_resizable() || self.socket().send_queue() > 0 {
+        let holes = self.ahead != 0 && seq_after(self.ahead, self.rcv_nxt()) && !self.carrier.loopback;
+        if !self.is_resizable() || self.socket().send_queue() > 0 || holes {
             return false;
         }
         let mut unread = vec![0; self.recv_queue()];

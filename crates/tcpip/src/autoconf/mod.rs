@@ -1,0 +1,74 @@
+//! Links that configure themselves: DHCPv4 (RFC 2131) and stateless autoconfiguration of IPv6 (RFC 4861, RFC 4862, RFC 8106).
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use crate::{Stack, event::Event, types::LinkId};
+
+mod dhcp;
+mod router;
+
+use dhcp::Client;
+use router::Solicitation;
+
+/// What links have been told.
+#[derive(Debug, Default)]
+pub(crate) struct Autoconf {
+    clients: BTreeMap<LinkId, Client>,
+    solicitations: BTreeMap<LinkId, Solicitation>,
+    /// By link and whether DHCP said so.
+    name_servers: BTreeMap<(LinkId, bool), Vec<IpAddr>>,
+}
+
+impl Autoconf {
+    pub(crate) fn next(&self) -> Option<u64> {
+        let clients = self.clients.values().filter_map(Client::due_ns);
+        clients.chain(self.solicitations.values().map(Solicitation::due_ns)).min()
+    }
+}
+
+impl Stack {
+    /// The name servers that DHCP and router advertisements have named, for resolv.conf(5).
+    #[must_use]
+    pub fn name_servers(&self) -> Vec<IpAddr> {
+        let mut all: Vec<IpAddr> = Vec::new();
+        for ip in self.autoconf.name_servers.values().flatten() {
+            if !all.contains(ip) {
+                all.push(*ip);
+            }
+        }
+        all
+    }
+
+    fn set_name_servers(&mut self, link: LinkId, by_dhcp: bool, servers: Vec<IpAddr>) {
+        let before = self.name_servers();
+        if servers.is_empty() {
+            self.autoconf.name_servers.remove(&(link, by_dhcp));
+        } else {
+            self.autoconf.name_servers.insert((link, by_dhcp), servers);
+        }
+        let now = self.name_servers();
+        if now != before {
+            self.note_event(Event::NameServers(now));
+        }
+    }
+
+    /// Does what has become due.
+    pub(crate) fn configure(&mut self) {
+        self.solicit_routers();
+        self.serve_dhcp();
+    }
+
+    /// A link has come up.
+    pub(crate) fn begin_autoconf(&mut self, link: LinkId) {
+        self.begin_solicitation(link);
+        self.restart_dhcp(link);
+    }
+
+    /// A link is down.
+    pub(crate) fn end_autoconf(&mut self, link: LinkId) {
+        self.autoconf.solicitations.remove(&link);
+        self.suspend_dhcp(link);
+        self.set_name_servers(link, false, Vec::new());
+        self.set_name_servers(link, true, Vec::new());
+    }
+}
