@@ -84,6 +84,9 @@ impl Links {
         };
         let joined = spec.plan.open(opening).and_then(|opened| {
             configure(kernel, id, spec, &opened)?;
+            if spec.dhcp {
+                kernel.change_network(|stack| stack.set_dhcp(id, true)).map_err(why_not)?;
+            }
             let line = Line::new(spec, opened);
             let up = if spec.up { bring_up(kernel, id, &line) } else { Ok(()) };
             self.lines.insert(id, line);

@@ -44,6 +44,8 @@ pub struct NetSpec {
     pub(crate) mtu: Option<usize>,
     pub(crate) addrs: Vec<(IpAddr, u8)>,
     pub(crate) gateways: Vec<IpAddr>,
+    /// A DHCP server says its address, gateway and name servers.
+    pub(crate) dhcp: bool,
     pub(crate) up: bool,
     pub(crate) faults: FaultSpec,
 }
@@ -72,11 +74,12 @@ impl NetSpec {
             mtu: fields.parsed("mtu", mtu)?,
             addrs: fields.all_parsed("addr", values::prefix)?,
             gateways: gateways(fields.all_parsed("gw", values::address)?)?,
+            dhcp: fields.parsed("dhcp", values::yes_no)?.unwrap_or(false),
             up: fields.parsed("up", values::yes_no)?.unwrap_or(true),
             faults: take_faults(&mut fields)?,
         };
-        if fields.parsed("dhcp", values::yes_no)? == Some(true) {
-            return Err("dhcp=yes: not supported yet; say addr=ADDRESS/LEN and gw=ADDRESS".to_owned());
+        if spec.dhcp && !kind.ethernet {
+            return Err(format!("dhcp=yes: a link of type '{}' carries no broadcasts", kind.name));
         }
         fields.finish(&known(kind))?;
         Ok(spec)

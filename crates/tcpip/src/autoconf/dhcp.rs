@@ -1,6 +1,9 @@
 //! A DHCPv4 client (RFC 2131): address, prefix, default router, MTU and name servers of a link, for as long as they are lent.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::btree_map::Entry,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use abi::Errno;
 use smoltcp::{
@@ -93,9 +96,8 @@ impl Stack {
             self.autoconf.clients.remove(&link);
             return Ok(());
         }
-        if !self.autoconf.clients.contains_key(&link) {
-            let client = Client { state: State::Selecting, xid: 0, due_ns: None, tries: 0, lease: None };
-            self.autoconf.clients.insert(link, client);
+        if let Entry::Vacant(place) = self.autoconf.clients.entry(link) {
+            place.insert(Client { state: State::Selecting, xid: 0, due_ns: None, tries: 0, lease: None });
             self.restart_dhcp(link);
             self.configure();
         }

@@ -244,12 +244,9 @@ impl Recovery {
 
     /// The next packet to be sent again.
     fn next(&mut self, now_ns: u64, mtu: usize) -> Option<&Sent> {
-        let mut index = None;
-        if self.point.is_some() && self.budget > 0 {
-            index = self.find_lost(now_ns);
-        } else if self.reorder_ns.is_some_and(|at_ns| at_ns <= now_ns) {
-            index = self.find_lost(now_ns);
-        }
+        let allowed = self.point.is_some() && self.budget > 0;
+        let overdue = self.reorder_ns.is_some_and(|at_ns| at_ns <= now_ns);
+        let mut index = if allowed || overdue { self.find_lost(now_ns) } else { None };
         if index.is_none() && self.probe_ns.is_some_and(|at_ns| at_ns <= now_ns) {
             self.probes += 1;
             self.arm_probe(now_ns);
