@@ -37,7 +37,7 @@ impl Kernel {
             if self.net.monitors.0.is_empty() {
                 continue;
             }
-            let (group, kind, body) = self.notice(&event);
+            let Some((group, kind, body)) = self.notice(&event) else { continue };
             let message = wire::notification(kind, &body);
             let told: Vec<_> =
                 self.net.monitors.0.iter().filter(|m| m.tell(group, &message)).map(|m| m.object).collect();
@@ -47,14 +47,14 @@ impl Kernel {
         }
     }
 
-    /// The group that is told of an event, and the message's type and body.
-    fn notice(&self, event: &Event) -> (u32, u16, Vec<u8>) {
+    /// The group that is told of an event, and the message's type and body; none: rtnetlink has no message for it.
+    fn notice(&self, event: &Event) -> Option<(u32, u16, Vec<u8>)> {
         let of = |change: &Change, [new, del]: [u16; 2]| match change {
             Change::New => new,
             Change::Del => del,
         };
         let by_family = |ip: IpAddr, [v4, v6]: [u32; 2]| if ip.is_ipv4() { v4 } else { v6 };
-        match event {
+        let notice = match event {
             Event::Link(change, info) => (RTNLGRP_LINK, of(change, link::NEW_DEL), link::body(info)),
             Event::Address(change, id, a) => (
                 by_family(a.ip, [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR]),
@@ -69,6 +69,8 @@ impl Kernel {
             Event::Neighbour(change, n) => {
                 (RTNLGRP_NEIGH, of(change, neighbour::NEW_DEL), neighbour::body(self, n))
             }
-        }
+            Event::NameServers(_) => return None,
+        };
+        Some(notice)
     }
 }
