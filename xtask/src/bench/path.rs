@@ -1,5 +1,6 @@
 //! TCP over a line that loses frames: between two rump kernels, and between two network namespaces of the host. The line is the
-//! same for both, a rump kernel that routes and whose links have the faults, so that what differs is the ends.
+//! same for both, a rump kernel that routes and whose links have the faults, so that what differs is the ends. Both ends' congestion
+//! control is CUBIC (RFC 9438): BBR, which some hosts have as their default, does not mind loss.
 
 use super::{Row, median};
 use crate::run::{Outcome, capture, is_root, run};
@@ -149,6 +150,9 @@ impl Host {
         iperf3(|at| {
             let mut command = Command::new("ip");
             command.args(["netns", "exec", NAMESPACES[at], "iperf3"]);
+            if at == 0 {
+                command.args(["-C", "cubic"]);
+            }
             command
         })
     }
