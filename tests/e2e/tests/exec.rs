@@ -82,3 +82,68 @@ fn corners() {
     assert_eq!((found.0, found.1), (expected.0, expected.1));
     assert_eq!(server.counter("files.open"), 0, "nothing that was opened for an exec is left");
 }
+
+/// What daemons, supervisors and shells do with processes. Argument: a directory.
+const PROCESSES: &str = r##"
+import ctypes, os, resource, shutil, signal, socket, subprocess, sys, time
+D = sys.argv[1]
+libc = ctypes.CDLL(None)
+l = socket.create_server(("127.0.0.1", 0)); port = l.getsockname()[1]
+def answer(): return socket.create_connection(("127.0.0.1", port)).makefile().read()
+# A double fork by hand, and daemon(3).
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.chdir("/"); null = os.open("/dev/null", os.O_RDWR)
+        for fd in range(3): os.dup2(null, fd)
+        c, _ = l.accept(); c.sendall(b"double fork"); c.close()
+    os._exit(0)
+os.wait(); print(answer())
+if os.fork() == 0:
+    libc.daemon(0, 0); c, _ = l.accept(); open(D + "/daemon", "w").write(f"leads {os.getsid(0) != os.getppid()}")
+    c.sendall(b"daemon(3) in " + os.getcwd().encode()); c.close(); os._exit(0)
+os.wait(); print(answer(), open(D + "/daemon").read())
+# PR_SET_PDEATHSIG holds over exec.
+for program in ["sleep", "100"], ["busybox", "sleep", "100"], ["sh", "-c", "exec busybox sleep 100"]:
+    r, w = os.pipe(); os.set_inheritable(w, True)
+    parent = os.fork()
+    if parent == 0:
+        child = os.fork()
+        if child == 0: libc.prctl(1, signal.SIGKILL); os.close(r); os.execvp(program[0], program)
+        os.write(w, b"%d\n" % child); time.sleep(0.3); os._exit(0)
+    os.close(w); child = int(os.read(r, 100)); os.waitpid(parent, 0)
+    # The end of the pipe that the child holds is closed when it dies.
+    print(program[0], os.read(r, 1)); os.close(r)
+# Close-on-exec.
+s = socket.create_connection(("127.0.0.1", port)); a, _ = l.accept()
+for inheritable in True, False:
+    os.dup2(s.fileno(), 9, inheritable)
+    for shell in ["sh"], ["busybox", "sh"]:
+        p = subprocess.run(shell + ["-c", "echo hi >&9"], close_fds=False, stderr=subprocess.DEVNULL)
+        print(inheritable, shell[0], p.returncode)
+        if inheritable: print(a.recv(10))
+# Names, sizes, limits.
+def output(*args, **how): return subprocess.run(*args, capture_output=True, **how).stdout
+print(output(["named", "-c", "echo $0"], executable="/bin/sh"), output(["echo", "applet"], executable=shutil.which("busybox")))
+few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+print(output(["busybox", "sh", "-c", "echo few | cat"], preexec_fn=few))
+print(len(output(["busybox", "echo", "x" * 100000])), output(["busybox", "sh", "-c", "echo ${#BIG}"], env={**os.environ, "BIG": "y" * 100000}))
+try: subprocess.run(["busybox", "echo", "x" * 200000])
+except OSError as e: print("errno", e.errno)
+# Stopped, continued and ended as a group.
+p = subprocess.Popen(["busybox", "sleep", "50"], start_new_session=True); time.sleep(0.1); os.kill(p.pid, signal.SIGSTOP)
+print(os.WIFSTOPPED(os.waitpid(p.pid, os.WUNTRACED)[1]))
+os.killpg(p.pid, signal.SIGCONT); os.killpg(p.pid, signal.SIGTERM); print(p.wait())
+"##;
+
+#[test]
+fn processes() {
+    let server = Server::start();
+    let python = |mut command: Command, directory: &Path| {
+        run(command.args(["-c", PROCESSES]).arg(directory)).success()
+    };
+    let expected = python(native("python3"), server.directory());
+    assert_eq!(python(server.hijacked("python3"), Path::new("/rump/tmp")), expected);
+    assert!(expected.starts_with("double fork\ndaemon(3) in / leads True\n"), "{expected}");
+    assert_eq!(server.counter("files.open"), 0);
+}
