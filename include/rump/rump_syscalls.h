@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -100,6 +101,7 @@ void rump_sys_sync(void);
 int rump_sys_mount(const char *source, const char *target, const char *fstype, unsigned long flags, const void *data);
 int rump_sys_umount2(const char *target, int flags);
 pid_t rump_sys_gettid(void);
+ssize_t rump_sys_readahead(int fd, off_t offset, size_t count);
 int rump_sys_setxattr(const char *path, const char *name, const void *value, size_t size, int flags);
 int rump_sys_lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags);
 int rump_sys_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
@@ -152,6 +154,9 @@ int rump_sys_openat2(int dirfd, const char *path, const struct open_how *how, si
 int rump_sys_faccessat2(int dirfd, const char *path, int mode, int flags);
 int rump_sys_fchmodat2(int dirfd, const char *path, mode_t mode, int flags);
 ssize_t rump_sys_listmount(const void *req, void *mnt_ids, size_t nr_mnt_ids, unsigned int flags);
+
+int rump_sys_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, struct timeval *timeout);
+int rump_sys_pselect(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, const struct timespec *timeout, const sigset_t *sigmask);
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,7 @@ const HEAD: &str = "/*
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -34,6 +35,12 @@ struct utimbuf;
 
 ";
 
+/// These the library makes of rump_sys_ppoll.
+const SELECT: &str = "
+int rump_sys_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, struct timeval *timeout);
+int rump_sys_pselect(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, const struct timespec *timeout, const sigset_t *sigmask);
+";
+
 const TAIL: &str = "
 #ifdef __cplusplus
 }
@@ -50,5 +57,5 @@ pub(crate) fn rump_syscalls() -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{result} {name}({parameters});");
     }
-    text + TAIL
+    text + SELECT + TAIL
 }

@@ -95,6 +95,7 @@ macro_rules! prototypes {
             rump_sys_mount MOUNT int(ptr "const char *" source, ptr "const char *" target, ptr "const char *" fstype, ulong flags, ptr "const void *" data);
             rump_sys_umount2 UMOUNT2 int(ptr "const char *" target, int flags);
             rump_sys_gettid GETTID pid_t();
+            rump_sys_readahead READAHEAD ssize_t(int fd, off_t offset, size_t count);
             rump_sys_setxattr SETXATTR int(ptr "const char *" path, ptr "const char *" name, ptr "const void *" value, size_t size, int flags);
             rump_sys_lsetxattr LSETXATTR int(ptr "const char *" path, ptr "const char *" name, ptr "const void *" value, size_t size, int flags);
             rump_sys_fsetxattr FSETXATTR int(int fd, ptr "const char *" name, ptr "const void *" value, size_t size, int flags);

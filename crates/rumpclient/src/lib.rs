@@ -16,6 +16,7 @@ mod exec_unsafe;
 mod fork_unsafe;
 pub mod functions_unsafe;
 mod process_unsafe;
+pub mod select_unsafe;
 mod signals_unsafe;
 
 pub use fork_unsafe::Fork;

@@ -154,6 +154,11 @@ fn children_by_vfork_make_calls() {
 }
 
 #[test]
+fn select() {
+    passes(&["selects"]);
+}
+
+#[test]
 fn daemon() {
     let server = Server::start();
     let done = server.directory().join("done");

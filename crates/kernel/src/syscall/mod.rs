@@ -211,6 +211,11 @@ mod tests {
             let claimed = matches!(row.support, Support::Full | Support::Partial);
             assert_eq!(claimed, handler(row.nr).is_some(), "{}: row and handler disagree", row.name);
         }
+        let linux = HANDLED.iter().filter(|nr| **nr < abi::private::FIRST);
+        for nr in linux {
+            let declared = abi::prototype::ALL.iter().any(|prototype| prototype.nr == *nr);
+            assert!(declared, "call {nr} has no prototype for rumpclient(3) in abi/src/prototype.rs");
+        }
         for nr in HANDLED {
             let support = abi::table::lookup(*nr).map(|row| row.support);
             let honest =

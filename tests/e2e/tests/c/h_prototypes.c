@@ -23,6 +23,9 @@
 #define SAME(ours, theirs) \
 	_Static_assert(__builtin_types_compatible_p(__typeof__(&ours), __typeof__(&theirs)), #ours " is no " #theirs)
 
+SAME(rump_sys_select, select);
+SAME(rump_sys_pselect, pselect);
+SAME(rump_sys_readahead, readahead);
 SAME(rump_sys_read, read);
 SAME(rump_sys_write, write);
 SAME(rump_sys_open, open);

@@ -344,6 +344,44 @@ static int sigio(void)
 	return 0;
 }
 
+static int selects(void)
+{
+	int pipes[2], fd;
+	CHECK(rump_sys_pipe(pipes) == 0);
+	fd_set readable, writable;
+	struct timeval time = { 0, 50 * 1000 }, now = { 0, 0 }, wrong = { 0, 1000 * 1000 };
+#define SET(set, fd) do { FD_ZERO(&set); FD_SET(fd, &set); } while (0)
+	SET(readable, pipes[0]);
+	CHECK(rump_sys_select(pipes[1] + 1, &readable, NULL, NULL, &time) == 0 && !FD_ISSET(pipes[0], &readable));
+	CHECK(time.tv_sec == 0 && time.tv_usec == 0);
+	SET(readable, pipes[0]);
+	SET(writable, pipes[1]);
+	CHECK(rump_sys_select(pipes[1] + 1, &readable, &writable, NULL, NULL) == 1 && FD_ISSET(pipes[1], &writable));
+	CHECK(rump_sys_write(pipes[1], "x", 1) == 1);
+	SET(readable, pipes[0]);
+	CHECK(rump_sys_select(pipes[1] + 1, &readable, &writable, NULL, &now) == 2 && FD_ISSET(pipes[0], &readable));
+	SET(readable, 77);
+	CHECK(rump_sys_select(78, &readable, NULL, NULL, NULL) == -1 && errno == EBADF);
+	CHECK(rump_sys_select(-1, NULL, NULL, NULL, &now) == -1 && errno == EINVAL);
+	CHECK(rump_sys_select(0, NULL, NULL, NULL, &wrong) == -1 && errno == EINVAL);
+	CHECK(rump_sys_select(78, (fd_set *)8, NULL, NULL, &now) == -1 && errno == EFAULT);
+	/* A number that needs more than one word, and a signal that only pselect(2) lets in. */
+	CHECK((fd = rump_sys_fcntl(pipes[1], F_DUPFD, 700)) == 700);
+	SET(writable, fd);
+	CHECK(rump_sys_select(fd + 1, NULL, &writable, NULL, NULL) == 1 && FD_ISSET(fd, &writable));
+	sigset_t usr1, none;
+	sigemptyset(&none);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	signal(SIGUSR1, hit);
+	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+	raise(SIGUSR1);
+	CHECK(rump_sys_read(pipes[0], &fd, 1) == 1 && hits == 0);
+	SET(readable, pipes[0]);
+	CHECK(rump_sys_pselect(pipes[0] + 1, &readable, NULL, NULL, NULL, &none) == -1 && errno == EINTR && hits == 1);
+	return 0;
+}
+
 /* t_sp: reconnect */
 
 static void *calls(void *unused)
@@ -573,6 +611,7 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "one_interrupted")) return one_interrupted();
 	if (!strcmp(mode, "signal")) return killed();
 	if (!strcmp(mode, "sigio")) return sigio();
+	if (!strcmp(mode, "selects")) return selects();
 	if (!strcmp(mode, "reconnect")) return reconnect();
 	if (!strcmp(mode, "closed")) return closed();
 	if (!strcmp(mode, "lost")) return lost(argument);
