@@ -18,13 +18,16 @@ pub(crate) enum Command {
     #[command(after_help = RUN_HELP)]
     Run(RunOptions),
     /// Run a program and tell which of its calls the rump kernel served
-    #[command(after_help = RUN_HELP)]
+    #[command(after_help = TRACE_HELP)]
     Trace(TraceOptions),
     /// End a server
+    #[command(after_help = HALT_HELP)]
     Halt(ServerOption),
     /// List the processes of a rump kernel
+    #[command(after_help = PS_HELP)]
     Ps(ServerOption),
     /// List the sockets of a rump kernel
+    #[command(after_help = SOCKSTAT_HELP)]
     Sockstat(ServerOption),
     /// List, make, change and remove the links of a rump kernel
     #[command(after_help = LINK_HELP)]
@@ -46,11 +49,13 @@ pub(crate) enum Command {
     #[command(after_help = CAPTURE_HELP)]
     Capture(CaptureOptions),
     /// Tell whether and how a program's calls will be caught
+    #[command(after_help = CHECK_HELP)]
     Check {
         /// A program, looked up in PATH if it has no slash
         program: OsString,
     },
     /// Tell which system calls the rump kernel serves, and how well
+    #[command(after_help = COVERAGE_HELP)]
     Coverage {
         /// Only these calls
         calls: Vec<String>,
@@ -59,6 +64,7 @@ pub(crate) enum Command {
         missing: bool,
     },
     /// Write a shell's completions for this command
+    #[command(after_help = COMPLETIONS_HELP)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -73,6 +79,28 @@ pub(crate) enum Command {
 const RUN_HELP: &str = "Exit status: PROG's own; 125 if rump itself failed, 126 if PROG cannot be run, 127 if it is \
     not found.\n\nExamples:\n  rump run -- curl http://127.0.0.1/\n  RUMP_SERVER=unix:///tmp/s rump run -- nginx\n  \
     rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'";
+
+const TRACE_HELP: &str = "A line is the process in the rump kernel, its name, the call, and what came of it; calls that the host served \
+    are not among them (strace(1) shows those).\n\nExit status: as that of rump run.\n\nExamples:\n  rump trace -- curl \
+    http://127.0.0.1/\n  RUMP_SERVER=unix:///tmp/s rump trace -o calls -- cp file /rump";
+
+const HALT_HELP: &str = "Its processes lose their connection, and the files that it had in memory are gone.\n\nExamples:\n  rump \
+    halt --server unix:///tmp/s\n  RUMP_SERVER=unix:///tmp/s rump halt";
+
+const PS_HELP: &str = "CALLS counts the calls that the rump kernel served: 0 for a program that is not hijacked as meant.\n\n\
+    Examples:\n  rump ps --server unix:///tmp/s\n  RUMP_SERVER=unix:///tmp/s rump ps";
+
+const SOCKSTAT_HELP: &str =
+    "Examples:\n  rump sockstat --server unix:///tmp/s\n  RUMP_SERVER=unix:///tmp/s rump sockstat";
+
+const CHECK_HELP: &str = "Exit status: 0 if its calls will be caught, 1 if not.\n\nExamples:\n  rump check curl\n  \
+    rump check /usr/bin/sudo";
+
+const COVERAGE_HELP: &str =
+    "Examples:\n  rump coverage\n  rump coverage sendmsg splice\n  rump coverage --missing";
+
+const COMPLETIONS_HELP: &str = "Examples:\n  rump completions bash >~/.local/share/bash-completion/completions/rump\n  \
+    rump completions zsh >~/.zfunc/_rump";
 
 const CAPTURE_HELP: &str =
     "Examples:\n  rump capture -i eth0 -w f.pcapng\n  rump capture -i lo -c 100 -w - | tshark -r -";

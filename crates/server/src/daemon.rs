@@ -67,7 +67,10 @@ fn serve(args: &Args) -> Result<(), String> {
     };
     let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let kernel = kernel.and_then(|mut kernel| kernel.belongs_to(own.0, own.1).map(|()| kernel));
-    let mut kernel = kernel.map_err(|errno| format!("the root file system: {errno}"))?;
+    let mut kernel = kernel.map_err(|errno| match args.total_ram {
+        Some(ram) => format!("-r: the root file system does not fit into {ram} bytes: {errno}; give it more"),
+        None => format!("the root file system: {errno}"),
+    })?;
     for drive in drives.infos(own) {
         let path = String::from_utf8_lossy(&drive.path).into_owned();
         kernel.add_drive(drive).map_err(|errno| format!("drive key={path}: {}", errno.name()))?;

@@ -69,7 +69,9 @@ impl Config {
             return Ok(config);
         }
         for tuple in value.split(|&byte| byte == b',') {
-            config.apply(tuple).map_err(|expected| ConfigError { tuple, expected })?;
+            // Nothing between two commas is shown with what is around it.
+            let shown = if tuple.is_empty() { value } else { tuple };
+            config.apply(tuple).map_err(|expected| ConfigError { tuple: shown, expected })?;
         }
         Ok(config)
     }

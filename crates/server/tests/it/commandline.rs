@@ -17,6 +17,7 @@ fn refusals_name_what_is_wrong() {
         (&["-s", "-d", "key=/dev/d,hostpath=d,size=1m", "unix://s"], "not supported yet"),
         (&["-s", "-n", "name=shm0,type=shmif", "unix://s"], "not supported yet"),
         (&["-r", "lots", "unix://s"], "'lots'"),
+        (&["-s", "-r", "1", "unix://s"], "give it more"),
         (&["-s", "tcp://0:7000"], "--insecure-tcp"),
         (&[], "URL"),
     ] {

@@ -1,11 +1,11 @@
 //! renameat2(2).
 
 use crate::mount::{Location, Vfs};
-use crate::node::{Attr, Kind, Time};
+use crate::node::{Attr, Ino, Kind, NewName, NewNode, Time};
 use crate::permission::{WRITE, Who};
 use crate::walk::{Start, Walked};
 use abi::Errno;
-use abi::raw::general::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+use abi::raw::general::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT};
 
 /// A name that is moved, or moved to.
 struct End {
@@ -20,7 +20,7 @@ impl Vfs {
     /// renameat2(2).
     ///
     /// # Errors
-    /// As renameat2(2); `EINVAL`: `RENAME_WHITEOUT` too.
+    /// As renameat2(2).
     pub fn rename(
         &mut self,
         who: &Who<'_>,
@@ -30,7 +30,8 @@ impl Vfs {
         now: Time,
     ) -> Result<(), Errno> {
         let exchange = flags & RENAME_EXCHANGE != 0;
-        if flags & !(RENAME_NOREPLACE | RENAME_EXCHANGE) != 0 || flags == RENAME_NOREPLACE | RENAME_EXCHANGE {
+        let known = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
+        if flags & !known != 0 || exchange && flags != RENAME_EXCHANGE {
             return Err(Errno::EINVAL);
         }
         let source = self.walk_to_name(who, from.0, from.1)?;
@@ -55,9 +56,22 @@ impl Vfs {
                 }
             }
         }
-        let fs = self.fs_mut(source.dir)?;
         let (one, other) = ((source.dir.ino, old), (target.dir.ino, new));
+        if flags & RENAME_WHITEOUT != 0 {
+            // First, since it is what can fail.
+            let whiteout = self.whiteout(who, source.dir, now)?;
+            let fs = self.fs_mut(source.dir)?;
+            fs.rename(one, other, now)?;
+            return fs.link(source.dir.ino, old, whiteout, now);
+        }
+        let fs = self.fs_mut(source.dir)?;
         if exchange { fs.exchange(one, other, now) } else { fs.rename(one, other, now) }
+    }
+
+    /// What overlays take for a removed name: character device 0, 0, which has no name yet.
+    fn whiteout(&mut self, who: &Who<'_>, dir: Location, now: Time) -> Result<Ino, Errno> {
+        let node = NewNode { kind: Kind::Char, mode: 0, uid: 0, gid: 0, rdev: 0, target: Vec::new() };
+        Ok(self.make_node(who, dir, NewName::Unnamed { linkable: true }, node, now)?.ino)
     }
 
     fn end(&self, walked: &Walked, node: Location) -> Result<End, Errno> {
