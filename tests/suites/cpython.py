@@ -24,7 +24,7 @@ def install():
     subprocess.run(["apt-get", "install", "-y", "-q", *PACKAGES], check=True, stdout=subprocess.DEVNULL)
 
 
-def command(module, directory):
+def command(module, directory, hijacked):
     """What runs a module, and what reads its results then."""
     report = pathlib.Path(directory) / "report.xml"
     arguments = [PYTHON, "-m", "test", f"--timeout={TEST_LIMIT_S}", "--junit-xml", str(report), "-u", "network"]

@@ -89,7 +89,7 @@ def build(gnulib, directory):
     out.rename(BUILT)
 
 
-def command(suite, directory):
+def command(suite, directory, hijacked):
     """What runs all tests, natively in a directory of the host's and hijacked in one of the rump kernel's."""
     report = directory / "report"
     where = 'if [ -n "${RUMP_SERVER-}" ]; then set -- /rump/gnulib "$2"; fi; '

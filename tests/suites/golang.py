@@ -36,7 +36,7 @@ def source(name):
     return pathlib.Path(root) / "src" / NAMES[name]
 
 
-def command(name, directory):
+def command(name, directory, hijacked):
     """What runs a package's tests, and what reads their results then."""
     report = directory / "report"
     # Their data is beside their source.

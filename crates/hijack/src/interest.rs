@@ -21,6 +21,7 @@ pub fn of(config: &Config, number: u32) -> Interest {
         // The library's own descriptors are not shown.
         (nr::GETDENTS64, _) => Interest::Always,
         (nr::LISTMOUNT | nr::STATMOUNT, _) if !config.vfs.contains(Vfs::Getvfsstat) => Interest::Never,
+        (nr::UNAME | nr::SETHOSTNAME | nr::SETDOMAINNAME, _) if !config.sysctl => Interest::Never,
         (_, Route::Host) => Interest::Never,
         (_, Route::ByFd(at)) => Interest::IfMarked(at),
         (_, Route::ByPath(_) | Route::TwoPaths { .. }) if has_no_paths(config) => Interest::Never,

@@ -56,6 +56,20 @@ impl Fs {
     }
 }
 
+impl Fs {
+    /// A random UUID (RFC 9562, version 4), from /dev/urandom.
+    ///
+    /// # Errors
+    /// The device's.
+    pub(crate) fn uuid(&mut self) -> Result<String, Errno> {
+        let mut bytes = [0; 16];
+        self.vfs.random(&mut bytes)?;
+        let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(3 << 62) | 4 << 76 | 2 << 62;
+        let hex = format!("{number:032x}");
+        Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+    }
+}
+
 impl Kernel {
     /// What changes when a lock on this inode is given up.
     pub(crate) fn lock_object(&mut self, key: Key) -> ObjectId {

@@ -22,11 +22,13 @@ mod io;
 mod lock;
 mod mem;
 mod net;
+mod notify;
 mod owner;
 mod park;
 mod path;
 mod proc;
 mod process;
+mod program;
 mod socket;
 mod syscall;
 mod sysctl;
@@ -72,6 +74,8 @@ pub struct Kernel {
     /// When it was made.
     booted: Now,
     processes: ProcessTable,
+    /// `kernel.random.boot_id`.
+    boot_id: String,
     /// Who rules it, besides root.
     owner: Option<u32>,
     files: FileTable,
@@ -84,6 +88,7 @@ pub struct Kernel {
     net: net::Net,
     unix: socket::UnixTable,
     fifos: file::pipe::Fifos,
+    inotify: notify::Inotify,
     /// Files of which a reference was dropped deep inside something else; closed by `settle`, so that sockets that
     /// hold one another in their queues are no deep recursion.
     dropped: Vec<FileId>,
@@ -115,8 +120,9 @@ impl Kernel {
     pub fn with_ram(now: Now, seed: [u8; 32], ram: u64) -> Result<Self, Errno> {
         let files = FileTable::default();
         let processes = ProcessTable::new(files.shared());
-        let fs = fs::Fs::new(seed, now.real_ns, ram, &processes)?;
+        let mut fs = fs::Fs::new(seed, now.real_ns, ram, &processes)?;
         Ok(Self {
+            boot_id: fs.uuid()?,
             fs,
             now,
             booted: now,
@@ -129,6 +135,7 @@ impl Kernel {
             net: net::Net::new(now, seed),
             unix: socket::UnixTable::default(),
             fifos: file::pipe::Fifos::default(),
+            inotify: notify::Inotify::default(),
             dropped: Vec::new(),
             trace: trace::Trace::default(),
             captures: capture::Captures::default(),
@@ -162,7 +169,8 @@ impl Kernel {
         let child = self.processes.fork(parent)?;
         let process = self.processes.get(child)?;
         self.files.retain_for(process);
-        let (cwd, root) = (process.cwd(), process.root());
+        let (cwd, root, program) = (process.cwd(), process.root(), process.program);
+        self.program_forked(program);
         self.fs.vfs.hold(cwd, true);
         self.fs.vfs.hold(root, true);
         Ok(child)
@@ -177,15 +185,6 @@ impl Kernel {
         Ok(())
     }
 
-    /// The host's number of a process that was forked, once its own client has connected.
-    ///
-    /// # Errors
-    /// `ESRCH`: no such process.
-    pub fn set_host_pid(&mut self, pid: Pid, host_pid: u32) -> Result<(), Errno> {
-        self.processes.get_mut(pid)?.who.host_pid = host_pid;
-        Ok(())
-    }
-
     /// The prefix under which the process's program sees this kernel's paths (OPTIONS). Calls name paths without it; only
     /// those inside socket addresses come as the program wrote them, and are shown so again.
     ///
@@ -197,6 +196,14 @@ impl Kernel {
         }
         self.processes.get_mut(pid)?.prefix = prefix.to_vec();
         Ok(())
+    }
+
+    /// The process is somebody else from now on (setuid(2)).
+    ///
+    /// # Errors
+    /// `ESRCH`: no such process.
+    pub fn set_credentials(&mut self, pid: Pid, who: Credentials) -> Result<(), Errno> {
+        self.processes.set_credentials(pid, who)
     }
 
     /// The process runs another program (handshake EXEC): a new name; with strong descriptors, those marked
@@ -214,6 +221,7 @@ impl Kernel {
         for file in closed {
             self.close_descriptor(pid, file);
         }
+        self.runs_next(pid);
         Ok(())
     }
 
@@ -227,6 +235,7 @@ impl Kernel {
         self.end_capture(pid);
         self.unlock_all_of(pid);
         let Some(mut process) = self.processes.remove(pid) else { return };
+        self.program_ended(process.program);
         self.fs.vfs.hold(process.cwd(), false);
         self.fs.vfs.hold(process.root(), false);
         if process.descriptors == Descriptors::Strong {
@@ -358,11 +367,13 @@ impl Kernel {
     /// Runs what has become ready, until nothing more changes, and reports readiness of watched files.
     fn settle(&mut self) {
         loop {
+            self.deliver_file_events();
             while let Some(object) = self.next_woken() {
                 self.report_readiness(object);
                 for call in self.parked.take_waiting(object) {
                     self.run(call);
                 }
+                self.deliver_file_events();
             }
             let Some(call) = self.next_in_turn() else { break };
             self.run(call);

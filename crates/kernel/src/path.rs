@@ -7,7 +7,7 @@ use crate::file::OpenFile;
 use abi::Errno;
 use abi::raw::general::AT_FDCWD;
 use std::rc::Rc;
-use vfs::{Follow, Location, Start, Time, Vfs, Who};
+use vfs::{Follow, Location, Point, Start, Time, Vfs, Who};
 
 /// A path and where it starts.
 pub(crate) struct PathArg {
@@ -83,6 +83,16 @@ impl Cx<'_> {
         let arg = self.path(dir, path)?;
         let tree = self.tree()?;
         Ok(tree.vfs.lookup(&tree.who, arg.start, &arg.path, follow)?)
+    }
+
+    /// What the path in an argument leads to, and by which name.
+    ///
+    /// # Errors
+    /// As path_resolution(7).
+    pub(crate) fn lookup_point(&mut self, path: usize) -> Result<Point, Stop> {
+        let arg = self.path(None, path)?;
+        let tree = self.tree()?;
+        Ok(tree.vfs.lookup_point(&tree.who, arg.start, &arg.path)?)
     }
 
     /// As [`Cx::lookup`]; `flags` holds AT_SYMLINK_NOFOLLOW or not, and with AT_EMPTY_PATH an empty path names what the

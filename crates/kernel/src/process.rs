@@ -4,6 +4,7 @@ use crate::fdtable::FdTable;
 use crate::file::{FileId, Files};
 use crate::fs::Key;
 use crate::proc::view::{Seen, View};
+use crate::program::Program;
 use abi::Errno;
 use abi::prefix::{RumpPath, under};
 use std::cell::Cell;
@@ -67,6 +68,7 @@ pub(crate) struct Process {
     pub(crate) prefix: Vec<u8>,
     /// The inodes on which it may hold locks of its own (F_SETLK).
     pub(crate) locked: BTreeSet<Key>,
+    pub(crate) program: Program,
     pub(crate) descriptors: Descriptors,
     pub(crate) fds: FdTable,
     pub(crate) calls: u64,
@@ -141,6 +143,7 @@ impl ProcessTable {
             places: Rc::new(Cell::new(Places { root, cwd: root })),
             prefix: Vec::new(),
             locked: BTreeSet::new(),
+            program: Program::default(),
             descriptors,
             fds: FdTable::default(),
             calls: 0,
@@ -161,6 +164,14 @@ impl ProcessTable {
         let pid = child.pid;
         self.enter(child);
         Ok(pid)
+    }
+
+    pub(crate) fn set_credentials(&mut self, pid: Pid, who: Credentials) -> Result<(), Errno> {
+        if let Some(seen) = self.view.tasks.borrow_mut().get_mut(&pid) {
+            (seen.uid, seen.gid) = (who.uid, who.gid);
+        }
+        self.get_mut(pid)?.who = who;
+        Ok(())
     }
 
     fn enter(&mut self, process: Process) {
@@ -218,6 +229,10 @@ impl ProcessTable {
         for process in self.processes.values_mut() {
             process.fds.forget(file);
         }
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.processes.values_mut()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Process> {

@@ -1,6 +1,7 @@
 //! What clients ask (rump_sp(7)). Everything in a frame is hostile until checked; the answer to what makes no sense
 //! is a refusal, as section 10 of the protocol's description lists, and never the end of the server.
 
+use crate::credentials;
 use crate::link::Refused;
 use crate::server::{Pending, Server};
 use crate::session::SessionId;
@@ -8,6 +9,7 @@ use crate::sitelists::{Asker, Encoded, Wanted};
 use abi::private::LinkOp;
 use abi::{Errno, private, table};
 use kernel::{Call, CallId, Descriptors, FileId, UserMem};
+use std::os::fd::OwnedFd;
 use wire::call::Request;
 use wire::{Frame, Header, Message, class, error, handshake, kind, option, relay};
 
@@ -70,10 +72,10 @@ impl Server {
             return self.close(id);
         }
         session.pid = Some(prefork.pid);
+        // Since its parent announced it, it may have become somebody else. ESRCH cannot be: it waited for this.
+        let _ = self.kernel.set_credentials(prefork.pid, session.who.clone());
         session.files = prefork.files;
         session.fresh = false;
-        // ESRCH cannot be: it waited for this.
-        let _ = self.kernel.set_host_pid(prefork.pid, session.who.host_pid);
         self.by_pid.insert(prefork.pid, id);
         self.accept_handshake(id, frame.header.reqno);
     }
@@ -237,6 +239,9 @@ impl Server {
         if frame.header.word == private::LINK {
             return self.link(id, call_id, frame, args);
         }
+        if frame.header.word == private::CREDENTIALS {
+            return self.credentials(id, call_id, &came_along);
+        }
         let mut call = Call::new(call_id, pid, frame.header.word, args, mem);
         for fd in came_along {
             self.last_passed += 1;
@@ -244,6 +249,20 @@ impl Server {
             call.passed.push(self.last_passed);
         }
         self.kernel.submit(call);
+    }
+
+    /// `rump_credentials()`: what the host says of the socket that came along counts, and that only for the process that made it.
+    fn credentials(&mut self, id: SessionId, call: CallId, shown: &[OwnedFd]) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let shown = shown.first().and_then(|socket| credentials::of_peer(socket).ok());
+        let changed = match (shown, session.pid) {
+            (Some(who), Some(pid)) if who.host_pid == session.who.host_pid && who.host_pid != 0 => {
+                session.who = who.clone();
+                self.kernel.set_credentials(pid, who)
+            }
+            _ => Err(Errno::EPERM),
+        };
+        self.answer(call, changed.map(|()| 0), Vec::new());
     }
 
     /// `rump_sites(path, build_id, size, buf, len)`, which is no business of the kernel's. Answers the list's

@@ -10,6 +10,7 @@
 #![deny(missing_docs)]
 
 mod acl;
+mod bind;
 pub mod dev;
 mod fs;
 pub mod locks;
@@ -17,23 +18,28 @@ mod mount;
 mod mount_flags;
 mod mount_table;
 mod node;
+mod notify;
 mod op;
 mod permission;
+mod protected;
 pub mod pseudo;
 pub mod remote;
 mod remount;
+mod running;
 pub mod tmpfs;
 mod walk;
 
 pub use acl::Acl;
 pub use dev::drive::{DRIVE, DriveInfo};
 pub use fs::{EachName, FileSystem, SharedBytes, SharedMemory};
-pub use mount::{Location, Vfs};
+pub use mount::{Entry, Location, Point, Vfs};
 pub use mount_flags::MountFlags;
 pub use mount_table::MountInfo;
 pub use node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, SetTime, Time};
+pub use notify::Event;
 pub use op::attr::statx_of;
 pub use op::handle::HANDLE_TYPE;
 pub use op::open::{Opened, Opening};
 pub use permission::Who;
+pub use protected::Protected;
 pub use walk::{Follow, Start};

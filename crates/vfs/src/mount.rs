@@ -5,13 +5,15 @@ use crate::dev::drive::Drive;
 use crate::fs::FileSystem;
 use crate::mount_flags::MountFlags;
 use crate::node::{Attr, Ino, Kind};
+use crate::notify::Notices;
 use crate::tmpfs::Tmpfs;
 use abi::Errno;
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
-/// The root file system's mount, and the root file system.
-pub(crate) const ROOT_MOUNT: u32 = 0;
-const ROOT_FS: u32 = 0;
+/// The mount that a kernel starts with, and its file system.
+const FIRST_MOUNT: u32 = 0;
+const FIRST_FS: u32 = 0;
 
 /// An inode of a mount: what descriptors, working directories and roots refer to. It keeps nothing alive by itself, see
 /// [`Vfs::hold`]; numbers are never used twice, so one that was not held answers `ESTALE` when its inode has gone.
@@ -50,17 +52,34 @@ pub(crate) struct Mounted {
     pub(crate) read_only: bool,
 }
 
+/// A name in a directory.
+pub type Entry = (Location, Vec<u8>);
+
+/// Where a path led: what is there, and by which name it was found.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// What is there.
+    pub at: Location,
+    /// The directory and the name; none: the path ended in `/`, `.` or `..`.
+    pub(crate) entry: Option<Entry>,
+}
+
 pub(crate) struct Mount {
-    /// Its root directory.
+    /// Its root: a directory, or the file that is shown here (`MS_BIND`).
     pub(crate) root: Location,
-    /// The directory it covers; the root file system's is its own root.
+    /// What it covers; that of the mount below all others is its own root.
     pub(crate) covers: Location,
+    /// Where a file is shown, and what of: no other way leads from a file to its names.
+    pub(crate) entries: Option<(Entry, Entry)>,
     pub(crate) source: String,
     pub(crate) flags: MountFlags,
     /// Open files, working directories and mounts in it.
     pub(crate) holders: u64,
     /// It was taken away while something in it was in use (`MNT_DETACH`).
     pub(crate) detached: bool,
+    /// How often a path led into it or something in it was opened, wrapping, and how often that was when `MNT_EXPIRE` last asked.
+    pub(crate) used: Cell<u32>,
+    pub(crate) expiring: Option<u32>,
 }
 
 /// The file tree of a kernel.
@@ -69,11 +88,18 @@ pub struct Vfs {
     pub(crate) mounts: BTreeMap<u32, Mount>,
     /// The mount on top of a directory.
     pub(crate) on_top: HashMap<Location, u32>,
+    /// The mount below all others.
+    pub(crate) bottom: u32,
     last_mount: u32,
     last_fs: u32,
     pub(crate) devices: Devices,
     /// Drives by device number.
     pub(crate) drives: BTreeMap<u64, Drive>,
+    pub(crate) notices: Notices,
+    /// What sticky directories keep people from.
+    pub protected: crate::Protected,
+    /// How many processes run the program in a file.
+    pub(crate) running: HashMap<(u32, u64), u32>,
 }
 
 impl Vfs {
@@ -83,17 +109,21 @@ impl Vfs {
     /// # Errors
     /// `ENOSPC`: the tmpfs is too small for them.
     pub fn new(root: Tmpfs, seed: [u8; 32], now: crate::Time) -> Result<Self, Errno> {
-        let at = Location { mount: ROOT_MOUNT, fs: ROOT_FS, ino: root.root() };
+        let at = Location { mount: FIRST_MOUNT, fs: FIRST_FS, ino: root.root() };
         let mut vfs = Self {
             systems: BTreeMap::new(),
             mounts: BTreeMap::new(),
             on_top: HashMap::new(),
-            last_mount: ROOT_MOUNT,
-            last_fs: ROOT_FS,
+            bottom: FIRST_MOUNT,
+            last_mount: FIRST_MOUNT,
+            last_fs: FIRST_FS,
             devices: Devices::new(seed),
             drives: BTreeMap::new(),
+            notices: Notices::default(),
+            protected: crate::Protected::default(),
+            running: HashMap::new(),
         };
-        vfs.systems.insert(ROOT_FS, Mounted { fs: Box::new(root), mounts: 0, read_only: false });
+        vfs.systems.insert(FIRST_FS, Mounted { fs: Box::new(root), mounts: 0, read_only: false });
         vfs.enter_mount(at, at, "rootfs", MountFlags::default());
         crate::dev::populate(&mut vfs, now)?;
         Ok(vfs)
@@ -160,15 +190,25 @@ impl Vfs {
             // What a second mount shows may be removed through the first.
             system.fs.hold(root.ino, true);
         }
-        let mount = Mount { root, covers, source: source.to_owned(), flags, holders: 0, detached: false };
+        let mount = Mount {
+            root,
+            covers,
+            entries: None,
+            source: source.to_owned(),
+            flags,
+            holders: 0,
+            detached: false,
+            used: Cell::new(0),
+            expiring: None,
+        };
         self.mounts.insert(root.mount, mount);
     }
 
     /// The root directory.
     #[must_use]
     pub fn root(&self) -> Location {
-        let root = self.mounts.get(&ROOT_MOUNT).map(|mount| mount.root);
-        self.covered(root.unwrap_or(Location { mount: ROOT_MOUNT, fs: ROOT_FS, ino: 1 }))
+        let root = self.mounts.get(&self.bottom).map(|mount| mount.root);
+        self.covered(root.unwrap_or(Location { mount: FIRST_MOUNT, fs: FIRST_FS, ino: 1 }))
     }
 
     pub(crate) fn fs(&self, at: Location) -> Result<&dyn FileSystem, Errno> {
@@ -222,7 +262,7 @@ impl Vfs {
         let mut below = None;
         let mut at = at;
         while let Some(mount) = self.mounts.get(&at.mount)
-            && at.mount != ROOT_MOUNT
+            && at.mount != self.bottom
             && mount.root == at
             && !mount.detached
         {
@@ -232,10 +272,21 @@ impl Vfs {
         below
     }
 
-    /// Whether something is mounted on this directory, or it is a mount's root.
+    /// Whether something is mounted here, or it is a mount's root.
     pub(crate) fn is_mount_point(&self, at: Location) -> bool {
-        let root = self.mounts.get(&at.mount).is_some_and(|mount| mount.root == at);
-        root || self.on_top.contains_key(&at)
+        self.is_top(at) || self.on_top.contains_key(&at)
+    }
+
+    /// Whether it is the root of its mount, in the tree or not.
+    pub(crate) fn is_top(&self, at: Location) -> bool {
+        self.mounts.get(&at.mount).is_some_and(|mount| mount.root == at)
+    }
+
+    /// A path led into this mount.
+    pub(crate) fn used(&self, at: Location) {
+        if let Some(mount) = self.mounts.get(&at.mount) {
+            mount.used.set(mount.used.get().wrapping_add(1));
+        }
     }
 
     /// One more (`held`) or one less holder of an inode: it lives while it is held.
@@ -243,7 +294,11 @@ impl Vfs {
         if let Ok(fs) = self.fs_mut(at) {
             fs.hold(at.ino, held);
         }
+        if !held {
+            self.tell_if_gone(at);
+        }
         let Some(mount) = self.mounts.get_mut(&at.mount) else { return };
+        mount.used.set(mount.used.get().wrapping_add(1));
         mount.holders = if held { mount.holders.saturating_add(1) } else { mount.holders.saturating_sub(1) };
         if mount.detached && mount.holders == 0 {
             self.drop_mount(at.mount);

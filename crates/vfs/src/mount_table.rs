@@ -1,6 +1,6 @@
 //! The list of mounts, as proc_pid_mounts(5) and listmount(2) tell it.
 
-use crate::mount::{Location, Mount, ROOT_MOUNT, Vfs};
+use crate::mount::{Location, Mount, Vfs};
 use crate::mount_flags::MountFlags;
 
 /// One mount.
@@ -57,13 +57,21 @@ impl Vfs {
 
     fn mount_info(&self, root: Location, number: u32, mount: &Mount) -> Option<MountInfo> {
         let at = mount.root;
-        let point = if at == root { b"/".to_vec() } else { self.path_of(root, at).ok()? };
+        let point = match &mount.entries {
+            _ if at == root => b"/".to_vec(),
+            Some((point, _)) => self.path_of_entry(root, point).ok()?,
+            None => self.path_of(root, at).ok()?,
+        };
+        let shows = match &mount.entries {
+            Some((_, (dir, name))) => joined(self.path_in_fs(*dir), name),
+            None => self.path_in_fs(at),
+        };
         let system = self.systems.get(&at.fs)?;
         Some(MountInfo {
             id: mount_id(at),
-            parent: if number == ROOT_MOUNT { 0 } else { mount_id(mount.covers) },
+            parent: if number == self.bottom { 0 } else { mount_id(mount.covers) },
             dev: self.dev(at),
-            shows: self.path_in_fs(at),
+            shows,
             point,
             source: mount.source.clone(),
             kind: system.fs.name(),
@@ -90,6 +98,15 @@ impl Vfs {
         }
         names.iter().rev().flat_map(|name| [b"/".as_slice(), name].concat()).collect()
     }
+}
+
+/// The path of a name in the directory with this path.
+pub(crate) fn joined(mut dir: Vec<u8>, name: &[u8]) -> Vec<u8> {
+    if dir != b"/" {
+        dir.push(b'/');
+    }
+    dir.extend_from_slice(name);
+    dir
 }
 
 /// The number of an inode's mount, `stx_mnt_id` of statx(2).

@@ -1,6 +1,6 @@
-//! Changes of mounts: taken away, shown at a second place, moved, mounted anew with other flags (mount(2), umount(2)).
+//! Changes of mounts: taken away, moved, mounted anew with other flags (mount(2), umount(2)).
 
-use crate::mount::{Location, Mount, ROOT_MOUNT, Vfs};
+use crate::mount::{Location, Mount, Vfs};
 use abi::Errno;
 use abi::raw::general::MS_RDONLY;
 
@@ -12,7 +12,7 @@ impl Vfs {
     pub fn umount(&mut self, root: Location) -> Result<(), Errno> {
         let mount = self.at_root(root)?;
         // A mount holds the directory that it covers, so those below are seen too.
-        if root.mount == ROOT_MOUNT || mount.holders > 0 {
+        if root.mount == self.bottom || mount.holders > 0 {
             return Err(Errno::EBUSY);
         }
         let last = self.systems.get(&root.fs).is_some_and(|system| system.mounts == 1);
@@ -24,13 +24,33 @@ impl Vfs {
         Ok(())
     }
 
+    /// Takes a mount away that was not used since this was last asked of it (`MNT_EXPIRE`).
+    ///
+    /// # Errors
+    /// `EAGAIN`: it was; `EINVAL`, `EBUSY`, as [`Vfs::umount`].
+    pub fn expire(&mut self, root: Location) -> Result<(), Errno> {
+        let mount = self.at_root(root)?;
+        if root.mount == self.bottom || mount.holders > 0 {
+            return Err(Errno::EBUSY);
+        }
+        // The way here was a use, too.
+        let used = mount.used.get();
+        if mount.expiring.is_some_and(|expiring| expiring.wrapping_add(1) == used) {
+            return self.umount(root);
+        }
+        if let Some(mount) = self.mounts.get_mut(&root.mount) {
+            mount.expiring = Some(used);
+        }
+        Err(Errno::EAGAIN)
+    }
+
     /// Takes a mount and all in it out of the tree (`MNT_DETACH`). What is open lives on.
     ///
     /// # Errors
     /// `EINVAL`: not the root of a mount; `EBUSY`: the root file system.
     pub fn detach(&mut self, root: Location) -> Result<(), Errno> {
         self.at_root(root)?;
-        if root.mount == ROOT_MOUNT {
+        if root.mount == self.bottom {
             return Err(Errno::EBUSY);
         }
         // Those on top of others first: each holds the directory that it covers.
@@ -47,31 +67,13 @@ impl Vfs {
         Ok(())
     }
 
-    /// Shows a directory at a second place (`MS_BIND`). What is mounted below it is not shown there.
-    ///
-    /// # Errors
-    /// `ENOTDIR`, `ENOENT`, `ENOMEM`, as [`Vfs::mount`].
-    pub fn bind(&mut self, source: Location, on: Location) -> Result<Location, Errno> {
-        self.mountable(source)?;
-        let covers = self.mountable(on)?;
-        let (name, flags) = match self.mounts.get(&source.mount) {
-            Some(mount) => (mount.source.clone(), mount.flags),
-            None => return Err(Errno::EINVAL),
-        };
-        let mount = self.next_mount()?;
-        let root = Location { mount, ..source };
-        self.cover(covers, mount);
-        self.enter_mount(root, covers, &name, flags);
-        Ok(root)
-    }
-
     /// Moves a mount (`MS_MOVE`).
     ///
     /// # Errors
     /// `EINVAL`: not the root of a mount, or the root file system. `ELOOP`: into itself. `ENOTDIR`, `ENOENT`.
     pub fn move_mount(&mut self, root: Location, on: Location) -> Result<(), Errno> {
         self.at_root(root)?;
-        if root.mount == ROOT_MOUNT {
+        if root.mount == self.bottom {
             return Err(Errno::EINVAL);
         }
         let covers = self.mountable(on)?;
@@ -109,13 +111,6 @@ impl Vfs {
         Ok(())
     }
 
-    /// Whether something is mounted in this directory or below.
-    #[must_use]
-    pub fn has_mounts_below(&self, dir: Location) -> bool {
-        let below = |mount: &Mount| self.path_of(dir, mount.covers).is_ok() && mount.root != dir;
-        self.mounts.values().filter(|mount| !mount.detached && mount.root.mount != ROOT_MOUNT).any(below)
-    }
-
     /// Whether this is the root of a mount.
     #[must_use]
     pub fn is_mount_root(&self, at: Location) -> bool {
@@ -123,7 +118,7 @@ impl Vfs {
     }
 
     /// The mount whose root this is.
-    fn at_root(&self, root: Location) -> Result<&Mount, Errno> {
+    pub(crate) fn at_root(&self, root: Location) -> Result<&Mount, Errno> {
         self.mounts
             .get(&root.mount)
             .filter(|mount| mount.root == root && !mount.detached)
@@ -131,7 +126,7 @@ impl Vfs {
     }
 
     /// This mount and those in it, each behind the one that it is in.
-    fn mounts_below(&self, top: u32) -> Vec<u32> {
+    pub(crate) fn mounts_below(&self, top: u32) -> Vec<u32> {
         let mut found = vec![top];
         let mut at = 0;
         while let Some(above) = found.get(at).copied() {
@@ -145,7 +140,7 @@ impl Vfs {
     }
 
     /// Takes a mount out of the tree.
-    fn uncover(&mut self, number: u32) {
+    pub(crate) fn uncover(&mut self, number: u32) {
         let Some(covers) = self.mounts.get(&number).map(|mount| mount.covers) else { return };
         self.on_top.remove(&covers);
         self.hold(covers, false);
@@ -159,6 +154,7 @@ impl Vfs {
         system.fs.hold(mount.root.ino, false);
         if system.mounts == 0 {
             self.systems.remove(&mount.root.fs);
+            self.tell_unmounted(mount.root.fs);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Path walking (path_resolution(7)).
 
-use crate::mount::{Location, Vfs};
+use crate::mount::{Location, Point, Vfs};
 use crate::node::Kind;
 use crate::permission::{EXECUTE, Who};
 use abi::Errno;
@@ -108,6 +108,15 @@ impl Vfs {
         self.walk(who, start, path, follow.into(), 0)?.node
     }
 
+    /// As [`Vfs::lookup`], following a link at the end; and by which name it was found.
+    ///
+    /// # Errors
+    /// As [`Vfs::lookup`].
+    pub fn lookup_point(&self, who: &Who<'_>, start: Start, path: &[u8]) -> Result<Point, Errno> {
+        let walked = self.walk(who, start, path, Last::Followed, 0)?;
+        Ok(Point { at: walked.node?, entry: walked.name.map(|name| (walked.dir, name)) })
+    }
+
     /// Walks to a name that is to be made, removed or moved.
     pub(crate) fn walk_to_name(&self, who: &Who<'_>, start: Start, path: &[u8]) -> Result<Walked, Errno> {
         self.walk(who, start, path, Last::Name, 0)
@@ -129,7 +138,11 @@ impl Vfs {
         let mut walker =
             Walker { vfs: self, who, root, at: start.dir, todo: VecDeque::new(), symlinks: 0, resolve };
         walker.push(path)?;
-        walker.run(path.ends_with(b"/"), last)
+        let walked = walker.run(path.ends_with(b"/"), last)?;
+        if let (Some(name), Ok(node)) = (&walked.name, walked.node) {
+            self.notices.found(node, || (walked.dir, name.clone()));
+        }
+        Ok(walked)
     }
 }
 
@@ -200,6 +213,9 @@ impl Walker<'_> {
                     }
                     return Ok(Walked { dir, name: None, node: Ok(node), slash });
                 }
+                if last {
+                    self.vfs.may_follow(self.who, dir, node)?;
+                }
                 slash |= self.enter_symlink(node, last)?;
                 continue;
             }
@@ -227,6 +243,9 @@ impl Walker<'_> {
         if to.mount != self.at.mount && self.has(RESOLVE_NO_XDEV) {
             return Err(Errno::EXDEV);
         }
+        if to.mount != self.at.mount {
+            self.vfs.used(to);
+        }
         self.at = to;
         Ok(())
     }
@@ -249,6 +268,10 @@ impl Walker<'_> {
             return if self.has(RESOLVE_BENEATH) { Err(Errno::EXDEV) } else { Ok(()) };
         }
         let at = self.vfs.below_mount(self.at).unwrap_or(self.at);
+        if self.vfs.is_top(at) {
+            // Nothing is above a mount that is not in the tree any more.
+            return Ok(());
+        }
         let ino = self.vfs.fs(at)?.parent(at.ino)?;
         self.enter(self.vfs.covered(at.with(ino)))
     }

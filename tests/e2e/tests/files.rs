@@ -160,3 +160,19 @@ fn rsync_within() {
         "rsync -aH $D/tree/ $D/copy/; list $D/copy; rm $D/tree/a/2; rsync -aH --delete $D/tree/ $D/copy/; list $D/copy",
     );
 }
+
+#[test]
+fn a_program_that_runs_is_busy() {
+    // `cat` waits for its input; where it is written to while it runs, open(2) says so, and where it is open for writing, execve(2).
+    same_in_both(
+        r#"
+        cp "$(command -v cat)" "$D/prog"; chmod 755 "$D/prog"
+        mkfifo "$D/fifo"; "$D/prog" < "$D/fifo" & exec 9> "$D/fifo"
+        sleep 0.2
+        (: >> "$D/prog") 2>/dev/null || echo busy; truncate -s 0 "$D/prog" 2>/dev/null || echo busy
+        exec 9>&-; wait; (: >> "$D/prog") && echo free
+        (exec 8>> "$D/prog"; "$D/prog" /dev/null) 2>/dev/null || echo "status $?"
+        mv "$D/prog" "$D/other"; "$D/other" /dev/null && echo runs
+        "#,
+    );
+}

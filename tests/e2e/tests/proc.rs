@@ -48,6 +48,9 @@ fn sysctl_yes() {
     assert_eq!(output, "99\nleft\n100000\n");
     let host = run(with(&server, "path=/rump,sysctl=no", "cat").arg("/proc/sys/kernel/hostname")).success();
     assert_ne!(host, "left\n", "without sysctl=yes it is the host's");
+    let name = |hijack: &str| run(with(&server, hijack, "uname").arg("-n")).success();
+    assert_eq!(name("path=/rump,sysctl=yes"), "left\n");
+    assert_eq!(name("path=/rump"), run(native("uname").arg("-n")).success());
 }
 
 /// listmount(2) of all, of those below the root, of none; statmount(2) of two, and with too little room.

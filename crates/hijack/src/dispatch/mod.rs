@@ -6,6 +6,7 @@
 mod aio;
 mod broken_pipe;
 mod close;
+mod credentials;
 mod cwd;
 mod dup;
 mod epoll;
@@ -20,6 +21,7 @@ mod mmap;
 mod mount;
 mod mounts;
 mod named_peer;
+mod names;
 mod pidfd;
 mod poll;
 mod receiver;
@@ -82,7 +84,15 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::GETCWD => cwd::getcwd,
         nr::GETDENTS64 => getdents::getdents64,
         nr::UMASK => umask::umask,
+        nr::SETUID
+        | nr::SETGID
+        | nr::SETREUID
+        | nr::SETREGID
+        | nr::SETRESUID
+        | nr::SETRESGID
+        | nr::SETGROUPS => credentials::change,
         nr::SYNC => umask::sync,
+        nr::UNAME | nr::SETHOSTNAME | nr::SETDOMAINNAME => names::names,
         nr::SENDFILE => transfer::sendfile,
         nr::SPLICE => splice::splice,
         nr::TEE => splice::tee,

@@ -98,12 +98,20 @@ impl<W: World> Hijack<W> {
                 self.rump(row, args).map(Answer::Value)
             }
             (found, _) => {
+                self.is_path(argument(args, first.1))?;
+                self.is_path(argument(args, second.1))?;
                 let (dir, path) = if found.is_none() { first } else { second };
                 self.is_open_directory(dir.map(|at| argument(args, at)), argument(args, path))?;
                 // rename(2), link(2): not on the same file system. mv(1) copies then.
                 Err(Errno::EXDEV)
             }
         }
+    }
+
+    /// # Errors
+    /// `EFAULT`. `ENOENT`: it is empty.
+    fn is_path(&self, address: u64) -> Result<(), Errno> {
+        if self.world.read_str(address, &mut [0])? == 0 { Err(Errno::ENOENT) } else { Ok(()) }
     }
 
     pub(super) fn by_family(&self, (row, call): Rowed<'_>, at: u8) -> Verdict {

@@ -11,7 +11,7 @@ use abi::raw::general::{
     AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, MFD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY,
     S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP,
 };
-use abi::{Errno, nr, table};
+use abi::{Errno, nr, private, table};
 use alloc::vec;
 use core::fmt::Write;
 
@@ -181,6 +181,22 @@ impl File {
         Ok(filled)
     }
 
+    /// Tells the rump kernel that a program of its is about to run: nobody may write to it from then on. Answers whether it is one.
+    ///
+    /// # Errors
+    /// `ETXTBSY`: somebody may.
+    pub(super) fn will_run<W: World>(&self, h: &Hijack<W>) -> Result<bool, Errno> {
+        match self {
+            Self::Host(_) => Ok(false),
+            Self::Rump { kernel_fd, .. } => text(h, kernel_fd.0).map(|_| true),
+        }
+    }
+
+    /// It does not run, after all.
+    pub(super) fn will_not_run<W: World>(h: &Hijack<W>) {
+        let _ = text(h, u32::MAX);
+    }
+
     /// A descriptor of the host's for the loader: the file's own, or that of a memory file with its contents, which nobody
     /// can write any more.
     ///
@@ -222,6 +238,11 @@ impl File {
             h.close_quietly(*fd);
         }
     }
+}
+
+fn text<W: World>(h: &Hijack<W>, kernel_fd: u32) -> Outcome {
+    let row = table::lookup(private::TEXT).ok_or(Errno::ENOSYS)?;
+    h.world.rump(row, [kernel_fd.into(), 0, 0, 0, 0, 0], &[])?.result
 }
 
 fn open_again<W: World>(h: &Hijack<W>, fd: u32, flags: u32) -> Result<u32, Errno> {

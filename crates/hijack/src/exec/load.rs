@@ -20,13 +20,15 @@ pub(super) struct Load {
     exe: u64,
     /// What execve(2) was given.
     name: u64,
+    /// Whether the rump kernel was told that the program is about to run.
+    told: bool,
 }
 
 impl Load {
     /// For the file `program` of `image`, to which the program's `first` image has led.
     ///
     /// # Errors
-    /// `ENOEXEC`: the library does not know its own file.
+    /// `ENOEXEC`: the library does not know its own file. `ETXTBSY`: the program is open for writing.
     pub(super) fn new<W: World>(
         h: &Hijack<W>,
         first: &Image,
@@ -34,12 +36,25 @@ impl Load {
         program: File,
         linker: Option<File>,
     ) -> Result<Self, Errno> {
+        let told = match program.will_run(h) {
+            Ok(told) => told,
+            Err(errno) => {
+                program.close(h);
+                linker.iter().for_each(|linker| linker.close(h));
+                return Err(errno);
+            }
+        };
         let strings = names(h, first, image, &program);
         let program = program.into_host(h);
         let linker = linker.map(|linker| linker.into_host(h)).transpose();
         match (h.inherited.file.as_ref(), strings, program, linker) {
-            (Some(_), Ok((exe, name)), Ok(program), Ok(linker)) => Ok(Self { program, linker, exe, name }),
+            (Some(_), Ok((exe, name)), Ok(program), Ok(linker)) => {
+                Ok(Self { program, linker, exe, name, told })
+            }
             (file, strings, program, linker) => {
+                if told {
+                    File::will_not_run(h);
+                }
                 let opened = [program.as_ref().ok().copied(), linker.as_ref().ok().copied().flatten()];
                 opened.into_iter().flatten().for_each(|fd| h.close_quietly(fd));
                 let why = strings.err().or(program.err()).or(linker.err());
@@ -84,6 +99,9 @@ pub(super) fn exec<W: World>(h: &Hijack<W>, image: &Image, load: &Load) -> Outco
     load.descriptors().for_each(|fd| set_cloexec(h, Some(fd), false));
     let answer = exec_library(h, image, load);
     load.descriptors().for_each(|fd| h.close_quietly(fd));
+    if load.told {
+        File::will_not_run(h);
+    }
     answer
 }
 

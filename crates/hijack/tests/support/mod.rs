@@ -7,7 +7,7 @@ mod raw_unsafe;
 pub(crate) use raw_unsafe::{copy_from, copy_to, syscall};
 
 use abi::layout::Pollfd;
-use abi::table::Row;
+use abi::table::{Arg, Row};
 use abi::{Errno, nr, private};
 use hijack::fds::{KernelFd, Kind};
 use hijack::world::{Args, NewFile, Outcome, Reply, World};
@@ -25,6 +25,9 @@ struct File {
     far_end: u32,
 }
 
+/// A call that the rump kernel was asked: its name, its arguments, and those that are paths read.
+pub(crate) type Told = (&'static str, Args, [Option<String>; 6]);
+
 /// The outside.
 #[derive(Default)]
 pub(crate) struct TestWorld {
@@ -32,6 +35,8 @@ pub(crate) struct TestWorld {
     last_id: Cell<u64>,
     /// What the rump kernel was asked, by name.
     pub(crate) asked: RefCell<Vec<&'static str>>,
+    /// The same with arguments, and with those that are paths read.
+    pub(crate) told: RefCell<Vec<Told>>,
     /// Which session this is.
     pub(crate) generation: Cell<u32>,
     /// The calling task.
@@ -89,6 +94,17 @@ impl TestWorld {
         NewFile { host_fd: Some(ends[0]), kernel_fd: KernelFd(kfd), kind: Kind::Socket, cloexec, put_at }
     }
 
+    fn paths(&self, row: &Row, args: &Args) -> [Option<String>; 6] {
+        std::array::from_fn(|at| {
+            let mut room = [0; 256];
+            let length = match row.args.get(at) {
+                Some(Arg::Path) => self.read_str(args[at], &mut room).ok()?,
+                _ => return None,
+            };
+            Some(String::from_utf8_lossy(&room[..length]).into_owned())
+        })
+    }
+
     fn identify(&self, cookie: u64) -> Result<u64, Errno> {
         let files = self.files.borrow();
         let found = files.iter().find(|(_, file)| file.cookie == cookie);
@@ -136,6 +152,7 @@ impl World for TestWorld {
     fn rump(&self, row: &'static Row, args: Args, _passed: &[u32]) -> Result<Reply, Errno> {
         self.forget_closed();
         self.asked.borrow_mut().push(row.name);
+        self.told.borrow_mut().push((row.name, args, self.paths(row, &args)));
         let (drain, fill) = self.hints.take();
         let mut reply = Reply { drain, fill, ..Reply::of(Ok(0)) };
         match row.nr {

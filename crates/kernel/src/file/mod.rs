@@ -9,6 +9,7 @@ pub(crate) mod device;
 pub(crate) mod directory;
 pub(crate) mod drive;
 pub(crate) mod fifo;
+pub(crate) mod inotify;
 pub(crate) mod made;
 pub(crate) mod path;
 pub(crate) mod pipe;
@@ -19,7 +20,7 @@ use crate::socket::Socket;
 use crate::{Effect, Kernel};
 use abi::Errno;
 use abi::layout::Stat;
-use abi::raw::general::{O_ACCMODE, O_RDONLY, O_WRONLY};
+use abi::raw::general::{IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, O_ACCMODE, O_RDONLY, O_WRONLY};
 use abi::table::{self, Route};
 use foldhash::HashMap;
 use std::cell::{Cell, RefCell};
@@ -54,13 +55,15 @@ pub enum FileKind {
     Socket = 5,
     /// Opened with O_PATH.
     Path = 6,
+    /// Something without a name (`anon_inode`).
+    Anonymous = 7,
 }
 
 impl FileKind {
     /// The kind with this number.
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Regular, Self::Directory, Self::Device, Self::Pipe, Self::Socket, Self::Path]
+        [Self::Regular, Self::Directory, Self::Device, Self::Pipe, Self::Socket, Self::Path, Self::Anonymous]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }
@@ -146,6 +149,11 @@ pub(crate) trait File {
     /// `EINVAL`; `EIO`, `ENOSPC`: what was written could not be kept.
     fn sync(&self, _k: &mut Kernel) -> Result<(), Stop> {
         Err(Errno::EINVAL.into())
+    }
+
+    /// What changes with its readiness, if it is an inotify instance.
+    fn inotify(&self) -> Option<ObjectId> {
+        None
     }
 
     /// What fstat(2) answers.
@@ -333,9 +341,18 @@ impl Kernel {
         if let Some(at) = file.ops.location() {
             self.unlock_file(id.0, at);
         }
+        self.tell_closed(&file);
         file.ops.close(self);
         self.wake(file.object);
         self.effects.push_back(Effect::Closed(id));
+    }
+
+    /// Tells those who watch a file that it is closed.
+    fn tell_closed(&mut self, file: &OpenFile) {
+        if let Some(at) = file.ops.location().filter(|_| file.ops.kind() != FileKind::Path) {
+            let mask = if file.check_writes().is_ok() { IN_CLOSE_WRITE } else { IN_CLOSE_NOWRITE };
+            self.fs.vfs.tell(at, file.ops.name(), mask);
+        }
     }
 
     /// Tells those who asked to be told that the readiness of the files of `object` changed: the server about

@@ -6,7 +6,7 @@ use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use abi::Errno;
 use abi::layout::Stat;
-use abi::raw::general::{O_APPEND, O_NOATIME};
+use abi::raw::general::{IN_ACCESS, IN_MODIFY, O_APPEND, O_NOATIME};
 use abi::raw::ioctl::FIONREAD;
 use vfs::Location;
 
@@ -39,6 +39,9 @@ impl File for Regular {
         let offset = f.start(at);
         let moved = k.fs.vfs.read(self.at, offset, buf, atime)?;
         f.move_on(at, offset, moved);
+        if moved > 0 {
+            k.fs.vfs.tell(self.at, self.name.as_ref(), IN_ACCESS);
+        }
         Ok(moved)
     }
 
@@ -57,6 +60,7 @@ impl File for Regular {
         let data = &data[..data.len().min(room)];
         let tree = k.tree()?;
         let moved = tree.vfs.write(&tree.who, self.at, offset, data, tree.now)?;
+        tree.vfs.tell(self.at, self.name.as_ref(), IN_MODIFY);
         f.move_on(at, offset, moved);
         Ok(moved)
     }

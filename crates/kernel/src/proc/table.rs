@@ -32,7 +32,11 @@ pub(super) type Row = (&'static str, u32, Content);
 
 /// What is there once.
 pub(super) const KERNEL: &[Row] = &[
+    ("cmdline", 0o444, Content::Text(system::cmdline)),
+    ("cpuinfo", 0o444, Content::Text(system::cpuinfo)),
+    ("devices", 0o444, Content::Text(system::devices)),
     ("filesystems", 0o444, Content::Text(system::filesystems)),
+    ("loadavg", 0o444, Content::Text(system::loadavg)),
     ("meminfo", 0o444, Content::Text(system::meminfo)),
     ("mounts", 0o777, Content::Link("self/mounts")),
     ("net/arp", 0o444, Content::Text(net::arp)),
@@ -49,6 +53,7 @@ pub(super) const KERNEL: &[Row] = &[
     ("net/unix", 0o444, Content::Text(net::unix)),
     ("self", 0o777, Content::Current),
     ("stat", 0o444, Content::Text(system::stat)),
+    ("swaps", 0o444, Content::Text(system::swaps)),
     ("uptime", 0o444, Content::Text(system::uptime)),
     ("version", 0o444, Content::Text(system::version)),
 ];
@@ -64,10 +69,12 @@ pub(super) const TASK: &[Row] = &[
     ("comm", 0o444, Content::OfTask(task::comm)),
     ("cwd", 0o777, Content::Place(|places| places.cwd)),
     ("fd", 0o500, Content::Descriptors),
+    ("limits", 0o444, Content::OfTask(task::limits)),
     ("mountinfo", 0o444, Content::OfTask(|k, process| mounts::mountinfo(k, process, b""))),
     ("mounts", 0o444, Content::OfTask(|k, process| mounts::mounts(k, process, b""))),
     ("net", 0o777, Content::Link("../net")),
     ("root", 0o777, Content::Place(|places| places.root)),
     ("stat", 0o444, Content::OfTask(task::stat)),
+    ("statm", 0o444, Content::OfTask(task::statm)),
     ("status", 0o444, Content::OfTask(task::status)),
 ];

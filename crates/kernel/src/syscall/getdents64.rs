@@ -4,6 +4,7 @@ use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use crate::file::FileKind;
 use abi::Errno;
+use abi::raw::general::IN_ACCESS;
 use vfs::{Ino, Kind};
 
 /// The most that one call answers; a program asks again.
@@ -47,6 +48,9 @@ pub(super) fn list(cx: &mut Cx<'_>, encode: fn(u64, Ino, Kind, &[u8]) -> Vec<u8>
     }
     let now = cx.kernel.now.real_ns;
     cx.kernel.fs.vfs.touch(at, now)?;
+    if !entries.is_empty() {
+        cx.kernel.fs.vfs.tell(at, None, IN_ACCESS);
+    }
     file.offset.set(last);
     let moved = entries.len() as u64;
     cx.call.mem.write(cx.arg(1), entries);

@@ -78,6 +78,8 @@ handlers! {
     abi::nr::GETTID => gettid;
     abi::nr::GETUID => getuid;
     abi::nr::GETXATTR => getxattr;
+    abi::nr::INOTIFY_ADD_WATCH => inotify_add_watch;
+    abi::nr::INOTIFY_RM_WATCH => inotify_rm_watch;
     abi::nr::IOCTL => ioctl;
     abi::nr::LCHOWN => lchown;
     abi::nr::LGETXATTR => lgetxattr;
@@ -104,6 +106,7 @@ handlers! {
     abi::nr::OPENAT2 => openat2;
     abi::nr::PIPE => pipe;
     abi::nr::PIPE2 => pipe2;
+    abi::nr::PIVOT_ROOT => pivot_root;
     abi::nr::POLL => poll;
     abi::nr::PPOLL => ppoll;
     abi::nr::PREAD64 => pread64;
@@ -129,6 +132,8 @@ handlers! {
     abi::nr::SENDMMSG => sendmmsg;
     abi::nr::SENDMSG => sendmsg;
     abi::nr::SENDTO => sendto;
+    abi::nr::SETDOMAINNAME => setdomainname;
+    abi::nr::SETHOSTNAME => sethostname;
     abi::nr::SETSOCKOPT => setsockopt;
     abi::nr::SETXATTR => setxattr;
     abi::nr::SHUTDOWN => shutdown;
@@ -145,6 +150,7 @@ handlers! {
     abi::nr::TRUNCATE => truncate;
     abi::nr::UMASK => umask;
     abi::nr::UMOUNT2 => umount2;
+    abi::nr::UNAME => uname;
     abi::nr::UNLINK => unlink;
     abi::nr::UNLINKAT => unlinkat;
     abi::nr::UTIME => utime;
@@ -154,10 +160,12 @@ handlers! {
     abi::nr::WRITEV => writev;
     abi::private::HALT => rump_halt;
     abi::private::IDENTIFY => rump_identify;
+    abi::private::INOTIFY => rump_inotify;
     abi::private::INFO => rump_info;
     abi::private::MAPFD => rump_mapfd;
     abi::private::MOUNTS => rump_mounts;
     abi::private::STATMOUNT => rump_statmount;
+    abi::private::TEXT => rump_text;
     abi::private::TRACE => rump_trace;
     abi::private::CAPTURE => rump_capture;
     abi::private::WATCH => rump_watch;
@@ -177,7 +185,6 @@ mod tests {
         "execve",
         "execveat",
         "fork",
-        "inotify_add_watch",
         "io_submit",
         "mmap",
         "pidfd_getfd",
@@ -194,7 +201,7 @@ mod tests {
     ];
 
     /// The server answers it without the kernel.
-    const OF_THE_SERVER: &[u32] = &[abi::private::SITES, abi::private::LINK];
+    const OF_THE_SERVER: &[u32] = &[abi::private::SITES, abi::private::LINK, abi::private::CREDENTIALS];
 
     fn reaches_the_kernel(row: &Row) -> bool {
         match row.route {

@@ -26,7 +26,7 @@ pub(crate) fn mount(cx: &mut Cx<'_>) -> Answer {
     cx.check_rules()?;
     match flags {
         _ if flags & MS_REMOUNT != 0 => remount(cx, at, flags, &options),
-        _ if flags & MS_BIND != 0 => bind(cx, at, flags),
+        _ if flags & MS_BIND != 0 => bind(cx, flags),
         _ if flags & PROPAGATION != 0 => propagation(cx, at, flags),
         _ if flags & MS_MOVE != 0 => {
             let from = cx.lookup(None, 0, Follow::Yes)?;
@@ -96,14 +96,11 @@ fn drive(cx: &mut Cx<'_>, path: &[u8], read_only: bool) -> Result<Worker, Stop> 
     Ok(info.number)
 }
 
-/// The mounts below are not shown a second time: where there are some, MS_REC is refused rather than half done.
-fn bind(cx: &mut Cx<'_>, at: Location, flags: u32) -> Answer {
+/// With MS_REC the mounts below are shown too.
+fn bind(cx: &mut Cx<'_>, flags: u32) -> Answer {
     one_more(cx)?;
-    let from = cx.lookup(None, 0, Follow::Yes)?;
-    if flags & MS_REC != 0 && cx.kernel.fs.vfs.has_mounts_below(from) {
-        return Err(Errno::EINVAL.into());
-    }
-    cx.kernel.fs.vfs.bind(from, at)?;
+    let (from, on) = (cx.lookup_point(0)?, cx.lookup_point(1)?);
+    cx.kernel.fs.vfs.bind(&from, &on, flags & MS_REC != 0)?;
     Ok(0)
 }
 

@@ -12,7 +12,7 @@ use crate::file::pipe::open_fifo;
 use crate::file::regular::Regular;
 use abi::Errno;
 use abi::raw::general::{
-    O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDONLY, O_TRUNC,
+    IN_OPEN,     O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDONLY, O_TRUNC,
 };
 use vfs::{Kind, Location, Opened, Opening};
 
@@ -58,6 +58,7 @@ fn drive(cx: &Cx<'_>, at: Location, rdev: u64, flags: u32) -> Result<Option<Driv
 /// Gives the caller a descriptor for what was opened.
 pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
     let Opened { at, kind, rdev, name } = opened;
+    let by_name = name.clone();
     let (kept, cloexec) = (flags & !NOT_KEPT, flags & O_CLOEXEC != 0);
     let file: Box<dyn File> = match kind {
         _ if flags & O_PATH != 0 => {
@@ -78,11 +79,13 @@ pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
             let inode = cx.kernel.fs.vfs.stat(at)?;
             let (end, object) = open_fifo(cx, at.key(), inode, flags)?;
             cx.kernel.fs.vfs.hold(at, true);
+            cx.kernel.fs.vfs.tell(at, by_name.as_ref(), IN_OPEN);
             return cx.install_on(Box::new(Fifo { at, end }), kept | LARGEFILE, cloexec, 0, object);
         }
         Kind::Block | Kind::Socket => return Err(Errno::ENXIO.into()),
         Kind::Symlink => return Err(Errno::ELOOP.into()),
     };
     cx.kernel.fs.vfs.hold(at, true);
+    cx.kernel.fs.vfs.tell(at, by_name.as_ref(), IN_OPEN);
     cx.install(file, kept | LARGEFILE, cloexec, 0)
 }

@@ -11,6 +11,9 @@ use abi::Errno;
 pub(crate) use node::SysctlFile;
 pub(crate) use tunables::Tunables;
 
+/// `__NEW_UTS_LEN`, uname(2).
+pub(crate) const UTS_NAME_MAX: usize = 64;
+
 /// One node.
 pub(crate) struct Row {
     /// Where it is below /proc/sys.
@@ -27,6 +30,8 @@ type SetNumbers = fn(&mut Kernel, &[i64]) -> Result<(), Errno>;
 pub(crate) enum Value {
     /// Decimal numbers, each within this range.
     Numbers { get: fn(&Kernel) -> Vec<i64>, set: Option<SetNumbers>, range: (i64, i64) },
+    /// A line that is another each time it is read.
+    Fresh(fn(&mut Kernel) -> Result<String, Errno>),
     /// A line of at most so many bytes.
     Text { get: fn(&Kernel) -> String, set: Option<fn(&mut Kernel, String)>, most: usize },
 }
@@ -53,6 +58,7 @@ impl Row {
         let writable = match self.value {
             Value::Numbers { set, .. } => set.is_some(),
             Value::Text { set, .. } => set.is_some(),
+            Value::Fresh(_) => false,
         };
         if writable { 0o644 } else { 0o444 }
     }
@@ -84,7 +90,7 @@ pub fn sysctl_docs() -> Vec<SysctlDoc> {
         Value::Numbers { range: (0, 1), .. } => "0 or 1".into(),
         Value::Numbers { range: (least, i64::MAX), .. } => format!("{least} and more"),
         Value::Numbers { range: (least, most), .. } => format!("{least} to {most}"),
-        Value::Text { set: None, .. } => "text".into(),
+        Value::Text { set: None, .. } | Value::Fresh(_) => "text".into(),
         Value::Text { most, .. } => format!("text of up to {most} bytes"),
     };
     let doc = |row: &Row| SysctlDoc {

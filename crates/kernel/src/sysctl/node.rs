@@ -29,7 +29,7 @@ impl File for SysctlFile {
 
     fn read(&self, k: &mut Kernel, f: &OpenFile, buf: &mut [u8], at: At) -> Result<usize, Stop> {
         f.check_reads()?;
-        Ok(made::read(show(k, self.row).as_bytes(), f, buf, at))
+        Ok(made::read(show(k, self.row)?.as_bytes(), f, buf, at))
     }
 
     /// What is written behind the start is taken and ignored (kernel/sysctl.c, `proc_first_pos_non_zero_ignore`).
@@ -56,16 +56,17 @@ impl File for SysctlFile {
 }
 
 /// The text of a node: numbers parted by tabs, with a newline.
-fn show(k: &Kernel, row: &Row) -> String {
+fn show(k: &mut Kernel, row: &Row) -> Result<String, Errno> {
     let mut text = match row.value {
         Value::Numbers { get, .. } => {
             let numbers: Vec<String> = get(k).iter().map(i64::to_string).collect();
             numbers.join("\t")
         }
         Value::Text { get, .. } => get(k),
+        Value::Fresh(make) => make(k)?,
     };
     text.push('\n');
-    text
+    Ok(text)
 }
 
 /// Sets a node.
@@ -80,6 +81,7 @@ fn store(k: &mut Kernel, row: &Row, data: &[u8]) -> Result<(), Errno> {
             overwrite(&mut values, data, range)?;
             set(k, &values)
         }
+        Value::Fresh(_) => Err(Errno::EACCES),
         Value::Text { set, most, .. } => {
             let set = set.ok_or(Errno::EACCES)?;
             // Up to the end of the line, and as much as there is room for (proc_dostring).

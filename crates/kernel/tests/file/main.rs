@@ -15,6 +15,7 @@ mod sysctl;
 
 mod attribute;
 mod basic;
+mod bind;
 mod handle;
 mod hostile;
 mod mount;

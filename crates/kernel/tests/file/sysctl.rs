@@ -58,7 +58,9 @@ fn every_node_can_be_read_and_set_to_what_it_shows() {
         assert!(text.ends_with('\n') && text.len() > 1, "{name}: {text:?}");
         let expected = if doc.writable { Ok(()) } else { Err(Errno::EACCES) };
         assert_eq!(write(&mut rump, &name, &text), expected, "{name}");
-        assert_eq!(get(&mut rump, &name), text, "{name}");
+        let now = get(&mut rump, &name);
+        assert_eq!(now.len(), text.len(), "{name}");
+        assert_eq!(now == text, name != "kernel/random/uuid", "{name}");
     }
 }
 
@@ -185,4 +187,56 @@ fn a_second_write_behind_the_first_changes_nothing() {
     assert_eq!(get(&mut rump, "net/ipv4/ip_default_ttl"), "7\n");
     assert_eq!(rump.sys(nr::PREAD64, [fd, AT, 64, 0, 0, 0]), Ok(2), "what holds now, by the same descriptor");
     assert_eq!(&rump.memory()[..2], b"7\n");
+}
+
+#[test]
+fn names_of_the_kernel_are_nodes() {
+    let mut rump = Rump::new();
+    rump.memory()[500..505].copy_from_slice(b"left\0");
+    assert_eq!(rump.sys(nr::SETHOSTNAME, [AT + 500, 4, 0, 0, 0, 0]), Ok(0));
+    assert_eq!(rump.sys(nr::SETDOMAINNAME, [AT + 500, 65, 0, 0, 0, 0]), Err(Errno::EINVAL));
+    assert_eq!(get(&mut rump, "kernel/hostname"), "left\n");
+    write(&mut rump, "kernel/domainname", "example").expect("set");
+    assert_eq!(rump.sys(nr::UNAME, [AT + 1024, 0, 0, 0, 0, 0]), Ok(0));
+    let field = |rump: &mut Rump, at: usize| {
+        let bytes = &rump.memory()[1024 + 65 * at..1024 + 65 * (at + 1)];
+        String::from_utf8_lossy(bytes.split(|byte| *byte == 0).next().expect("a name")).into_owned()
+    };
+    assert_eq!([0, 1, 4, 5].map(|at| field(&mut rump, at)), ["Linux", "left", "x86_64", "example"]);
+    rump.pid = rump.kernel.attach(
+        Credentials { uid: 1000, gid: 100, groups: Vec::new(), host_pid: 0 },
+        b"user",
+        Descriptors::Strong,
+    );
+    assert_eq!(rump.sys(nr::SETHOSTNAME, [AT + 500, 4, 0, 0, 0, 0]), Err(Errno::EPERM));
+}
+
+#[test]
+fn sticky_directories_protect() {
+    let mut rump = Rump::new();
+    let user = |rump: &mut Rump, uid: u32| {
+        let who = Credentials { uid, gid: uid, groups: Vec::new(), host_pid: 0 };
+        rump.pid = rump.kernel.attach(who, b"user", Descriptors::Strong);
+    };
+    user(&mut rump, 1000);
+    let file = open(&mut rump, "/tmp/file", O_CREAT | O_WRONLY).expect("a file");
+    let at = path(&mut rump, "/tmp/file");
+    assert_eq!(rump.sys(nr::FCHMOD, [file, 0o666, 0, 0, 0, 0]), Ok(0));
+    let link = AT + 2048;
+    rump.memory()[2048..2058].copy_from_slice(b"/tmp/link\0");
+    assert_eq!(rump.sys(nr::SYMLINK, [at, link, 0, 0, 0, 0]), Ok(0));
+    for level in ["0", "1"] {
+        user(&mut rump, 0);
+        write(&mut rump, "fs/protected_symlinks", level).expect("set");
+        write(&mut rump, "fs/protected_regular", level).expect("set");
+        write(&mut rump, "fs/protected_hardlinks", level).expect("set");
+        user(&mut rump, 2000);
+        let refused = level == "1";
+        assert_eq!(open(&mut rump, "/tmp/link", O_RDONLY) == Err(Errno::EACCES), refused);
+        assert_eq!(open(&mut rump, "/tmp/file", O_CREAT | O_RDONLY) == Err(Errno::EACCES), refused);
+        assert!(open(&mut rump, "/tmp/file", O_RDONLY).is_ok());
+        assert_eq!(rump.sys(nr::CHMOD, [at, 0o600, 0, 0, 0, 0]), Err(Errno::EPERM));
+        user(&mut rump, 1000);
+        assert!(open(&mut rump, "/tmp/link", O_RDONLY).is_ok(), "their own");
+    }
 }

@@ -34,13 +34,16 @@ const fn makedev(major: u64, minor: u64) -> u64 {
 /// /dev/null's number.
 pub(crate) const NULL: u64 = makedev(1, 3);
 
+/// /dev/urandom's number.
+pub(crate) const URANDOM: u64 = makedev(1, 9);
+
 /// Name, number (Linux's devices.txt) and permission bits.
 const DEVICES: &[(&str, u64, u32)] = &[
     ("null", NULL, 0o666),
     ("zero", makedev(1, 5), 0o666),
     ("full", makedev(1, 7), 0o666),
     ("random", makedev(1, 8), 0o666),
-    ("urandom", makedev(1, 9), 0o666),
+    ("urandom", URANDOM, 0o666),
     ("tty", makedev(5, 0), 0o666),
 ];
 

@@ -6,7 +6,9 @@ use crate::node::{Kind, SetAttr, SetTime, Time};
 use crate::permission::{EXECUTE, WRITE, Who};
 use abi::Errno;
 use abi::layout::{Stat, Statfs, Statx, StatxTimestamp, Timespec};
-use abi::raw::general::{STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, STATX_MNT_ID_UNIQUE};
+use abi::raw::general::{
+    IN_ACCESS, IN_ATTRIB, IN_MODIFY, STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, STATX_MNT_ID_UNIQUE,
+};
 
 const S_ISGID: u32 = 0o2000;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -31,7 +33,9 @@ impl Vfs {
             mode &= !S_ISGID;
         }
         self.fs_mut(at)?.set_attr(at.ino, &SetAttr { mode: Some(mode), ..SetAttr::default() }, now)?;
-        self.acl_follows_mode(at, mode, now)
+        self.acl_follows_mode(at, mode, now)?;
+        self.tell(at, None, IN_ATTRIB);
+        Ok(())
     }
 
     /// chown(2); none: stays.
@@ -61,7 +65,9 @@ impl Vfs {
             // Nobody is to be changed, but set-user-ID would go all the same.
             return Err(Errno::EPERM);
         }
-        self.fs_mut(at)?.set_attr(at.ino, &SetAttr { uid, gid, mode, ..SetAttr::default() }, now)
+        self.fs_mut(at)?.set_attr(at.ino, &SetAttr { uid, gid, mode, ..SetAttr::default() }, now)?;
+        self.tell(at, None, IN_ATTRIB);
+        Ok(())
     }
 
     /// utimensat(2). `null`: the caller gave no times, so that write permission is enough.
@@ -93,13 +99,21 @@ impl Vfs {
             SetTime::To(time) => Some(time),
         };
         let change = SetAttr { atime: time(atime), mtime: time(mtime), ..SetAttr::default() };
-        self.fs_mut(at)?.set_attr(at.ino, &change, now)
+        self.fs_mut(at)?.set_attr(at.ino, &change, now)?;
+        // One of the two alone passes for a use of the file (fs/notify, fsnotify_change).
+        let mask = match (change.atime, change.mtime) {
+            (Some(_), None) => IN_ACCESS,
+            (None, Some(_)) => IN_MODIFY,
+            _ => IN_ATTRIB,
+        };
+        self.tell(at, None, mask);
+        Ok(())
     }
 
     /// truncate(2) by path: write permission is checked.
     ///
     /// # Errors
-    /// `EISDIR`, `EINVAL`, `EACCES`, `EFBIG`.
+    /// `EISDIR`, `EINVAL`, `EACCES`, `EFBIG`; `ETXTBSY`: it is a program that runs.
     pub fn truncate(&mut self, who: &Who<'_>, at: Location, size: u64, now: Time) -> Result<(), Errno> {
         let attr = self.attr(at)?;
         match attr.kind {
@@ -107,6 +121,7 @@ impl Vfs {
             Kind::Regular => {
                 self.writable(at)?;
                 who.access(&attr, WRITE)?;
+                self.not_running(at)?;
             }
             _ => return Err(Errno::EINVAL),
         }
@@ -122,7 +137,9 @@ impl Vfs {
     /// `EFBIG`.
     pub fn set_size(&mut self, who: &Who<'_>, at: Location, size: u64, now: Time) -> Result<(), Errno> {
         let mode = who.mode_after_write(&self.attr(at)?);
-        self.fs_mut(at)?.set_attr(at.ino, &SetAttr { size: Some(size), mode, ..SetAttr::default() }, now)
+        self.fs_mut(at)?.set_attr(at.ino, &SetAttr { size: Some(size), mode, ..SetAttr::default() }, now)?;
+        self.tell(at, None, IN_MODIFY);
+        Ok(())
     }
 
     /// access(2): `mode` is a set of `R_OK`, `W_OK`, `X_OK`.

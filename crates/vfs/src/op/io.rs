@@ -1,12 +1,12 @@
 //! Bytes and directory entries. Permission was checked when the file was opened.
 
-use crate::dev::NULL;
+use crate::dev::{NULL, URANDOM};
 use crate::fs::{EachName, SharedMemory};
 use crate::mount::{Location, Vfs};
 use crate::node::{Attr, Kind, SetAttr, Time};
 use crate::permission::Who;
 use abi::Errno;
-use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
+use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, IN_MODIFY};
 
 impl Vfs {
     /// Reads from a regular file or a device; answers how many bytes.
@@ -131,6 +131,14 @@ impl Vfs {
         Ok(())
     }
 
+    /// Random bytes, as /dev/urandom gives them.
+    ///
+    /// # Errors
+    /// None that could be.
+    pub fn random(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
+        self.devices.read(URANDOM, into)
+    }
+
     /// fallocate(2).
     ///
     /// # Errors
@@ -153,6 +161,7 @@ impl Vfs {
         match attr.kind {
             Kind::Regular => {
                 self.fs_mut(at)?.allocate(at.ino, mode, offset, len, now)?;
+                self.tell(at, None, IN_MODIFY);
                 self.drop_set_id(who, at, &attr, now)
             }
             Kind::Directory => Err(Errno::EISDIR),

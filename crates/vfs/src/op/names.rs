@@ -5,7 +5,7 @@ use crate::node::{Attr, Kind, NewName, NewNode, Time};
 use crate::permission::{READ, WRITE, Who};
 use crate::walk::{Start, Walked};
 use abi::Errno;
-use abi::raw::general::AT_REMOVEDIR;
+use abi::raw::general::{AT_REMOVEDIR, IN_ATTRIB, IN_CREATE, IN_DELETE};
 
 /// Longest target of a symbolic link.
 const TARGET_MAX: usize = 4095;
@@ -106,14 +106,17 @@ impl Vfs {
             return Err(Errno::EXDEV);
         }
         self.writable(walked.dir)?;
-        if !may_be_linked(who, &attr) {
+        if self.protected.protected_hardlinks != 0 && !may_be_linked(who, &attr) {
             return Err(Errno::EPERM);
         }
         who.may_change(&self.attr(walked.dir)?)?;
         if attr.kind == Kind::Directory {
             return Err(Errno::EPERM);
         }
-        self.fs_mut(node)?.link(walked.dir.ino, name, node.ino, now)
+        self.fs_mut(node)?.link(walked.dir.ino, name, node.ino, now)?;
+        self.tell_self(node, attr.kind, IN_ATTRIB);
+        self.tell_name(walked.dir, name, attr.kind, IN_CREATE);
+        Ok(())
     }
 
     /// unlink(2), and rmdir(2) with `AT_REMOVEDIR`.
@@ -143,11 +146,19 @@ impl Vfs {
         match (directory, victim.kind == Kind::Directory) {
             (true, false) => return Err(Errno::ENOTDIR),
             (false, true) => return Err(Errno::EISDIR),
-            (true, true) if self.is_mount_point(node) => return Err(Errno::EBUSY),
+            _ if self.is_mount_point(node) => return Err(Errno::EBUSY),
             _ => {}
         }
         let fs = self.fs_mut(walked.dir)?;
-        if directory { fs.rmdir(walked.dir.ino, name, now) } else { fs.unlink(walked.dir.ino, name, now) }
+        if directory {
+            fs.rmdir(walked.dir.ino, name, now)?;
+        } else {
+            fs.unlink(walked.dir.ino, name, now)?;
+            self.tell_self(node, victim.kind, IN_ATTRIB);
+        }
+        self.tell_name(walked.dir, name, victim.kind, IN_DELETE);
+        self.tell_if_gone(node);
+        Ok(())
     }
 }
 

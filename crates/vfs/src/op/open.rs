@@ -6,8 +6,8 @@ use crate::permission::{READ, WRITE, Who};
 use crate::walk::{Follow, Last, Start, Walked};
 use abi::Errno;
 use abi::raw::general::{
-    O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TRUNC,
-    O_WRONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT,
+    IN_CREATE, O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOATIME, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR,
+    O_TRUNC, O_WRONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT,
 };
 
 /// `O_TMPFILE` without its `O_DIRECTORY`.
@@ -86,6 +86,9 @@ impl Vfs {
         match walked.occupant()? {
             Some(_) if exclusive => Err(Errno::EEXIST),
             Some(at) => {
+                if create {
+                    self.may_take_for_new(who, walked.dir, &self.attr(at)?)?;
+                }
                 let name = walked.name.map(|name| (walked.dir, name));
                 Ok(Opened { name, ..self.open_existing(who, at, how, now)? })
             }
@@ -146,6 +149,9 @@ impl Vfs {
         }
         if flags & O_NOATIME != 0 && !who.owns(&attr) {
             return Err(Errno::EPERM);
+        }
+        if attr.kind == Kind::Regular && wanted & WRITE != 0 {
+            self.not_running(at)?;
         }
         if flags & O_TRUNC != 0 && attr.kind == Kind::Regular {
             self.set_size(who, at, 0, now)?;
@@ -221,6 +227,9 @@ impl Vfs {
         }
         let default = self.inherit(who, dir, &mut node)?;
         let ino = self.fs_mut(dir)?.create(dir.ino, name, &node, now)?;
+        if let NewName::Named(name) = name {
+            self.tell_name(dir, name, node.kind, IN_CREATE);
+        }
         if let Some(default) = default {
             self.apply_inherited(dir.with(ino), &node, default, now)?;
         }

@@ -1,7 +1,8 @@
 //! The path of a directory (getcwd(2)), and where a link leads.
 
 use crate::Ino;
-use crate::mount::{Location, Vfs};
+use crate::mount::{Entry, Location, Vfs};
+use crate::mount_table::joined;
 use crate::permission::Who;
 use crate::pseudo::Jump;
 use abi::Errno;
@@ -17,7 +18,7 @@ impl Vfs {
         while at != root {
             let named = self.below_mount(at).unwrap_or(at);
             let fs = self.fs(named)?;
-            if named.ino == fs.root() {
+            if self.is_top(named) || named.ino == fs.root() {
                 // The top of the whole tree: `dir` is not below `root`.
                 return Err(Errno::ENOENT);
             }
@@ -35,6 +36,14 @@ impl Vfs {
         Ok(path)
     }
 
+    /// The path of a name.
+    ///
+    /// # Errors
+    /// As [`Vfs::path_of`].
+    pub(crate) fn path_of_entry(&self, root: Location, (dir, name): &Entry) -> Result<Vec<u8>, Errno> {
+        Ok(joined(self.path_of(root, *dir)?, name))
+    }
+
     /// readlink(2). A link that leads to a place rather than along a path shows the path of that place from `root`.
     ///
     /// # Errors
@@ -43,11 +52,7 @@ impl Vfs {
         match self.jump(who, at)? {
             Some(Jump { to, name: Some((dir, name)) }) => {
                 let gone = self.fs(dir)?.lookup(dir.ino, &name) != Ok(to.ino);
-                let mut path = self.path_of(root, dir)?;
-                if path != b"/" {
-                    path.push(b'/');
-                }
-                path.extend(name);
+                let mut path = self.path_of_entry(root, &(dir, name))?;
                 if gone {
                     path.extend(b" (deleted)");
                 }

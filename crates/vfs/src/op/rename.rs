@@ -5,7 +5,7 @@ use crate::node::{Attr, Ino, Kind, NewName, NewNode, Time};
 use crate::permission::{WRITE, Who};
 use crate::walk::{Start, Walked};
 use abi::Errno;
-use abi::raw::general::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT};
+use abi::raw::general::{IN_ATTRIB, IN_MOVE_SELF, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT};
 
 /// A name that is moved, or moved to.
 struct End {
@@ -45,6 +45,7 @@ impl Vfs {
         let old = source.name.as_deref().ok_or(Errno::EBUSY)?;
         let new = target.name.as_deref().ok_or(occupied)?;
         let source_end = self.end(&source, source.node?)?;
+        let mut replaced = None;
         match target.occupant()? {
             Some(_) if no_replace => return Err(Errno::EEXIST),
             None if exchange => return Err(Errno::ENOENT),
@@ -54,6 +55,7 @@ impl Vfs {
                 if !self.move_over(who, &source_end, &target, exchange)? {
                     return Ok(());
                 }
+                replaced = Some((node, target.attr.kind));
             }
         }
         let (one, other) = ((source.dir.ino, old), (target.dir.ino, new));
@@ -62,10 +64,34 @@ impl Vfs {
             let whiteout = self.whiteout(who, source.dir, now)?;
             let fs = self.fs_mut(source.dir)?;
             fs.rename(one, other, now)?;
-            return fs.link(source.dir.ino, old, whiteout, now);
+            fs.link(source.dir.ino, old, whiteout, now)?;
+        } else if exchange {
+            self.fs_mut(source.dir)?.exchange(one, other, now)?;
+        } else {
+            self.fs_mut(source.dir)?.rename(one, other, now)?;
         }
-        let fs = self.fs_mut(source.dir)?;
-        if exchange { fs.exchange(one, other, now) } else { fs.rename(one, other, now) }
+        self.tell_renamed(&source_end, (source.dir, old), (target.dir, new), replaced.filter(|_| !exchange));
+        if let Some((node, kind)) = replaced.filter(|_| exchange) {
+            self.tell_move((target.dir, new), (source.dir, old), kind);
+            self.tell_self(node, kind, IN_MOVE_SELF);
+        }
+        Ok(())
+    }
+
+    /// Tells those who watch of a name that has moved, maybe over another.
+    fn tell_renamed(
+        &mut self,
+        source: &End,
+        from: (Location, &[u8]),
+        to: (Location, &[u8]),
+        replaced: Option<(Location, Kind)>,
+    ) {
+        self.tell_move(from, to, source.attr.kind);
+        if let Some((node, kind)) = replaced {
+            self.tell_self(node, kind, IN_ATTRIB);
+            self.tell_if_gone(node);
+        }
+        self.tell_self(source.node, source.attr.kind, IN_MOVE_SELF);
     }
 
     /// What overlays take for a removed name: character device 0, 0, which has no name yet.

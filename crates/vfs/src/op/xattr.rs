@@ -5,7 +5,7 @@ use crate::mount::{Location, Vfs};
 use crate::node::{Attr, Kind, Time};
 use crate::permission::{READ, WRITE, Who};
 use abi::Errno;
-use abi::raw::general::{XATTR_CREATE, XATTR_REPLACE};
+use abi::raw::general::{IN_ATTRIB, XATTR_CREATE, XATTR_REPLACE};
 
 const NAME_MAX: usize = 255;
 const VALUE_MAX: usize = 64 << 10;
@@ -59,15 +59,19 @@ impl Vfs {
         }
         self.writable(at)?;
         if let Some(default) = list(name) {
-            return self.set_acl(who, at, default, (value, flags), now);
+            self.set_acl(who, at, default, (value, flags), now)?;
+            self.tell(at, None, IN_ATTRIB);
+            return Ok(());
         }
         permitted(who, &self.attr(at)?, name, WRITE)?;
         let there = found(self.fs(at)?.xattr(at.ino, name))?;
         match there {
-            true if flags & XATTR_CREATE != 0 => Err(Errno::EEXIST),
-            false if flags & XATTR_REPLACE != 0 => Err(Errno::ENODATA),
-            _ => self.fs_mut(at)?.set_xattr(at.ino, name, Some(value), now),
+            true if flags & XATTR_CREATE != 0 => return Err(Errno::EEXIST),
+            false if flags & XATTR_REPLACE != 0 => return Err(Errno::ENODATA),
+            _ => self.fs_mut(at)?.set_xattr(at.ino, name, Some(value), now)?,
         }
+        self.tell(at, None, IN_ATTRIB);
+        Ok(())
     }
 
     /// Removes an attribute.
@@ -80,7 +84,9 @@ impl Vfs {
             return self.set_acl(who, at, default, (&[], 0), now);
         }
         permitted(who, &self.attr(at)?, name, WRITE)?;
-        self.fs_mut(at)?.set_xattr(at.ino, name, None, now)
+        self.fs_mut(at)?.set_xattr(at.ino, name, None, now)?;
+        self.tell(at, None, IN_ATTRIB);
+        Ok(())
     }
 }
 

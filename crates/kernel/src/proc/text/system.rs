@@ -40,6 +40,33 @@ pub(crate) fn meminfo(k: &Kernel) -> String {
     text
 }
 
+/// proc_cmdline(5): nobody gave a rump kernel boot parameters.
+pub(crate) fn cmdline(_: &Kernel) -> String {
+    "\n".into()
+}
+
+/// proc_cpuinfo(5): one processor, as far as programs can tell: calls are served one after the other.
+pub(crate) fn cpuinfo(_: &Kernel) -> String {
+    "processor\t: 0\nvendor_id\t: rumphijack\nmodel name\t: rump kernel\n\n".into()
+}
+
+/// proc_devices(5).
+pub(crate) fn devices(_: &Kernel) -> String {
+    "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n".into()
+}
+
+/// proc_loadavg(5): a rump kernel has no run queue. The fourth field: who runs, of how many; the last: the newest process.
+pub(crate) fn loadavg(k: &Kernel) -> String {
+    let running = u64::from(k.current.0 != 0);
+    let newest = k.processes.iter().map(|process| process.pid.0).max().unwrap_or_default();
+    format!("0.00 0.00 0.00 {running}/{} {newest}\n", k.processes.iter().count())
+}
+
+/// proc_swaps(5).
+pub(crate) fn swaps(_: &Kernel) -> String {
+    "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".into()
+}
+
 /// proc_filesystems(5).
 pub(crate) fn filesystems(_: &Kernel) -> String {
     "nodev\ttmpfs\nnodev\tproc\n".into()
@@ -49,7 +76,7 @@ pub(crate) fn filesystems(_: &Kernel) -> String {
 pub(crate) fn stat(k: &Kernel) -> String {
     let running = u64::from(k.current.0 != 0);
     format!(
-        "btime {}\nprocesses {}\nprocs_running {running}\nprocs_blocked 0\n",
+        "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\nbtime {}\nprocesses {}\nprocs_running {running}\nprocs_blocked 0\n",
         k.booted.real_ns / SECOND_NS,
         k.processes.born()
     )

@@ -1,6 +1,7 @@
 //! Files about one process, as far as the rump kernel knows it: its memory and its threads are the host's.
 
 use crate::Kernel;
+use crate::fdtable::FDS_MAX;
 use crate::process::Process;
 use std::fmt::Write;
 
@@ -44,6 +45,21 @@ pub(crate) fn stat(k: &Kernel, process: &Process) -> Vec<u8> {
     let name = String::from_utf8_lossy(&process.name);
     let zeros = " 0".repeat(FIELDS - 8);
     format!("{pid} ({name}) {letter} {} {PGRP_UP_TO_TTY}{zeros}\n", process.ppid.0).into_bytes()
+}
+
+/// proc_pid_statm(5): memory is the host's.
+pub(crate) fn statm(_: &Kernel, _: &Process) -> Vec<u8> {
+    b"0 0 0 0 0 0 0\n".to_vec()
+}
+
+/// proc_pid_limits(5): the one that the rump kernel has of its own. The others are the host's (getrlimit(2)).
+pub(crate) fn limits(_: &Kernel, _: &Process) -> Vec<u8> {
+    let row = |name: &str, soft: &str, hard: &str, unit: &str| {
+        format!("{name:<25} {soft:<20} {hard:<20} {unit:<10}\n")
+    };
+    let most = FDS_MAX.to_string();
+    (row("Limit", "Soft Limit", "Hard Limit", "Units") + &row("Max open files", &most, &most, "files"))
+        .into_bytes()
 }
 
 /// The process that looks runs; the others sleep, as far as anybody here knows.

@@ -1,0 +1,10 @@
+//! setdomainname(2).
+
+use crate::call::Answer;
+use crate::cx::Cx;
+use super::uname::given_name;
+
+pub(crate) fn setdomainname(cx: &mut Cx<'_>) -> Answer {
+    cx.kernel.tunables.domainname = given_name(cx)?;
+    Ok(0)
+}

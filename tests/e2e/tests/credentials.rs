@@ -1,0 +1,47 @@
+//! Who a process is in the rump kernel after setuid(2) and its kin.
+
+use e2e::{Server, invoking_user, native, run};
+
+/// What a program may do as somebody else, and again as itself. Where the suite's user is not root the changes are refused in both
+/// kernels alike.
+const SCRIPT: &str = r"
+import os, threading
+D = os.environ['D']
+def tell(what, action):
+    try:
+        print(what, action() or '')
+    except OSError as error:
+        print(what, error.strerror)
+def owner(name):
+    s = os.stat(D + name); return s.st_uid, s.st_gid
+open(D + '/mine', 'w').close(); os.chmod(D + '/mine', 0o640); os.chmod(D, 0o777)
+threads = [threading.Thread(target=threading.Event().wait, daemon=True) for _ in range(3)]
+for thread in threads: thread.start()
+tell('setgroups', lambda: os.setgroups([5000, 5001]))
+tell('setegid', lambda: os.setegid(5000))
+tell('seteuid', lambda: os.seteuid(5000))
+tell('read', lambda: open(D + '/mine').close())
+tell('chmod', lambda: os.chmod(D + '/mine', 0o666))
+open(D + '/theirs', 'w').close(); tell('owner', lambda: owner('/theirs'))
+tell('group of mine', lambda: os.chown(D + '/theirs', -1, 5001)); tell('owner', lambda: owner('/theirs'))
+tell('group of others', lambda: os.chown(D + '/theirs', -1, 5002))
+tell('back', lambda: (os.seteuid(0), os.setegid(0), os.setgroups([])) and None)
+tell('read', lambda: open(D + '/mine').close())
+tell('for good', lambda: (os.setresgid(5000, 5000, 5000), os.setresuid(5000, 5000, 5000)) and None)
+tell('read', lambda: open(D + '/mine').close())
+tell('back', lambda: os.seteuid(0))
+tell('both empty', lambda: os.rename('', D + '/x')); tell('from empty', lambda: os.rename(D + '/mine', ''))
+";
+
+#[test]
+fn rights_follow_the_process() {
+    // Root alone can become somebody else.
+    invoking_user();
+    let host = tempfile::tempdir().expect("a temporary directory");
+    let expected = run(native("python3").args(["-c", SCRIPT]).env("D", host.path()).current_dir("/"));
+    let server = Server::start();
+    let mut hijacked = server.hijacked("python3");
+    let found = run(hijacked.args(["-c", SCRIPT]).env("D", "/rump/run").current_dir("/"));
+    assert_eq!(found, expected, "hijacked (left) differs from native (right)");
+    assert!(server.counter("call.chown") > 0, "nothing went through the rump kernel");
+}

@@ -1,0 +1,55 @@
+"""coreutils' own tests of the programs that work on files, from Debian's source package, with their work directories in the rump
+kernel's tree, natively on the host's tmpfs. The programs are the ones built from that source."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import source
+
+PACKAGE = "coreutils"
+NOTHING_TO_HIJACK = set()
+SOURCE = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "coreutils"
+BUILT = SOURCE / "built"
+FOLDERS = "cp mv rm ln mkdir rmdir ls touch dd chmod chown chgrp install readlink".split()
+# The work directories of tests are made where the build is; they are to lie elsewhere.
+ORIGINAL, CHANGED = 'mktempd_ "$initial_cwd_"', 'mktempd_ "${work_directory_-$initial_cwd_}"'
+
+
+def install():
+    if BUILT.exists():
+        return
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    SOURCE.mkdir(parents=True)
+    tree = source.fetch(PACKAGE, SOURCE)
+    init = tree / "tests/init.sh"
+    init.write_text(init.read_text().replace(ORIGINAL, CHANGED))
+    environment = {**os.environ, "FORCE_UNSAFE_CONFIGURE": "1"}
+    for words in (["./configure", "--quiet", "--disable-nls", "--without-selinux"], ["make", "--silent", "-j2"],
+                  ["make", "--silent", "check", "TESTS=", "SUBDIRS=."]):
+        subprocess.run(words, cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    BUILT.symlink_to(tree)
+
+
+def command(folder, directory, hijacked):
+    """What runs the tests of a folder (`files`: all that work on files), and what reads their results then."""
+    folders = FOLDERS if folder == "files" else [folder]
+    tests = [str(test.relative_to(BUILT)) for name in folders for test in sorted(BUILT.glob(f"tests/{name}/*.sh"))]
+    for test in tests:
+        result(test).unlink(missing_ok=True)
+    place = "/rump/tmp" if hijacked else tempfile.mkdtemp(prefix="coreutils", dir="/dev/shm")
+    make = ["make", "--silent", "-k", "-C", str(BUILT), "check-TESTS", f"TESTS={' '.join(tests)}", "SUBDIRS=.", "VERBOSE=no"]
+    return ["env", f"work_directory_={place}", *make], lambda: passed(tests, None if hijacked else place)
+
+
+def result(test):
+    return (BUILT / test).with_suffix(".trs")
+
+
+def passed(tests, place):
+    if place:
+        shutil.rmtree(place)
+    found = {test for test in tests if result(test).exists() and ":test-result: PASS" in result(test).read_text()}
+    return {test.removeprefix("tests/").removesuffix(".sh") for test in found}
