@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Opening, Start, Vfs, Who};
 
-const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0 };
+const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
 
 fuzz_target!(|paths: Vec<Vec<u8>>| {
     let Ok(mut vfs) = Vfs::new(Tmpfs::new(1 << 20, 1), [1; 32], 1) else { return };

@@ -38,8 +38,10 @@ impl Fs {
     /// `ENOSPC`.
     pub(crate) fn new(seed: [u8; 32], now: Time, ram: u64, processes: &ProcessTable) -> Result<Self, Errno> {
         let mut vfs = Vfs::new(Tmpfs::new(ram, now), seed, now)?;
-        let (root, start) =
-            (Who { uid: 0, gid: 0, groups: &[], umask: 0 }, Start { root: vfs.root(), dir: vfs.root() });
+        let (root, start) = (
+            Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" },
+            Start { root: vfs.root(), dir: vfs.root() },
+        );
         vfs.mkdir(&root, start, b"proc", 0o555, now)?;
         let on = vfs.lookup(&root, start, b"proc", Follow::Yes)?;
         let proc = Pseudo::new(Proc::new(processes.view.clone()), now);

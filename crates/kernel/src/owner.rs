@@ -21,7 +21,7 @@ impl Kernel {
     pub fn belongs_to(&mut self, uid: u32, gid: u32) -> Result<(), Errno> {
         self.owner = Some(uid);
         self.processes.view.owner.set((uid, gid));
-        let root = Who { uid: 0, gid: 0, groups: &[], umask: 0 };
+        let root = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
         let start = Start { root: self.fs.vfs.root(), dir: self.fs.vfs.root() };
         for place in PLACES {
             let at = self.fs.vfs.lookup(&root, start, place, Follow::Yes)?;

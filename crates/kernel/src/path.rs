@@ -38,7 +38,13 @@ impl Kernel {
     pub(crate) fn tree(&mut self) -> Result<Tree<'_>, Errno> {
         let process = self.processes.get(self.current)?;
         let who = &process.who;
-        let who = Who { uid: who.uid, gid: who.gid, groups: &who.groups, umask: process.umask };
+        let who = Who {
+            uid: who.uid,
+            gid: who.gid,
+            groups: &who.groups,
+            umask: process.umask,
+            prefix: &process.prefix,
+        };
         Ok(Tree { vfs: &mut self.fs.vfs, who, now: self.now.real_ns })
     }
 }

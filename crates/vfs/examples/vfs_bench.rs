@@ -7,7 +7,7 @@ use std::time::Instant;
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Location, Opening, Start, Vfs, Who};
 
-const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0 };
+const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
 const FILES: u32 = 100_000;
 const GIB: u64 = 1 << 30;
 

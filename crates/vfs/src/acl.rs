@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn who(uid: u32, groups: &[u32]) -> Who<'_> {
-        Who { uid, gid: 100, groups, umask: 0 }
+        Who { uid, gid: 100, groups, umask: 0, prefix: b"" }
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Who<'a> {
     pub groups: &'a [u32],
     /// Permission bits that files made do not get (umask(2)), unless their directory has a default list (acl(5)).
     pub umask: u32,
+    /// What the paths of this tree begin with as it writes them (rumphijack(3), `path=`); empty: with nothing.
+    pub prefix: &'a [u8],
 }
 
 impl Who<'_> {

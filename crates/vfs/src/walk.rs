@@ -4,6 +4,7 @@ use crate::mount::{Location, Point, Vfs};
 use crate::node::Kind;
 use crate::permission::{EXECUTE, Who};
 use abi::Errno;
+use abi::prefix::{RumpPath, under};
 use abi::raw::general::{
     RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
 };
@@ -304,7 +305,24 @@ impl Walker<'_> {
         if target.is_empty() {
             return Err(Errno::ENOENT);
         }
-        self.push(&target)?;
+        self.push(self.without_prefix(&target))?;
         Ok(last && target.ends_with(b"/"))
+    }
+
+    /// A link's target without the prefix that its maker writes before the paths of this tree, unless they lead through a directory of
+    /// that name here: `ln -s /rump/file /rump/link` makes a link that leads somewhere.
+    fn without_prefix<'t>(&self, target: &'t [u8]) -> &'t [u8] {
+        let Some(cut) = (!self.who.prefix.is_empty()).then(|| under(self.who.prefix, target)).flatten()
+        else {
+            return target;
+        };
+        let first = self.who.prefix.split(|byte| *byte == b'/').find(|name| !name.is_empty());
+        if first.is_some_and(|name| self.look_up(self.root, name).is_ok()) {
+            return target;
+        }
+        match cut {
+            RumpPath::Root => b"/",
+            RumpPath::From(at) => target.get(at..).unwrap_or_default(),
+        }
     }
 }

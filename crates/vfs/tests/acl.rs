@@ -7,10 +7,10 @@ use abi::raw::general::{O_CREAT, O_RDONLY, O_WRONLY};
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Location, Opening, Start, Vfs, Who};
 
-const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0o077 };
-const ALICE: Who<'_> = Who { uid: 1000, gid: 1000, groups: &[], umask: 0o077 };
-const BOB: Who<'_> = Who { uid: 1001, gid: 1001, groups: &[50], umask: 0o077 };
-const CAROL: Who<'_> = Who { uid: 1002, gid: 1002, groups: &[], umask: 0o077 };
+const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0o077, prefix: b"" };
+const ALICE: Who<'_> = Who { uid: 1000, gid: 1000, groups: &[], umask: 0o077, prefix: b"" };
+const BOB: Who<'_> = Who { uid: 1001, gid: 1001, groups: &[50], umask: 0o077, prefix: b"" };
+const CAROL: Who<'_> = Who { uid: 1002, gid: 1002, groups: &[], umask: 0o077, prefix: b"" };
 const ACCESS: &[u8] = b"system.posix_acl_access";
 const DEFAULT: &[u8] = b"system.posix_acl_default";
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Location, MountFlags, Opening, SharedBytes, SharedMemory, Start, Vfs, Who};
 
-const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0 };
+const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
 const MIB: u64 = 1 << 20;
 
 /// A small tmpfs on /tmp, where walks start.

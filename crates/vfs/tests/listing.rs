@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Start, Vfs, Who};
 
-const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0 };
+const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
 
 #[derive(Debug, Clone)]
 enum Change {

@@ -6,7 +6,7 @@ use abi::Errno;
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Location, MountFlags, Start, Vfs, Who};
 
-const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0 };
+const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
 
 fn tree() -> (Vfs, Start) {
     let vfs = Vfs::new(Tmpfs::new(64 << 20, 1), [1; 32], 1).unwrap();

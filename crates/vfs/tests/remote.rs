@@ -12,7 +12,7 @@ use vfs::tmpfs::Tmpfs;
 use vfs::{FileSystem, Follow, Kind, MountFlags, Opening, Start, Time, Vfs, Who};
 
 const ROOM: u64 = 64 << 20;
-const USER: Who<'static> = Who { uid: 0, gid: 0, groups: &[], umask: 0o022 };
+const USER: Who<'static> = Who { uid: 0, gid: 0, groups: &[], umask: 0o022, prefix: b"" };
 
 /// A tree with a file system at /mnt, and the worker behind it.
 struct World {

@@ -7,7 +7,7 @@ use abi::raw::general::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, S_IF
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Start, Vfs, Who};
 
-const USER: Who<'_> = Who { uid: 1000, gid: 1000, groups: &[], umask: 0o22 };
+const USER: Who<'_> = Who { uid: 1000, gid: 1000, groups: &[], umask: 0o22, prefix: b"" };
 
 fn mode_and_device(vfs: &Vfs, start: Start, path: &str) -> Result<(u32, u64), Errno> {
     let stat = vfs.stat(vfs.lookup(&USER, start, path.as_bytes(), Follow::No)?)?;

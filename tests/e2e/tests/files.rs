@@ -48,6 +48,14 @@ fn mv_within() {
 }
 
 #[test]
+fn links_with_absolute_targets() {
+    with_tree(
+        "ln -s $D/tree/1 $D/one; cat $D/one; readlink $D/one; ln -s $D/tree $D/t; ls $D/t; ls $D/t/a/b; cd $D/t/a; pwd -P; \
+        ln -s $D/tree/new $D/n; echo made > $D/n; cat $D/tree/new; realpath $D/t/1; rm $D/n $D/one; ls $D/tree",
+    );
+}
+
+#[test]
 fn rm_recursive() {
     with_tree("rm -r $D/tree; ls -A $D; rm $D/nothing 2>&1 || echo refused");
 }

@@ -45,7 +45,7 @@ impl Vfs {
     /// # Errors
     /// `EEXIST`: there is something; `ENOSPC`, `ENOTDIR`; `EINVAL`: no such kind.
     pub fn add_drive(&mut self, info: DriveInfo, exchange: &SharedExchange, now: Time) -> Result<(), Errno> {
-        let root = Who { uid: 0, gid: 0, groups: &[], umask: 0 };
+        let root = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
         let start = Start { root: self.root(), dir: self.root() };
         self.make_directories(&root, start, &info.path, now)?;
         let rdev = MAJOR << 8 | u64::from(info.number & 0xff) | u64::from(info.number & !0xff) << 12;

@@ -89,7 +89,7 @@ const DIRECTORIES: &[(&str, u32)] =
 
 /// Fills a new tree.
 pub(crate) fn populate(vfs: &mut Vfs, now: Time) -> Result<(), Errno> {
-    let root = Who { uid: 0, gid: 0, groups: &[], umask: 0 };
+    let root = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
     let start = crate::Start { root: vfs.root(), dir: vfs.root() };
     for (path, mode) in DIRECTORIES {
         vfs.mkdir(&root, start, path.as_bytes(), *mode, now)?;

@@ -7,7 +7,7 @@ use abi::raw::general as raw;
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Kind, Location, Opening, SetTime, Start, Time, Vfs, Who};
 
-const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0 };
+const ROOT: Who<'_> = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
 
 pub(crate) struct Ours {
     vfs: Vfs,
@@ -19,11 +19,11 @@ pub(crate) struct Ours {
 fn who(user: usize) -> Who<'static> {
     if rustix::process::geteuid().is_root() {
         let user = &USERS[user];
-        return Who { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0 };
+        return Who { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0, prefix: b"" };
     }
     let groups: Vec<u32> = rustix::process::getgroups().unwrap().iter().map(|group| group.as_raw()).collect();
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    Who { uid, gid, groups: groups.leak(), umask: 0 }
+    Who { uid, gid, groups: groups.leak(), umask: 0, prefix: b"" }
 }
 
 impl Ours {
