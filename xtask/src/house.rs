@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("preload", &["abi", "hijack", "host", "intercept", "loader"]),
     ("rumpclient", &["abi", "client", "host", "wire"]),
     ("server", &["abi", "image", "kernel", "sites", "sitelist", "tcpip", "vfs", "wire"]),
-    ("rump", &["abi", "client", "host", "server", "sites", "sitelist", "wire"]),
+    ("rump", &["abi", "client", "host", "image", "server", "sites", "sitelist", "wire"]),
 ];
 
 /// Crates above the house: they may use all of it.

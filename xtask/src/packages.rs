@@ -49,6 +49,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("javac", "openjdk-17-jdk-headless"),
     ("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "libjemalloc2"),
+    ("mkfs.vfat", "dosfstools"),
+    ("mcopy", "mtools"),
+    ("mksquashfs", "squashfs-tools"),
 ];
 
 /// Installs what is missing, as root; otherwise says what is missing.

@@ -52,7 +52,7 @@ impl HostFile {
         } else {
             FlockOperation::NonBlockingLockExclusive
         };
-        match rustix::fs::flock(&file, lock) {
+        match locked(&file, lock) {
             Ok(()) => Ok(Self { file, path: path.to_owned(), read_only }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(HostError::InUse(path.to_owned())),
             Err(errno) => Err(host(errno.into())),
@@ -87,6 +87,18 @@ impl HostFile {
     }
 }
 
+/// Locks a file; one that another process is about to let go (its server ends) is waited for.
+fn locked(file: &File, lock: FlockOperation) -> Result<(), rustix::io::Errno> {
+    const TRIES: u32 = 20;
+    for _ in 1..TRIES {
+        match rustix::fs::flock(file, lock) {
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(std::time::Duration::from_millis(50)),
+            outcome => return outcome,
+        }
+    }
+    rustix::fs::flock(file, lock)
+}
+
 /// A part of a host file.
 #[derive(Debug, Clone)]
 pub struct Disk {
@@ -100,6 +112,19 @@ impl Disk {
     #[must_use]
     pub const fn new(file: Arc<HostFile>, start: u64, size: u64) -> Self {
         Self { file, start, size }
+    }
+
+    /// A part of it. What reaches over its end cannot be read.
+    #[must_use]
+    pub fn part(&self, start: u64, size: u64) -> Self {
+        let room = self.size.saturating_sub(start);
+        Self { file: Arc::clone(&self.file), start: self.start.saturating_add(start), size: size.min(room) }
+    }
+
+    /// It as a stream of bytes.
+    #[must_use]
+    pub const fn stream(self) -> DiskStream {
+        DiskStream { disk: self, at: 0 }
     }
 
     /// Bytes.
@@ -148,6 +173,57 @@ impl Disk {
             Some(end) if end <= self.size => self.start.checked_add(offset).ok_or(Errno::EIO),
             _ => Err(Errno::EIO),
         }
+    }
+}
+
+/// A disk, read and written from a position on.
+#[derive(Debug)]
+pub struct DiskStream {
+    disk: Disk,
+    at: u64,
+}
+
+impl DiskStream {
+    fn room(&self, len: usize) -> usize {
+        usize::try_from(self.disk.size.saturating_sub(self.at)).unwrap_or(usize::MAX).min(len)
+    }
+
+    fn moved(&mut self, outcome: Result<(), Errno>, len: usize) -> io::Result<usize> {
+        outcome.map_err(|errno| io::Error::from_raw_os_error(errno.number()))?;
+        self.at += len as u64;
+        Ok(len)
+    }
+}
+
+impl io::Read for DiskStream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let len = self.room(into.len());
+        let outcome = self.disk.read_at(&mut into[..len], self.at);
+        self.moved(outcome, len)
+    }
+}
+
+impl io::Write for DiskStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.room(bytes.len());
+        let outcome = self.disk.write_at(&bytes[..len], self.at);
+        self.moved(outcome, len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl io::Seek for DiskStream {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            io::SeekFrom::Start(at) => Some(at),
+            io::SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            io::SeekFrom::End(by) => self.disk.size.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
     }
 }
 

@@ -9,8 +9,12 @@
 pub mod disk;
 mod drive;
 mod ext4;
+mod fat;
 mod hostdir;
 pub mod partition;
+pub mod probe;
+mod readonly;
+mod squashfs;
 
 pub use disk::{Disk, HostFile};
 pub use drive::DriveFile;
@@ -32,7 +36,7 @@ pub struct Opening<'a> {
 /// A file system that was opened.
 pub struct Opened {
     /// It.
-    pub fs: Box<dyn FileSystem + Send>,
+    pub fs: Box<dyn FileSystem>,
     /// Whether changes may be answered before they are carried out: only a full or broken disk fails them.
     pub behind: bool,
     /// Whether a name means the same inode until it is changed here.
@@ -52,8 +56,18 @@ pub fn open_directory(path: &[u8], how: Opening<'_>) -> Result<Opened, Errno> {
 /// # Errors
 /// `ENODEV`: no such type. `EINVAL`: the disk does not hold one of this type, or an option is unknown. What mount(2) lists.
 pub fn open(disk: Disk, how: Opening<'_>) -> Result<Opened, Errno> {
-    match how.kind {
-        b"ext2" | b"ext3" | b"ext4" | b"auto" => ext4::open(disk, how),
+    let found;
+    let kind = match how.kind {
+        b"auto" => {
+            found = probe::kind(&disk).ok_or(Errno::EINVAL)?;
+            found.as_bytes()
+        }
+        kind => kind,
+    };
+    match kind {
+        b"ext2" | b"ext3" | b"ext4" => ext4::open(disk, how),
+        b"vfat" | b"msdos" => fat::open(disk, how),
+        b"squashfs" => squashfs::open(disk, how),
         _ => Err(Errno::ENODEV),
     }
 }

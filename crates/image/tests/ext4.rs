@@ -32,7 +32,7 @@ impl Image {
         self.directory.path().join("img")
     }
 
-    fn open(&self) -> Box<dyn FileSystem + Send> {
+    fn open(&self) -> Box<dyn FileSystem> {
         open_image(&self.path(), false).unwrap()
     }
 
@@ -46,7 +46,7 @@ impl Image {
     }
 }
 
-fn open_image(path: &Path, read_only: bool) -> Result<Box<dyn FileSystem + Send>, Errno> {
+fn open_image(path: &Path, read_only: bool) -> Result<Box<dyn FileSystem>, Errno> {
     let file = Arc::new(HostFile::open(path, read_only, false).unwrap());
     let size = file.size().unwrap();
     let how = Opening { kind: b"ext4", options: b"", read_only };

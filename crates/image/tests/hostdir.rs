@@ -11,7 +11,7 @@ use vfs::{FileSystem, Kind, NewName, NewNode, SetAttr};
 
 const NOW: u64 = 1_700_000_000_000_000_000;
 
-fn open(path: &Path, read_only: bool) -> Box<dyn FileSystem + Send> {
+fn open(path: &Path, read_only: bool) -> Box<dyn FileSystem> {
     let how = Opening { kind: b"dir", options: b"", read_only };
     open_directory(path.as_os_str().as_bytes(), how).unwrap().fs
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::attach::Attach;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -48,6 +49,12 @@ pub(crate) enum Command {
     /// Write what passes the links of a rump kernel to a file of pcapng, for tshark(1) and wireshark(1)
     #[command(after_help = CAPTURE_HELP)]
     Capture(CaptureOptions),
+    /// Look into a disk image, copy out of it and into it, or run a shell in it
+    #[command(after_help = IMAGE_HELP)]
+    Image {
+        #[command(subcommand)]
+        command: ImageCommand,
+    },
     /// Tell whether and how a program's calls will be caught
     #[command(after_help = CHECK_HELP)]
     Check {
@@ -78,7 +85,7 @@ pub(crate) enum Command {
 
 const RUN_HELP: &str = "Exit status: PROG's own; 125 if rump itself failed, 126 if PROG cannot be run, 127 if it is \
     not found.\n\nExamples:\n  rump run -- curl http://127.0.0.1/\n  RUMP_SERVER=unix:///tmp/s rump run -- nginx\n  \
-    rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'";
+    rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'\n  rump run --mount disk.img:ro -- ls -l /rump";
 
 const TRACE_HELP: &str = "A line is the process in the rump kernel, its name, the call, and what came of it; calls that the host served \
     are not among them (strace(1) shows those).\n\nExit status: as that of rump run.\n\nExamples:\n  rump trace -- curl \
@@ -163,6 +170,43 @@ pub(crate) enum LinkAction {
     },
 }
 
+const IMAGE_HELP: &str = "IMAGE is PATH or PATH:PARTITION; without a partition the only one with a known file system is taken. \
+    Whoever opens an image is root in it.\n\nExamples:\n  rump image info disk.img\n  rump image ls disk.img:2 /etc\n  \
+    rump image cp disk.img :/etc/fstab .\n  rump image cp disk.img motd :/etc/motd\n  rump image sh disk.img";
+
+/// What is to be done with an image.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Tell which partitions and file systems it has
+    Info {
+        /// The image
+        image: String,
+    },
+    /// List files in it
+    Ls {
+        /// The image, and which partition of it
+        image: String,
+        /// Paths in it; / by default
+        paths: Vec<String>,
+    },
+    /// Copy files, as cp -R: a path that begins with a colon is in the image
+    Cp {
+        /// The image, and which partition of it
+        image: String,
+        /// What to copy, and last where to
+        #[arg(required = true, num_args = 2..)]
+        paths: Vec<String>,
+    },
+    /// Run a shell in its root directory, or with -c a command
+    Sh {
+        /// The image, and which partition of it
+        image: String,
+        /// The shell's arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
 const MOUNT_HELP: &str = "Examples:\n  rump_server -d key=/dev/dk,hostpath=disk.img,size=host unix:///tmp/s\n  \
     export RUMP_SERVER=unix:///tmp/s\n  rump mount --mkdir /dev/dk /mnt\n  rump mount -o remount,ro /dev/dk /mnt\n  \
     rump umount /mnt";
@@ -172,7 +216,7 @@ const MOUNT_HELP: &str = "Examples:\n  rump_server -d key=/dev/dk,hostpath=disk.
 pub(crate) struct MountOptions {
     #[command(flatten)]
     pub(crate) server: ServerOption,
-    /// Type of the file system: ext2, ext3, ext4, tmpfs, proc, dir (a directory of the host); auto: found out
+    /// Type of the file system: ext2, ext3, ext4, tmpfs, proc, vfat, squashfs, dir (a directory of the host); auto: found out
     #[arg(short = 't', value_name = "TYPE", default_value = "auto")]
     pub(crate) kind: String,
     /// Options, parted by commas: ro, noatime, remount, bind, ... (mount(8)) and the file system's own
@@ -204,6 +248,12 @@ pub(crate) struct ServerOption {
 pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) server: ServerOption,
+    /// Mount an image or a directory in a server of its own: PATH[:PARTITION][:ro][:/DIR], at /rump unless a DIR is said
+    #[arg(long, value_name = "IMAGE", value_parser = Attach::parse)]
+    pub(crate) mount: Vec<Attach>,
+    /// Be root in a server of its own
+    #[arg(long)]
+    pub(crate) root: bool,
     /// What is hijacked: RUMPHIJACK of rumphijack(3)
     #[arg(long, value_name = "SPEC")]
     pub(crate) rumphijack: Option<OsString>,

@@ -1,12 +1,14 @@
 //! rump(1): run programs on a rump kernel, and look into one.
 #![forbid(unsafe_code)]
 
+mod attach;
 mod capture;
 mod check;
 mod cli;
 mod coverage;
 mod document;
 mod elf;
+mod image;
 mod link;
 mod look;
 mod mount;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
             mount::umount(&server, &dir, lazy).map_err(|error| error.to_string())
         }
         Command::Capture(options) => capture::capture(&options).map_err(|error| error.to_string()),
+        Command::Image { command } => return image::image(&command),
         Command::Check { program } => return check::check(&program),
         Command::Coverage { calls, missing } => coverage::coverage(&calls, missing),
         Command::Completions { shell } => document::completions(shell),

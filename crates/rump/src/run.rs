@@ -3,12 +3,14 @@
 use crate::check;
 use crate::cli::RunOptions;
 use crate::elf::{self, Elf, Executable};
+use crate::session::Session;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// Exit statuses of programs that run programs (env(1), timeout(1)).
 pub(crate) const FAILED: u8 = 125;
@@ -26,6 +28,10 @@ pub(crate) enum Error {
     Library(PathBuf, io::Error),
     #[error("{0}: LD_PRELOAD cannot name a path with a space or a colon in it; move the library")]
     LibraryName(PathBuf),
+    #[error(
+        "--mount and --root are for a server of its own: unset RUMP_SERVER; `rump mount` mounts in one that runs"
+    )]
+    NotPrivate,
     #[error("a private server: {0}")]
     Server(String),
     #[error("strict: {0}: it would not be hijacked")]
@@ -49,6 +55,16 @@ impl Error {
 /// process does, however that comes about.
 pub(crate) fn run(options: &RunOptions) -> ExitCode {
     let error = match prepare(options) {
+        // Whoever writes to an image wants it whole when the program has ended.
+        Ok((mut command, url)) if options.mount.iter().any(|mount| !mount.read_only) => {
+            match command.status() {
+                Ok(status) => {
+                    end_server(url);
+                    return exit_code(status);
+                }
+                Err(source) => Error::Program { program: options.program.clone(), source },
+            }
+        }
         Ok((mut command, _)) => {
             let source = command.exec();
             Error::Program { program: options.program.clone(), source }
@@ -66,8 +82,9 @@ pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> 
         check::strict(&options.program).map_err(Error::Strict)?;
     }
     let url = match options.server.server.clone().filter(|url| !url.is_empty()) {
+        Some(_) if options.root || !options.mount.is_empty() => return Err(Error::NotPrivate),
         Some(url) => url,
-        None => start_server()?,
+        None => start_server(options)?,
     };
     let mut preload = library.clone().into_os_string();
     if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
@@ -142,14 +159,20 @@ fn own_directory() -> PathBuf {
 }
 
 /// Starts a server in a directory of its own that ends with this process.
-fn start_server() -> Result<String, Error> {
+fn start_server(options: &RunOptions) -> Result<String, Error> {
     let failed = |error: io::Error| Error::Server(error.to_string());
+    let drives = options.mount.iter().enumerate().map(|(number, mount)| mount.drive(number));
+    let drives = drives.collect::<Result<Vec<_>, _>>().map_err(Error::Server)?;
+    let specs = drives.iter().filter_map(|(spec, _)| spec.as_ref()).flat_map(|spec| ["-d", spec]);
     let directory = tempfile::Builder::new().prefix("rump-").tempdir().map_err(failed)?;
     let url = format!("unix://{}", directory.path().join("s").display());
     let beside = own_directory().join("rump_server");
     let program = if beside.exists() { beside.as_os_str() } else { OsStr::new("rump_server") };
     let output = Command::new(program)
-        .args(["--until-exit", &std::process::id().to_string(), &url])
+        .args(["--until-exit", &std::process::id().to_string()])
+        .args(options.root.then_some("--root"))
+        .args(specs)
+        .arg(&url)
         .stdin(Stdio::null())
         .output()
         .map_err(|error| Error::Server(format!("{}: {error}", program.display())))?;
@@ -158,5 +181,30 @@ fn start_server() -> Result<String, Error> {
     }
     // The server removes it.
     let _ = directory.keep();
+    let mut session =
+        Session::connect(url.clone(), "rump").map_err(|error| Error::Server(error.to_string()))?;
+    for (mount, (_, source)) in options.mount.iter().zip(&drives) {
+        mount.mount(&mut session, source).map_err(|error| Error::Server(error.to_string()))?;
+    }
     Ok(url)
+}
+
+/// Ends a private server, and waits until what was written is on the disk.
+fn end_server(url: String) {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let socket = url.strip_prefix("unix://").map(PathBuf::from);
+    let halted = Session::connect(url, "rump").and_then(|mut session| session.call(abi::private::HALT, &[]));
+    let begun = Instant::now();
+    while halted.is_ok()
+        && begun.elapsed() < PATIENCE
+        && socket.as_ref().is_some_and(|socket| socket.exists())
+    {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The program's status; 128 and the signal's number if a signal ended it, as shells say.
+pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
 }

@@ -7,8 +7,7 @@ use crate::summary::Summary;
 use abi::{Errno, private};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitCode, ExitStatus};
+use std::process::ExitCode;
 
 /// How much of the trace is fetched at once.
 const SPACE: u64 = 64 << 10;
@@ -66,7 +65,7 @@ pub(crate) fn trace(options: &TraceOptions) -> ExitCode {
         finish(writer.join().ok());
     }
     match status {
-        Ok(status) => exit_code(status),
+        Ok(status) => run::exit_code(status),
         Err(error) => fail(&error),
     }
 }
@@ -128,10 +127,4 @@ fn copy(session: &mut Session, sink: &mut Sink) -> Result<(), Error> {
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("rump: {error}");
     ExitCode::from(FAILED)
-}
-
-/// The program's status; 128 and the signal's number if a signal ended it, as shells say.
-fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
-    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
 }

@@ -30,7 +30,7 @@ pub struct Args {
     /// Drives.
     #[arg(short = 'd', value_name = "drivespec", value_parser = DriveSpec::parse)]
     #[arg(
-        help = "A drive: key=/dev/NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE]|disklabel=PARTITION[,type=blk|chr|reg]"
+        help = "A drive: key=/dev/NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE]|disklabel=PARTITION[,type=blk|chr|reg][,mode=ro|rw]"
     )]
     pub drives: Vec<DriveSpec>,
     /// A component, as a library name: rumpnet, rumpfs_tmpfs, …
@@ -49,6 +49,9 @@ pub struct Args {
     /// Serve on a tcp:// address beyond loopback, where whoever can connect is trusted
     #[arg(long)]
     pub insecure_tcp: bool,
+    /// Be root in the rump kernel: whoever runs the server is user 0 there, and files are not guarded against them
+    #[arg(long)]
+    pub root: bool,
     /// End when this process ends, and remove the socket's directory (rump run)
     #[arg(long, hide = true, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub until_exit: Option<i32>,

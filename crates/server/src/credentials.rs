@@ -22,6 +22,13 @@ pub fn of_stranger() -> Credentials {
     Credentials { uid: 0, gid: 0, groups: Vec::new(), host_pid: 0 }
 }
 
+/// The same client; if it is the server's own user, as root.
+#[must_use]
+pub fn as_root(who: Credentials) -> Credentials {
+    let own = who.uid == rustix::process::geteuid().as_raw();
+    if own { Credentials { uid: 0, gid: 0, groups: Vec::new(), ..who } } else { who }
+}
+
 /// Supplementary groups, from proc_pid_status(5).
 fn groups_of(pid: u32) -> Option<Vec<u32>> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

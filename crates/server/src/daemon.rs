@@ -65,7 +65,10 @@ fn serve(args: &Args) -> Result<(), String> {
         Some(ram) => Kernel::with_ram(clock::now(), seed, ram),
         None => Kernel::new(clock::now(), seed),
     };
-    let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let own = match args.root {
+        true => (0, 0),
+        false => (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+    };
     let kernel = kernel.and_then(|mut kernel| kernel.belongs_to(own.0, own.1).map(|()| kernel));
     let mut kernel = kernel.map_err(|errno| match args.total_ram {
         Some(ram) => format!("-r: the root file system does not fit into {ram} bytes: {errno}; give it more"),
@@ -76,6 +79,7 @@ fn serve(args: &Args) -> Result<(), String> {
         kernel.add_drive(drive).map_err(|errno| format!("drive key={path}: {}", errno.name()))?;
     }
     let mut server = Server::new(kernel, listener, signals, owner, drives).map_err(host("epoll"))?;
+    server.is_root = args.root;
     let directory = std::env::current_dir().map_err(|error| format!("the working directory: {error}"))?;
     for spec in &args.links {
         server.add_link(spec, &directory)?;

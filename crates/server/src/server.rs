@@ -57,6 +57,8 @@ pub struct Server {
     pub(crate) site_lists: SiteLists,
     pub(crate) disks: Disks,
     pub(crate) remote: Remote,
+    /// Who runs the server is root in its kernel.
+    pub(crate) is_root: bool,
     pub(crate) halted: bool,
     pub(crate) links: Links,
     epoll: Rc<OwnedFd>,
@@ -127,6 +129,7 @@ impl Server {
             site_lists,
             disks,
             remote: Remote::default(),
+            is_root: false,
             halted: false,
             links: Links::new(epoll.clone()),
             epoll,
@@ -366,7 +369,8 @@ impl Server {
 
     fn welcome(&mut self, stream: OwnedFd) {
         let who = match self.listener.is_unix() {
-            true => credentials::of_peer(&stream),
+            true => credentials::of_peer(&stream)
+                .map(|who| if self.is_root { credentials::as_root(who) } else { who }),
             false => Ok(credentials::of_stranger()),
         };
         let Ok(who) = who else { return };

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-const DRIVESPEC: &str =
-    "key=/dev/NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE]|disklabel=PARTITION[,type=blk|chr|reg]";
+const DRIVESPEC: &str = "key=/dev/NAME,hostpath=PATH,size=SIZE|host[,offset=SIZE]|disklabel=PARTITION[,type=blk|chr|reg][,mode=ro|rw]";
 
 /// A drive, as -d describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +17,8 @@ pub struct DriveSpec {
     pub offset: u64,
     /// What it appears as.
     pub kind: DriveKind,
+    /// It is not to be written (`mode=ro`).
+    pub read_only: bool,
 }
 
 /// Which bytes of the file a drive has.
@@ -64,11 +65,16 @@ impl DriveSpec {
                 Some("reg") => DriveKind::Reg,
                 Some(other) => return Err(format!("type '{other}' is none of blk, chr, reg")),
             },
+            read_only: match fields.take("mode").as_deref() {
+                None | Some("rw") => false,
+                Some("ro") => true,
+                Some(other) => return Err(format!("mode '{other}' is none of ro, rw")),
+            },
         };
         if matches!(spec.extent, Extent::Partition(_)) && spec.offset != 0 {
             return Err("'offset=' and 'disklabel=' exclude each other".to_owned());
         }
-        fields.finish("key, hostpath, size, offset, disklabel, type")?;
+        fields.finish("key, hostpath, size, offset, disklabel, type, mode")?;
         Ok(spec)
     }
 }

@@ -10,7 +10,7 @@ use abi::raw::general::{
 use vfs::pseudo::Pseudo;
 use vfs::tmpfs::Tmpfs;
 use vfs::remote::{self, MountSource, Remote, Source, Worker};
-use vfs::{FileSystem, Follow, Kind, Location, MountFlags, Start};
+use vfs::{DriveInfo, FileSystem, Follow, Kind, Location, MountFlags, Start, Vfs};
 
 /// How mounts see each other. There is one tree for all, so every mount is a private one.
 const PROPAGATION: u32 = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
@@ -77,6 +77,11 @@ fn drive(cx: &mut Cx<'_>, path: &[u8], read_only: bool) -> Result<Worker, Stop> 
     let start = Start { root: cx.process()?.root(), dir: cx.process()?.cwd() };
     let tree = cx.tree()?;
     let inside = path.strip_prefix(prefix.as_slice()).filter(|rest| !prefix.is_empty() && rest.starts_with(b"/"));
+    let by_key = |path: &[u8]| tree.vfs.drive_at(path);
+    // By its key, whatever may be mounted above /dev meanwhile.
+    if let Some(info) = by_key(path).or_else(|| inside.and_then(by_key)) {
+        return usable(tree.vfs, info, read_only);
+    }
     let at = match tree.vfs.lookup(&tree.who, start, path, Follow::Yes) {
         Err(Errno::ENOENT) if let Some(inside) = inside => tree.vfs.lookup(&tree.who, start, inside, Follow::Yes)?,
         found => found?,
@@ -86,11 +91,16 @@ fn drive(cx: &mut Cx<'_>, path: &[u8], read_only: bool) -> Result<Worker, Stop> 
         return Err(Errno::ENOTBLK.into());
     }
     let info = tree.vfs.drive(attr.rdev).ok_or(Errno::ENXIO)?;
+    usable(tree.vfs, info, read_only)
+}
+
+/// That a drive can be mounted.
+fn usable(vfs: &Vfs, info: &DriveInfo, read_only: bool) -> Result<Worker, Stop> {
     if info.read_only && !read_only {
         // mount(2): "attempted to mount a read-only device"; mount(8) tries again, read-only.
         return Err(Errno::EACCES.into());
     }
-    if tree.vfs.is_mounted_from(info.number) {
+    if vfs.is_mounted_from(info.number) {
         return Err(Errno::EBUSY.into());
     }
     Ok(info.number)

@@ -74,7 +74,7 @@ fn open(spec: &DriveSpec, files: &mut HashMap<(u64, u64), Arc<HostFile>>) -> Res
     let file = match known(path, files) {
         Some(file) => file,
         None => {
-            let file = HostFile::open(path, false, creates).map_err(|error| error.to_string())?;
+            let file = HostFile::open(path, spec.read_only, creates).map_err(|error| error.to_string())?;
             let file = Arc::new(file);
             files.insert(file.identity().map_err(|error| host(path, &error))?, Arc::clone(&file));
             file

@@ -77,6 +77,15 @@ impl Vfs {
         self.systems.values().any(|system| system.fs.drive() == Some(number))
     }
 
+    /// The block device that was entered under this path.
+    #[must_use]
+    pub fn drive_at(&self, path: &[u8]) -> Option<&DriveInfo> {
+        self.drives
+            .values()
+            .map(|drive| &drive.info)
+            .find(|info| info.path == path && info.kind == Kind::Block)
+    }
+
     /// What was written to a drive is to outlive a crash of the host.
     ///
     /// # Errors

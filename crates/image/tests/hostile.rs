@@ -1,0 +1,119 @@
+//! Images that were tampered with: whatever their bytes say, operations end.
+//!
+//! A panic in a file system is an error too: its worker outlives it (`server/src/disks/worker.rs`). What must not happen is that
+//! it never ends, or takes all memory.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use image::{Disk, HostFile, Opening, open};
+use proptest::prelude::*;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use vfs::{FileSystem, Ino, Kind, NewName, NewNode};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Small images with something in them, made once.
+fn images() -> &'static Vec<Vec<u8>> {
+    static IMAGES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    IMAGES.get_or_init(|| {
+        let place = tempfile::tempdir().unwrap();
+        let tree = place.path().join("tree");
+        std::fs::create_dir_all(tree.join("dir/below")).unwrap();
+        for at in 0..30 {
+            std::fs::write(tree.join(format!("dir/file {at}")), vec![at; usize::from(at) * 300]).unwrap();
+        }
+        let path = |name: &str| place.path().join(name).display().to_string();
+        let tree = tree.display().to_string();
+        for (name, len) in [("ext4", 1 << 21), ("fat", 1 << 20)] {
+            std::fs::File::create(path(name)).unwrap().set_len(len).unwrap();
+        }
+        run("/sbin/mke2fs", &["-q", "-F", "-t", "ext4", "-b", "1024", "-d", &tree, &path("ext4")]);
+        run("/sbin/mkfs.vfat", &[&path("fat")]);
+        run("mcopy", &["-s", "-i", &path("fat"), &format!("{tree}/dir"), "::"]);
+        run("mksquashfs", &[&tree, &path("squashfs"), "-quiet", "-no-progress"]);
+        ["ext4", "fat", "squashfs"].iter().map(|name| std::fs::read(path(name)).unwrap()).collect()
+    })
+}
+
+fn run(program: &str, args: &[&str]) {
+    let ran = Command::new(program).args(args).output().unwrap();
+    assert!(ran.status.success(), "{program}: {ran:?}");
+}
+
+/// Opens an image, goes through all that is there, and changes something.
+fn use_image(path: &Path) {
+    let Ok(file) = HostFile::open(path, false, false) else { return };
+    let size = file.size().unwrap();
+    let disk = Disk::new(Arc::new(file), 0, size);
+    let _ = image::probe::parts(&disk);
+    let Ok(opened) = open(disk, Opening { kind: b"auto", options: b"", read_only: false }) else { return };
+    let mut fs = opened.fs;
+    let _ = fs.statfs();
+    let mut seen = 0;
+    go_through(&*fs, fs.root(), 0, &mut seen);
+    let node = NewNode { kind: Kind::Regular, mode: 0o644, uid: 0, gid: 0, rdev: 0, target: Vec::new() };
+    let root = fs.root();
+    if let Ok(ino) = fs.create(root, NewName::Named(b"new"), &node, 1) {
+        let _ = fs.write(ino, 5000, &[1; 5000], 1);
+    }
+    let _ = fs.unlink(root, b"new", 1);
+    let _ = fs.rename((root, b"dir"), (root, b"moved"), 1);
+    let _ = fs.sync(None);
+    let _ = fs.unmount();
+}
+
+fn go_through(fs: &dyn FileSystem, dir: Ino, depth: usize, seen: &mut usize) {
+    let mut entries = Vec::new();
+    let _ = fs.read_dir(dir, 0, &mut |_, ino, kind, name| {
+        entries.push((ino, kind, name.to_vec()));
+        entries.len() < 500
+    });
+    for (ino, kind, name) in entries {
+        *seen += 1;
+        if *seen > 2000 {
+            return;
+        }
+        let _ = (
+            fs.lookup(dir, &name),
+            fs.attr(ino),
+            fs.readlink(ino),
+            fs.xattrs(ino),
+            fs.read(ino, 0, &mut [0; 9000]),
+        );
+        if kind == Kind::Directory && depth < 8 {
+            go_through(fs, ino, depth + 1, seen);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn changed_bytes_end_in_answers(
+        which in 0usize..3,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..40),
+    ) {
+        let mut bytes = images()[which].clone();
+        for (at, byte, early) in changes {
+            // Most of what an image says of itself is at its beginning.
+            let len = if early { bytes.len().min(64 << 10) } else { bytes.len() };
+            let at = at.index(len);
+            bytes[at] = byte;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("img");
+        std::fs::write(&path, bytes).unwrap();
+        let (done, outcome) = channel::<()>();
+        std::thread::spawn(move || {
+            use_image(&path);
+            drop(done);
+        });
+        // Ended, by a panic or without.
+        prop_assert_eq!(outcome.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected));
+    }
+}
