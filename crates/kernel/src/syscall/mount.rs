@@ -2,6 +2,7 @@
 
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
+use crate::fs::ON_DRIVES;
 use crate::proc::Proc;
 use abi::Errno;
 use abi::raw::general::{
@@ -65,6 +66,10 @@ fn open(cx: &mut Cx<'_>, source: &[u8], (kind, options): (&[u8], &[u8]), flags: 
     let read_only = flags & MS_RDONLY != 0;
     let from = match kind {
         b"dir" => Source::Host(source.to_vec()),
+        // That there is no such type is said before anything is asked of the source.
+        kind if kind != b"auto" && !ON_DRIVES.iter().any(|known| known.as_bytes() == kind) => {
+            return Err(Errno::ENODEV.into());
+        }
         _ => Source::Drive(drive(cx, source, read_only)?),
     };
     let source = MountSource { from, kind: kind.to_vec(), options: options.to_vec(), read_only };
