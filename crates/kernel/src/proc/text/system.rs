@@ -1,5 +1,6 @@
 //! Files about the kernel as a whole.
 
+use crate::fs::ON_DRIVES;
 use crate::{Kernel, OSRELEASE, VERSION};
 use std::fmt::Write;
 
@@ -69,7 +70,8 @@ pub(crate) fn swaps(_: &Kernel) -> String {
 
 /// proc_filesystems(5).
 pub(crate) fn filesystems(_: &Kernel) -> String {
-    "nodev\ttmpfs\nnodev\tproc\n".into()
+    let on_drives: String = ON_DRIVES.iter().map(|kind| format!("\t{kind}\n")).collect();
+    format!("nodev\ttmpfs\nnodev\tproc\nnodev\tdir\n{on_drives}")
 }
 
 /// proc_stat(5), as far as a rump kernel has such things: when it started, and how many processes there have been.
