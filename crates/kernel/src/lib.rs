@@ -393,6 +393,7 @@ impl Kernel {
             }
         }
         while let Some(socket) = self.net.stack.next_change() {
+            self.fill_ring(socket);
             if let Some(object) = self.net.object(socket) {
                 self.parked.wake(object);
             }

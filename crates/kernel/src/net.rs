@@ -1,7 +1,7 @@
 //! The network of the kernel: its TCP/IP stack, and which file each of the stack's sockets belongs to.
 
 use crate::file::ObjectId;
-use crate::socket::Monitors;
+use crate::socket::{Monitors, Ring};
 use crate::{Kernel, Now};
 use foldhash::HashMap;
 use tcpip::{Config, LinkConfig, LinkId, SocketId, Stack};
@@ -12,6 +12,8 @@ pub(crate) struct Net {
     objects: HashMap<SocketId, ObjectId>,
     /// Who is told of changes.
     pub(crate) monitors: Monitors,
+    /// Of packet sockets.
+    pub(crate) rings: HashMap<SocketId, Ring>,
 }
 
 impl Net {
@@ -20,7 +22,7 @@ impl Net {
         half.copy_from_slice(&seed[..8]);
         let mut stack = Stack::new(Config { seed: u64::from_le_bytes(half) });
         stack.advance(now.mono_ns);
-        Self { stack, objects: HashMap::default(), monitors: Monitors::default() }
+        Self { stack, objects: HashMap::default(), monitors: Monitors::default(), rings: HashMap::default() }
     }
 
     /// The object that changes with this socket.
@@ -35,11 +37,24 @@ impl Net {
     /// The last close(2) of a socket.
     pub(crate) fn close(&mut self, socket: SocketId) {
         self.objects.remove(&socket);
+        self.rings.remove(&socket);
         self.stack.close(socket);
     }
 }
 
 impl Kernel {
+    /// Moves what a packet socket has received to its ring, if it has one, as far as there is room.
+    pub(crate) fn fill_ring(&mut self, socket: SocketId) {
+        let Some(ring) = self.net.rings.get_mut(&socket) else { return };
+        while ring.has_room() {
+            let Ok(frame) = self.net.stack.packet_recv(socket, false) else { return };
+            let age_ns = self.now.mono_ns.saturating_sub(frame.at_ns);
+            if ring.put(&frame, self.now.real_ns.saturating_sub(age_ns)).is_err() {
+                return;
+            }
+        }
+    }
+
     /// Adds a link to the network.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::call::Stop;
 use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
 use abi::raw::net::{AF_PACKET, MSG_OOB, MSG_PEEK, SOCK_DGRAM, SOCK_RAW};
-use tcpip::{FrameKind, LinkAddr, LinkId, Mac, SocketId};
+use tcpip::{FrameKind, LinkAddr, LinkId, Mac, Readiness, SocketId};
 
 use super::{Common, Control, How, Incoming, Outgoing, Socket, Summary, ancillary, inet};
 
@@ -55,7 +55,8 @@ fn parse(addr: &[u8]) -> Result<LinkAddr, Errno> {
     })
 }
 
-fn emit(addr: &LinkAddr) -> Vec<u8> {
+/// The bytes of a `struct sockaddr_ll`.
+pub(super) fn emit(addr: &LinkAddr) -> Vec<u8> {
     let index = addr.link.map_or(0, LinkId::index);
     let mut bytes = u16::try_from(AF_PACKET).unwrap_or(0).to_ne_bytes().to_vec();
     bytes.extend_from_slice(&addr.protocol.to_be_bytes());
@@ -115,7 +116,11 @@ impl Socket for Packet {
     }
 
     fn poll(&self, k: &Kernel) -> u16 {
-        inet::poll_bits(k.net.stack.readiness(self.id))
+        let ready = k.net.stack.readiness(self.id);
+        match k.net.rings.get(&self.id) {
+            Some(ring) => inet::poll_bits(Readiness { readable: ring.is_readable(), ..ready }),
+            None => inet::poll_bits(ready),
+        }
     }
 
     fn close(&self, k: &mut Kernel) {

@@ -1,4 +1,4 @@
-//! `rump_mapfd(fd, prot)`: a memory file with the contents of this regular file, to be mapped.
+//! `rump_mapfd(fd, prot)`: a memory file with the contents of this regular file, or the ring of this packet socket, to be mapped.
 
 use crate::call::Answer;
 use crate::cx::Cx;
@@ -13,6 +13,12 @@ const WRITE: u32 = 2;
 pub(crate) fn rump_mapfd(cx: &mut Cx<'_>) -> Answer {
     let file = cx.file(0)?;
     let writes = cx.uint(1) & WRITE != 0;
+    let ring = file.ops.socket().and_then(|socket| socket.inet()).and_then(|id| cx.kernel.net.rings.get(&id));
+    if let Some(id) = ring.map(|ring| ring.id()) {
+        let (kfd, kind, pass) = (cx.uint(0), file.ops.kind(), Pass::Memory { id, writable: true });
+        cx.call.files.push(NewFile { file: file.id, kfd, kind, cloexec: true, put_at: 0, pass });
+        return Ok(0);
+    }
     let at = file.ops.location().filter(|_| file.ops.kind() == FileKind::Regular).ok_or(Errno::ENODEV)?;
     // mprotect(2) may ask for it later.
     let writable = file.check_writes().is_ok();

@@ -8,7 +8,7 @@ mod ip;
 mod ipv6;
 mod multicast;
 mod netlink;
-mod packet;
+pub(crate) mod packet;
 mod raw;
 mod socket;
 mod tcp;

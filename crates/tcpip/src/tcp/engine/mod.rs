@@ -145,7 +145,7 @@ impl Engine {
         let scale = if segment.syn { 0 } else { self.peer.scale.unwrap_or(0) };
         self.peer_window = usize::from(segment.window) << scale;
         self.burst.note(now_ns, segment.data_len);
-        if seq_after(segment.seq, self.rcv_nxt()) && segment.data_len > 0 {
+        if !self.carrier.loopback && segment.data_len > 0 && seq_after(segment.seq, self.rcv_nxt()) {
             self.ahead = segment.seq.wrapping_add(segment.len());
         }
         match self.note_acknowledgement(now_ns, segment) {
