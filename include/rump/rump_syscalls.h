@@ -16,6 +16,7 @@
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -128,6 +129,12 @@ int rump_sys_renameat(int olddirfd, const char *oldpath, int newdirfd, const cha
 int rump_sys_linkat(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, int flags);
 int rump_sys_symlinkat(const char *target, int newdirfd, const char *linkpath);
 ssize_t rump_sys_readlinkat(int dirfd, const char *path, char *buf, size_t bufsiz);
+int rump_sys_uname(struct utsname *buf);
+int rump_sys_pivot_root(const char *new_root, const char *put_old);
+int rump_sys_sethostname(const char *name, size_t len);
+int rump_sys_setdomainname(const char *name, size_t len);
+int rump_sys_inotify_add_watch(int fd, const char *path, unsigned int mask);
+int rump_sys_inotify_rm_watch(int fd, int wd);
 int rump_sys_fchmodat(int dirfd, const char *path, mode_t mode);
 int rump_sys_faccessat(int dirfd, const char *path, int mode);
 int rump_sys_ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout, const sigset_t *sigmask);

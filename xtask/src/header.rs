@@ -21,6 +21,7 @@ const HEAD: &str = "/*
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 
 #ifdef __cplusplus
 extern \"C\" {

@@ -122,6 +122,12 @@ macro_rules! prototypes {
             rump_sys_linkat LINKAT int(int olddirfd, ptr "const char *" oldpath, int newdirfd, ptr "const char *" newpath, int flags);
             rump_sys_symlinkat SYMLINKAT int(ptr "const char *" target, int newdirfd, ptr "const char *" linkpath);
             rump_sys_readlinkat READLINKAT ssize_t(int dirfd, ptr "const char *" path, ptr "char *" buf, size_t bufsiz);
+            rump_sys_uname UNAME int(ptr "struct utsname *" buf);
+            rump_sys_pivot_root PIVOT_ROOT int(ptr "const char *" new_root, ptr "const char *" put_old);
+            rump_sys_sethostname SETHOSTNAME int(ptr "const char *" name, size_t len);
+            rump_sys_setdomainname SETDOMAINNAME int(ptr "const char *" name, size_t len);
+            rump_sys_inotify_add_watch INOTIFY_ADD_WATCH int(int fd, ptr "const char *" path, uint mask);
+            rump_sys_inotify_rm_watch INOTIFY_RM_WATCH int(int fd, int wd);
             rump_sys_fchmodat FCHMODAT int(int dirfd, ptr "const char *" path, mode_t mode);
             rump_sys_faccessat FACCESSAT int(int dirfd, ptr "const char *" path, int mode);
             rump_sys_ppoll PPOLL int(ptr "struct pollfd *" fds, nfds_t nfds, ptr "const struct timespec *" timeout, ptr "const sigset_t *" sigmask);

@@ -99,11 +99,16 @@ impl FromStr for Mac {
         let mut bytes = [0; 6];
         let mut parts = text.split(':');
         for byte in &mut bytes {
-            let part = parts.next().filter(|part| (1..=2).contains(&part.len())).ok_or(Errno::EINVAL)?;
+            let part = parts.next().filter(|part| is_byte(part)).ok_or(Errno::EINVAL)?;
             *byte = u8::from_str_radix(part, 16).map_err(|_| Errno::EINVAL)?;
         }
         if parts.next().is_some() { Err(Errno::EINVAL) } else { Ok(Self(bytes)) }
     }
+}
+
+/// One or two hexadecimal digits; from_str_radix takes a sign too.
+fn is_byte(part: &str) -> bool {
+    (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// What a link's frames are.

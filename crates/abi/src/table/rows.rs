@@ -65,7 +65,7 @@ pub(super) const ROWS: &[Row] = &[
     row(52, "getpeername", &[Fd, Buf(Out, SockLen(2)), Buf(InOut, Fixed(4))], ByFd(0), Full, ""),
     row(53, "socketpair", &[Int, Int, Int, Buf(Out, Fixed(8))], ByFamily(0), Full, ""),
     row(54, "setsockopt", &[Fd, Int, Int, Buf(In, Arg(4)), Size], ByFd(0), Full, ""),
-    row(55, "getsockopt", &[Fd, Int, Int, Buf(Out, SockLen(4)), Buf(InOut, Fixed(4))], ByFd(0), Full, ""),
+    row(55, "getsockopt", &[Fd, Int, Int, Buf(InOut, SockLen(4)), Buf(InOut, Fixed(4))], ByFd(0), Full, ""),
     row(56, "clone", &[Flags, Addr, Addr, Addr, Addr], Special, Full, "the host's; the child gets a process of its own in the rump kernel"),
     row(57, "fork", &[], Special, Full, "as clone"),
     row(58, "vfork", &[], Special, Full, "as clone; the child shares the parent's session until it execs"),

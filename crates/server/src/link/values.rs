@@ -15,7 +15,7 @@ pub(crate) fn mac(text: &str) -> Result<Mac, String> {
     let mut bytes = [0; 6];
     let mut parts = text.split(':');
     for byte in &mut bytes {
-        let part = parts.next().filter(|part| part.len() == 2).ok_or_else(bad)?;
+        let part = parts.next().filter(|part| is_byte(part)).ok_or_else(bad)?;
         *byte = u8::from_str_radix(part, 16).map_err(|_| bad())?;
     }
     if parts.next().is_some() {
@@ -28,6 +28,11 @@ pub(crate) fn mac(text: &str) -> Result<Mac, String> {
         ));
     }
     Ok(mac)
+}
+
+/// Two hexadecimal digits; from_str_radix takes a sign too.
+fn is_byte(part: &str) -> bool {
+    part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// An address and the length of its prefix, as `10.0.0.1/24` or `fd00::1/64`.

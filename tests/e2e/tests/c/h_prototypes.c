@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
@@ -83,6 +84,11 @@ SAME(rump_sys_chown, chown);
 SAME(rump_sys_fchown, fchown);
 SAME(rump_sys_lchown, lchown);
 SAME(rump_sys_umask, umask);
+SAME(rump_sys_uname, uname);
+SAME(rump_sys_sethostname, sethostname);
+SAME(rump_sys_setdomainname, setdomainname);
+SAME(rump_sys_inotify_add_watch, inotify_add_watch);
+SAME(rump_sys_inotify_rm_watch, inotify_rm_watch);
 SAME(rump_sys_getuid, getuid);
 SAME(rump_sys_getgid, getgid);
 SAME(rump_sys_geteuid, geteuid);
