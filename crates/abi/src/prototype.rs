@@ -57,6 +57,7 @@ macro_rules! prototypes {
             rump_sys_socketpair SOCKETPAIR int(int domain, int socktype, int protocol, ptr "int *" sv);
             rump_sys_setsockopt SETSOCKOPT int(int sockfd, int level, int optname, ptr "const void *" optval, socklen_t optlen);
             rump_sys_getsockopt GETSOCKOPT int(int sockfd, int level, int optname, ptr "void *" optval, ptr "socklen_t *" optlen);
+            rump_sys_uname UNAME int(ptr "struct utsname *" buf);
             rump_sys_fcntl FCNTL int(int fd, int cmd, etc argument);
             rump_sys_flock FLOCK int(int fd, int operation);
             rump_sys_fsync FSYNC int(int fd);
@@ -90,10 +91,13 @@ macro_rules! prototypes {
             rump_sys_mknod MKNOD int(ptr "const char *" path, mode_t mode, dev_t dev);
             rump_sys_statfs STATFS int(ptr "const char *" path, ptr "struct statfs *" buf);
             rump_sys_fstatfs FSTATFS int(int fd, ptr "struct statfs *" buf);
+            rump_sys_pivot_root PIVOT_ROOT int(ptr "const char *" new_root, ptr "const char *" put_old);
             rump_sys_chroot CHROOT int(ptr "const char *" path);
             rump_sys_sync SYNC void();
             rump_sys_mount MOUNT int(ptr "const char *" source, ptr "const char *" target, ptr "const char *" fstype, ulong flags, ptr "const void *" data);
             rump_sys_umount2 UMOUNT2 int(ptr "const char *" target, int flags);
+            rump_sys_sethostname SETHOSTNAME int(ptr "const char *" name, size_t len);
+            rump_sys_setdomainname SETDOMAINNAME int(ptr "const char *" name, size_t len);
             rump_sys_gettid GETTID pid_t();
             rump_sys_readahead READAHEAD ssize_t(int fd, off_t offset, size_t count);
             rump_sys_setxattr SETXATTR int(ptr "const char *" path, ptr "const char *" name, ptr "const void *" value, size_t size, int flags);
@@ -111,6 +115,8 @@ macro_rules! prototypes {
             rump_sys_getdents64 GETDENTS64 ssize_t(int fd, ptr "void *" dirp, size_t count);
             rump_sys_fadvise64 FADVISE64 int(int fd, off_t offset, off_t len, int advice);
             rump_sys_utimes UTIMES int(ptr "const char *" path, ptr "const struct timeval *" times);
+            rump_sys_inotify_add_watch INOTIFY_ADD_WATCH int(int fd, ptr "const char *" path, uint mask);
+            rump_sys_inotify_rm_watch INOTIFY_RM_WATCH int(int fd, int wd);
             rump_sys_openat OPENAT int(int dirfd, ptr "const char *" path, int flags, etc mode);
             rump_sys_mkdirat MKDIRAT int(int dirfd, ptr "const char *" path, mode_t mode);
             rump_sys_mknodat MKNODAT int(int dirfd, ptr "const char *" path, mode_t mode, dev_t dev);
@@ -122,12 +128,6 @@ macro_rules! prototypes {
             rump_sys_linkat LINKAT int(int olddirfd, ptr "const char *" oldpath, int newdirfd, ptr "const char *" newpath, int flags);
             rump_sys_symlinkat SYMLINKAT int(ptr "const char *" target, int newdirfd, ptr "const char *" linkpath);
             rump_sys_readlinkat READLINKAT ssize_t(int dirfd, ptr "const char *" path, ptr "char *" buf, size_t bufsiz);
-            rump_sys_uname UNAME int(ptr "struct utsname *" buf);
-            rump_sys_pivot_root PIVOT_ROOT int(ptr "const char *" new_root, ptr "const char *" put_old);
-            rump_sys_sethostname SETHOSTNAME int(ptr "const char *" name, size_t len);
-            rump_sys_setdomainname SETDOMAINNAME int(ptr "const char *" name, size_t len);
-            rump_sys_inotify_add_watch INOTIFY_ADD_WATCH int(int fd, ptr "const char *" path, uint mask);
-            rump_sys_inotify_rm_watch INOTIFY_RM_WATCH int(int fd, int wd);
             rump_sys_fchmodat FCHMODAT int(int dirfd, ptr "const char *" path, mode_t mode);
             rump_sys_faccessat FACCESSAT int(int dirfd, ptr "const char *" path, int mode);
             rump_sys_ppoll PPOLL int(ptr "struct pollfd *" fds, nfds_t nfds, ptr "const struct timespec *" timeout, ptr "const sigset_t *" sigmask);

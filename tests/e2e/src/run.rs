@@ -2,7 +2,7 @@
 
 use crate::user::home;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
@@ -57,11 +57,25 @@ pub fn native(program: impl AsRef<OsStr>) -> Command {
 /// If it cannot be started.
 pub fn run(command: &mut Command) -> Ran {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut child = spawn(command);
     let stdout = drain(child.stdout.take());
     let stderr = drain(child.stderr.take());
     let status = wait(&mut child);
     Ran { status, stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// A program that was written a moment ago may still be open for writing in a process that another thread is about to start: that
+/// one has it until it execs.
+fn spawn(command: &mut Command) -> Child {
+    let end = Instant::now() + LIMIT;
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < end => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            spawned => return spawned.unwrap_or_else(|error| panic!("{command:?}: {error}")),
+        }
+    }
 }
 
 fn wait(child: &mut Child) -> i32 {

@@ -21,7 +21,15 @@ const DIFFERENT: [&str; 6] = [
 ];
 
 /// Calls with code of their own (`Special`) or by family, as `h_efault` is to make them: each of their pointers is bad in turn.
-const SPECIAL: [(&str, &[&str]); 20] = [
+const SPECIAL: [(&str, &[&str]); 26] = [
+    // An ordinary user may not, whatever the groups are.
+    ("setgroups", &["1", "buf"]),
+    // There is no such context.
+    ("io_submit", &["0", "1", "buf"]),
+    ("uname", &["buf"]),
+    ("sethostname", &["buf", "4"]),
+    ("setdomainname", &["buf", "4"]),
+    ("inotify_add_watch", &["fd", "name", "2"]),
     ("poll", &["poll", "1", "0"]),
     ("rt_sigaction", &["10", "buf", "buf", "8"]),
     ("rt_sigprocmask", &["0", "mask", "mask", "8"]),

@@ -15,7 +15,7 @@ def add(fd, path, mask=ALL):
     return wd if wd >= 0 else os.strerror(ctypes.get_errno())
 cookies = {}
 def events(fd):
-    while select.select([fd], [], [], 0)[0]:
+    while select.select([fd], [], [], 0.05)[0]:
         data = os.read(fd, 4096); at = 0
         while at < len(data):
             wd, mask, cookie, length = struct.unpack_from('iIII', data, at)
