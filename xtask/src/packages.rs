@@ -23,6 +23,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("getfattr", "attr"),
     ("setfacl", "acl"),
     ("ss", "iproute2"),
+    ("tcpdump", "tcpdump"),
     ("sysctl", "procps"),
     ("netstat", "net-tools"),
     ("/usr/sbin/sshd", "openssh-server"),

@@ -22,6 +22,9 @@ const SIOCGIFCONF: u64 = 0x8912;
 /// `struct rtentry` names its interface by a pointer (linux/route.h).
 const SIOCADDRT: u64 = 0x890b;
 const SIOCDELRT: u64 = 0x890c;
+/// `struct sock_fprog` names its instructions by a pointer (socket(7)).
+const SOL_SOCKET: u64 = 1;
+const SO_ATTACH_FILTER: u32 = 26;
 
 /// What the server may do to memory while a call is unanswered: address and length of each range.
 #[derive(Debug, Default)]
@@ -132,12 +135,12 @@ pub(crate) fn gather(row: &Row, args: &[u64; 6]) -> Gathered {
         };
         gathered.argument(arg, args[at], args);
     }
-    if row.nr == abi::nr::IOCTL {
-        match args[1] {
-            SIOCGIFCONF => gathered.ifconf(args[2]),
-            SIOCADDRT | SIOCDELRT => gathered.route_device(args[2]),
-            _ => {}
-        }
+    // What structures name by pointers.
+    match (row.nr, args[1], low(args[2])) {
+        (abi::nr::IOCTL, SIOCGIFCONF, _) => gathered.ifconf(args[2]),
+        (abi::nr::IOCTL, SIOCADDRT | SIOCDELRT, _) => gathered.route_device(args[2]),
+        (abi::nr::SETSOCKOPT, SOL_SOCKET, SO_ATTACH_FILTER) => gathered.filter(args[3]),
+        _ => {}
     }
     gathered
 }
@@ -265,6 +268,19 @@ impl Gathered {
         let len = u32::from_ne_bytes([ifconf[0], ifconf[1], ifconf[2], ifconf[3]]);
         let [.., b0, b1, b2, b3, b4, b5, b6, b7] = ifconf;
         self.range(Dir::Out, u64::from_ne_bytes([b0, b1, b2, b3, b4, b5, b6, b7]), u64::from(len));
+    }
+
+    /// The instructions of a `struct sock_fprog` (socket(7)): their number, and where they are.
+    fn filter(&mut self, address: u64) {
+        /// `sizeof (struct sock_filter)`.
+        const INSTRUCTION: u64 = 8;
+        let mut program = [0_u8; 16];
+        if copy_in(address, &mut program).is_err() {
+            return;
+        }
+        let [n0, n1, _, _, _, _, _, _, b0, b1, b2, b3, b4, b5, b6, b7] = program;
+        let at = u64::from_ne_bytes([b0, b1, b2, b3, b4, b5, b6, b7]);
+        self.range(Dir::In, at, u64::from(u16::from_ne_bytes([n0, n1])) * INSTRUCTION);
     }
 
     /// The name of the interface in a `struct rtentry`. IPv6's requests have a number there, which names nothing that can be read, or
