@@ -248,8 +248,8 @@ pub(crate) struct ServerOption {
 pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) server: ServerOption,
-    /// Mount an image or a directory in a server of its own: PATH[:PARTITION][:ro][:/DIR], at /rump unless a DIR is said
-    #[arg(long, value_name = "IMAGE", value_parser = Attach::parse)]
+    /// Mount an image or a directory in a server of its own, at /rump unless a DIR is said
+    #[arg(long, value_name = "PATH[:PARTITION][:ro][:/DIR]", value_parser = Attach::parse)]
     pub(crate) mount: Vec<Attach>,
     /// Be root in a server of its own
     #[arg(long)]
