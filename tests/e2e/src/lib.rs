@@ -12,6 +12,7 @@ mod run;
 mod segment;
 mod server;
 mod user;
+mod web;
 
 pub use artifact::{artifact, c_program, c_source, install_rumpclient, repository, rumpclient_program};
 pub use background::Background;
@@ -21,3 +22,4 @@ pub use run::{Ran, native, run};
 pub use segment::Segments;
 pub use server::Server;
 pub use user::{invoking_user, ordinary_user};
+pub use web::web;

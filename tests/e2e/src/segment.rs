@@ -50,16 +50,25 @@ impl Server {
     /// If ping is not installed, or one was not answered.
     #[track_caller]
     pub fn ping(&self, address: &str, count: u8) -> String {
-        // A copy has no file capabilities, for which ld.so would drop the library; a ping socket needs none.
+        let args = ["-n", "-c", &count.to_string(), "-i", "0.2", "-W", "5", address];
+        let printed = run(self.hijacked(self.ping_program()).args(args)).success();
+        assert!(printed.contains(" 0% packet loss"), "{printed}");
+        printed
+    }
+
+    /// A copy of ping(8) in the server's directory: it has no file capabilities, for which ld.so would drop the library. A ping
+    /// socket needs none.
+    ///
+    /// # Panics
+    /// If ping is not installed.
+    #[must_use]
+    pub fn ping_program(&self) -> PathBuf {
         let ping = self.directory().join("ping");
         let installed = ["/usr/bin/ping", "/bin/ping"].into_iter().find(|path| Path::new(path).exists());
         if !ping.exists() {
             std::fs::copy(installed.expect("iputils-ping is installed"), &ping).expect("a copy");
         }
-        let args = ["-n", "-c", &count.to_string(), "-i", "0.2", "-W", "5", address];
-        let printed = run(self.hijacked(&ping).args(args)).success();
-        assert!(printed.contains(" 0% packet loss"), "{printed}");
-        printed
+        ping
     }
 
     /// `rump` with these arguments, about this server.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use e2e::{Background, Segments, Server, artifact, native, run};
+use e2e::{Background, Segments, Server, artifact, native, run, web};
 use std::path::Path;
 
 /// `rump capture` of a server, into a file.
@@ -27,17 +27,6 @@ fn tshark(file: &Path, fields: &[&str]) -> Vec<Vec<String>> {
     });
     let row = |line: &str| line.split('\t').map(str::to_owned).collect();
     run(&mut command).success().lines().map(row).collect()
-}
-
-fn web(server: &Server) -> Background {
-    let site = server.directory().join("site");
-    std::fs::create_dir(&site).unwrap();
-    std::fs::write(site.join("page"), "x".repeat(500_000)).unwrap();
-    let mut command = server.hijacked("python3");
-    command.args(["-m", "http.server", "--bind", "::", "80", "--directory"]).arg(&site);
-    let mut python = Background::start(&mut command, &server.directory().join("log"));
-    python.wait_until(|| server.listens(80));
-    python
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! tcpdump(8): packet sockets with a ring in shared memory, and a filter that the rump kernel runs.
 
-use e2e::{Server, native, run};
+use e2e::{Server, run};
 
 #[test]
 fn frames_that_a_filter_wants() {
@@ -8,13 +8,10 @@ fn frames_that_a_filter_wants() {
     // On the host only root may capture, so there is nothing to compare with: the frames are those that are sent here.
     let script = "tcpdump -n -l -i lo -c 2 'icmp[icmptype] == icmp-echo and greater 300' 2>err & dump=$!
         for i in $(seq 200); do grep -q 'listening on lo' err && break; sleep 0.02; done
-        ./ping -n -c 1 127.0.0.1 >/dev/null; ./ping -n -c 2 -i 0.2 -s 400 127.0.0.1 >/dev/null; wait $dump; grep -i fail err";
-    let here = server.directory().join("here");
-    std::fs::create_dir(&here).expect("our own directory");
-    // A copy has no file capabilities, for which ld.so would drop the library.
-    let ping = run(native("sh").args(["-c", "command -v ping"])).success();
-    std::fs::copy(ping.trim(), here.join("ping")).expect("a copy");
-    let ran = run(server.hijacked("sh").args(["-c", script]).current_dir(&here));
+        $PING -n -c 1 127.0.0.1 >/dev/null; $PING -n -c 2 -i 0.2 -s 400 127.0.0.1 >/dev/null; wait $dump; grep -i fail err";
+    let ping = server.ping_program();
+    let ran =
+        run(server.hijacked("sh").args(["-c", script]).env("PING", ping).current_dir(server.directory()));
     let lines: Vec<&str> = ran.stdout.lines().collect();
     let wanted = |line: &&str| {
         line.contains("127.0.0.1 > 127.0.0.1: ICMP echo request") && line.ends_with("length 408")

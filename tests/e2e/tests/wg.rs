@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use e2e::{Background, Server, invoking_user, native, ordinary_user, run};
+use e2e::{Background, Server, invoking_user, native, ordinary_user, run, web};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,18 +31,6 @@ fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
     let path = directory.join(name);
     std::fs::write(&path, text).unwrap();
     path
-}
-
-/// A page on port 80 of all addresses.
-fn web(server: &Server) -> Background {
-    let site = server.directory().join("site");
-    std::fs::create_dir(&site).unwrap();
-    std::fs::write(site.join("page"), "x".repeat(500_000)).unwrap();
-    let mut command = server.hijacked("python3");
-    command.args(["-m", "http.server", "--bind", "::", "80", "--directory"]).arg(&site);
-    let mut python = Background::start(&mut command, &server.directory().join("log"));
-    python.wait_until(|| server.listens(80));
-    python
 }
 
 #[test]
