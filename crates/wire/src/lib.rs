@@ -12,8 +12,10 @@ pub mod banner;
 pub mod call;
 mod decoder;
 mod frame;
+pub mod lane;
 mod message;
 pub mod relay;
+mod shared;
 pub mod url;
 
 pub use decoder::{Decoder, LENGTH_MAX};

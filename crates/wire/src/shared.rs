@@ -1,0 +1,10 @@
+//! What a [lane](crate::lane) is made of. Its tests (`tests/races`) have a small model in the place of this file.
+
+pub(crate) use core::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// Words in front of the cells: a page.
+pub(crate) const HEAD: usize = 512;
+/// Words of a cell: 16 KiB.
+pub(crate) const CELL: usize = 2048;
+/// How many cells there are; each has a bit of a word.
+pub(crate) const CELLS_MAX: usize = 32;
