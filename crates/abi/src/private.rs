@@ -71,6 +71,9 @@ private! {
     TEXT "rump_text" &[Arg::Fd];
     /// `rump_inotify(flags)`: inotify_init1(2).
     INOTIFY "rump_inotify" &[Arg::Flags];
+    /// `rump_lane()`: memory for calls of this process (rump_sp(7), "Lanes"), as a file that comes along. `EOPNOTSUPP` where no
+    /// descriptors can be passed.
+    LANE "rump_lane" &[];
 }
 
 /// What `rump_link` can do.

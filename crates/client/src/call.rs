@@ -80,14 +80,20 @@ impl Session {
     fn call_once(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
         let gathered = gather(row, &args);
         let (_, extended) = self.ready()?;
-        if extended {
-            self.call_extended(row, args, gathered, passed)
-        } else {
-            self.call_plain(row, args, gathered)
+        if !extended {
+            return self.call_plain(row, args, gathered);
         }
+        let gathered = match passed {
+            [] => match self.call_by_lane(row, args, gathered) {
+                Ok(reply) => return reply,
+                Err(gathered) => gathered,
+            },
+            _ => gathered,
+        };
+        self.call_extended(row, args, gathered, passed)
     }
 
-    fn call_extended(
+    pub(crate) fn call_extended(
         &self,
         row: &Row,
         args: [u64; 6],
@@ -98,7 +104,16 @@ impl Session {
         let count = u32::try_from(passed.len()).map_err(|_| Errno::ETOOMANYREFS)?;
         let head = call::emit_request(args, count, &segments);
         let payload = bytes.parts(&head);
-        match self.transact(&Request { kind: kind::CALL, word: row.nr, payload: &payload, passed }, memory)? {
+        let request = Request { kind: kind::CALL, word: row.nr, payload: &payload, passed };
+        self.transact(&request, memory).and_then(|answer| self.reply(answer))
+    }
+
+    /// The reply in what came for a CALL.
+    ///
+    /// # Errors
+    /// The server's refusal; `ENOTCONN`.
+    pub(crate) fn reply(&self, answer: Answer) -> Result<Reply, Errno> {
+        match answer {
             Answer::Reply(reply) => reply,
             Answer::Frame(frame) => Err(frame.refusal().unwrap_or_else(|| self.broken())),
             Answer::Lost => Err(Errno::ENOTCONN),
@@ -148,7 +163,7 @@ impl Session {
     }
 
     /// The server broke the protocol: it is not talked to any more.
-    fn broken(&self) -> Errno {
+    pub(crate) fn broken(&self) -> Errno {
         self.lose(&mut self.state.lock());
         Errno::ENOTCONN
     }

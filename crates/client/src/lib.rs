@@ -19,6 +19,7 @@ mod fork_unsafe;
 mod gather;
 mod handover;
 mod interruption;
+mod lane;
 mod lock_unsafe;
 mod passed;
 mod pump;

@@ -13,7 +13,7 @@ use host::{PARTS_MAX, Part, Wait};
 use wire::{Frame, Header, class, kind};
 
 /// An answer that comes within this time is worth looking for.
-const QUICK_NS: u64 = 100_000;
+pub(crate) const QUICK_NS: u64 = 100_000;
 /// How often to look: some 40 µs.
 const LOOKS: u32 = 80;
 /// A thread that is woken by descriptors looks as often whether they are still there.

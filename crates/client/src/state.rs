@@ -4,6 +4,7 @@ use crate::crowd::Crowd;
 use crate::gather::Memory;
 use crate::handover::Handover;
 use crate::interruption::Interruption;
+use crate::lane::Door;
 use crate::lock_unsafe::Lock;
 use crate::passed::Passed;
 use crate::relay::Relay;
@@ -110,6 +111,7 @@ pub(crate) struct State {
     pub(crate) waiting: Vec<(u64, Arc<Slot>)>,
     /// Memory that was mapped for the kernel.
     pub(crate) given: Memory,
+    pub(crate) lane: Door,
 }
 
 /// What has been read.
@@ -139,6 +141,7 @@ impl State {
             remind_at: 0,
             waiting: Vec::new(),
             given: Memory::default(),
+            lane: Door::Closed(0),
         }
     }
 
@@ -311,6 +314,7 @@ impl Session {
         state.greeting = Greeting::Guest;
         state.inherits = false;
         state.first.clear();
+        state.lane = Door::Closed(0);
         self.generation.fetch_add(1, Ordering::Relaxed);
         for (_, slot) in state.waiting.drain(..) {
             slot.put(Answer::Lost);

@@ -13,6 +13,7 @@ mod heap_unsafe;
 mod memory_unsafe;
 mod message_unsafe;
 mod run_unsafe;
+mod shared_unsafe;
 
 pub use calls_unsafe::{
     OWN_SOCKET, close, descriptor_limit, dup_above, eventfd, exit_group, fcntl, futex_wait, futex_wake,
@@ -26,6 +27,7 @@ pub use heap_unsafe::{Heap, Held as HeldHeap, hold as hold_heap};
 pub use memory_unsafe::{can_read, copy_in, copy_in_string, copy_out, forget_readable};
 pub use message_unsafe::{FDS_MAX, PARTS_MAX, Part, Received, receive, send};
 pub use run_unsafe::run;
+pub use shared_unsafe::SharedWords;
 
 /// How long a call may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use kernel::{CallId, Copyin, Effect, FileId, FileKind, NewFile, Pass, Pid, Reply
 use std::os::fd::OwnedFd;
 use wire::call::{File, Segment};
 use wire::relay::Token;
-use wire::{Header, Message, class, kind};
+use wire::{Header, Message, class, kind, lane};
 
 /// Bytes for the caller's memory, by their addresses.
 type Out = Vec<(u64, Vec<u8>)>;
@@ -58,6 +58,14 @@ impl Server {
     pub(crate) fn answer(&mut self, call: CallId, result: Result<u64, Errno>, out: Out) {
         if let Some(pending) = self.take_pending(call) {
             self.send_reply(pending, result, out, Vec::new(), Vec::new(), Hint::default());
+        }
+    }
+
+    /// Answers a call with a file of the host that is none of the kernel's.
+    pub(crate) fn answer_with_file(&mut self, call: CallId, file: OwnedFd) {
+        if let Some(pending) = self.take_pending(call) {
+            let entry = File { passed: true, ..File::default() };
+            self.send_reply(pending, Ok(0), Vec::new(), vec![entry], vec![file], Hint::default());
         }
     }
 
@@ -211,6 +219,11 @@ impl Server {
             files,
             segments: out.iter().map(|(address, bytes)| Segment { address: *address, bytes }).collect(),
         };
+        if let Some(cell) = pending.cell
+            && session.answer_in_lane(cell, &reply, &mut self.lane_space)
+        {
+            return;
+        }
         let header = Header { reqno: pending.reqno, class: class::RESP, kind: kind::CALL, word: 0 };
         session.out.reply(header, &reply, fds);
         session.out.segments(out);
@@ -219,6 +232,7 @@ impl Server {
     fn copyin(&mut self, call: CallId, pid: Pid, want: Copyin) {
         let session = self.by_pid.get(&pid).and_then(|id| self.sessions.get_mut(*id));
         let Some(session) = session else { return self.kernel.supply(call, want.addr, Err(Errno::EFAULT)) };
+        session.look_at_the_socket(self.calls.get(&call).and_then(|pending| pending.cell));
         let kind = if want.string { kind::COPYINSTR } else { kind::COPYIN };
         let message = Message::Copyin { string: want.string, len: want.len, address: want.addr };
         let reqno = session.request(kind, 0, &message);
@@ -228,6 +242,7 @@ impl Server {
     fn raise(&mut self, pid: Pid, signo: u8) {
         if let Some(session) = self.by_pid.get(&pid).and_then(|id| self.sessions.get_mut(*id)) {
             session.request(kind::RAISE, u32::from(signo), &Message::Raise);
+            session.told = true;
         }
     }
 }
@@ -243,6 +258,28 @@ fn signal(host_pid: u32, signo: u8) {
 }
 
 impl Session {
+    /// Answers a call in its cell of the lane; false: the socket has to bring the answer.
+    fn answer_in_lane(&mut self, cell: usize, reply: &wire::call::Reply<'_>, space: &mut Vec<u8>) -> bool {
+        let Some(lane) = &self.lane else { return false };
+        // What was sent before comes first.
+        let first = self.out.queued() > 0 || std::mem::take(&mut self.told);
+        if first || !reply.files.is_empty() || reply.payload_len() > lane::PAYLOAD_MAX {
+            lane.sent(cell);
+            return false;
+        }
+        space.clear();
+        reply.emit_head(space);
+        reply.segments.iter().for_each(|segment| space.extend_from_slice(segment.bytes));
+        lane.answer(cell, space)
+    }
+
+    /// Whoever looks at this cell is to look at the socket.
+    pub(crate) fn look_at_the_socket(&self, cell: Option<usize>) {
+        if let (Some(lane), Some(cell)) = (&self.lane, cell) {
+            lane.sent(cell);
+        }
+    }
+
     /// Answers a call of plain rump_sp: what it writes goes ahead, in COPYOUTs.
     fn answer_syscall(&mut self, reqno: u64, result: Result<u64, Errno>, out: Out) {
         for (address, bytes) in out {

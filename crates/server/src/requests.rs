@@ -2,6 +2,7 @@
 //! is a refusal, as section 10 of the protocol's description lists, and never the end of the server.
 
 use crate::credentials;
+use crate::lane::Lane;
 use crate::link::Refused;
 use crate::server::{Pending, Server};
 use crate::session::SessionId;
@@ -27,8 +28,10 @@ impl Server {
         let Header { reqno, class, kind, word } = frame.header;
         match (class, kind) {
             (class::REQ, kind::SYSCALL) => self.syscall(id, &frame),
-            (class::REQ, kind::CALL) => self.call(id, &frame),
+            (class::REQ, kind::CALL) => self.call(id, &frame, None),
             (class::REQ, kind::CANCEL) => self.cancel(id, &frame),
+            // There was something in the lane, which was looked at when this was read.
+            (class::REQ, kind::KNOCK) => {}
             (class::REQ, kind::OPTIONS) => self.options(id, &frame),
             (class::REQ, kind::GONE) => self.gone(id, &frame),
             (class::REQ, kind::PREFORK) => self.prefork(id, &frame),
@@ -88,6 +91,7 @@ impl Server {
         session.calls_waiting = 0;
         session.copyins.clear();
         session.received.clear();
+        session.lane = None;
         let left: Vec<CallId> =
             self.calls.iter().filter(|(_, pending)| pending.session == id).map(|(call, _)| *call).collect();
         for call in left {
@@ -183,22 +187,26 @@ impl Server {
             }
             return;
         }
-        self.submit(id, frame, args, UserMem::new(), 0);
+        self.submit(id, frame, args, UserMem::new(), 0, None);
     }
 
-    /// A call with the bytes that it names.
-    fn call(&mut self, id: SessionId, frame: &Frame<&[u8]>) {
+    /// A call with the bytes that it names, in a frame or in a cell of the session's lane.
+    pub(crate) fn call(&mut self, id: SessionId, frame: &Frame<&[u8]>, cell: Option<usize>) {
         let Some(request) = Request::parse(frame.payload, SEGMENTS_MAX) else {
-            if let Some(session) = self.sessions.get_mut(id) {
-                session.refuse(frame.header.reqno, error::MALFORMED);
-            }
-            return;
+            return self.refuse_call(id, frame, cell);
         };
         let mut mem = UserMem::new();
         for segment in &request.segments {
             mem.add(segment.address, segment.bytes.to_vec());
         }
-        self.submit(id, frame, request.args, mem, request.passed as usize);
+        self.submit(id, frame, request.args, mem, request.passed as usize, cell);
+    }
+
+    fn refuse_call(&mut self, id: SessionId, frame: &Frame<&[u8]>, cell: Option<usize>) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.refuse(frame.header.reqno, error::MALFORMED);
+            session.look_at_the_socket(cell);
+        }
     }
 
     fn submit(
@@ -208,11 +216,12 @@ impl Server {
         mut args: [u64; 6],
         mem: UserMem,
         passed: usize,
+        cell: Option<usize>,
     ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(pid) = session.pid else { return };
         if passed > session.received.len() {
-            return session.refuse(frame.header.reqno, error::MALFORMED);
+            return self.refuse_call(id, frame, cell);
         }
         session.fresh = false;
         let came_along: Vec<_> = session.received.drain(..passed).collect();
@@ -221,7 +230,7 @@ impl Server {
         session.calls.insert(frame.header.reqno, call_id);
         session.calls_waiting += 1;
         let call_frame = frame.header.kind == kind::CALL;
-        self.calls.insert(call_id, Pending { session: id, reqno: frame.header.reqno, call_frame });
+        self.calls.insert(call_id, Pending { session: id, reqno: frame.header.reqno, call_frame, cell });
         if frame.header.word == private::IDENTIFY {
             let file = match session.relay {
                 // It has identified the descriptor.
@@ -241,6 +250,9 @@ impl Server {
         }
         if frame.header.word == private::CREDENTIALS {
             return self.credentials(id, call_id, &came_along);
+        }
+        if frame.header.word == private::LANE {
+            return self.lane(id, call_id);
         }
         let mut call = Call::new(call_id, pid, frame.header.word, args, mem);
         for fd in came_along {
@@ -263,6 +275,26 @@ impl Server {
             _ => Err(Errno::EPERM),
         };
         self.answer(call, changed.map(|()| 0), Vec::new());
+    }
+
+    /// `rump_lane()`.
+    fn lane(&mut self, id: SessionId, call: CallId) {
+        let unix = self.serves_unix();
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let made = match &session.lane {
+            None if session.files && session.relay.is_none() && unix => {
+                Lane::new().map_err(|errno| Errno::from_number(errno.raw_os_error()))
+            }
+            None => Err(Errno::EOPNOTSUPP),
+            Some(_) => Err(Errno::EBUSY),
+        };
+        match made {
+            Ok((lane, file)) => {
+                session.lane = Some(lane);
+                self.answer_with_file(call, file);
+            }
+            Err(errno) => self.answer(call, Err(errno), Vec::new()),
+        }
     }
 
     /// `rump_sites(path, build_id, size, buf, len)`, which is no business of the kernel's. Answers the list's

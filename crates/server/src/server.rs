@@ -76,6 +76,10 @@ pub struct Server {
     /// Sessions with requests read and not served.
     ready: VecDeque<SessionId>,
     space: Space,
+    /// Sessions whose lanes are watched.
+    pub(crate) watched: Vec<SessionId>,
+    /// Payloads from and for lanes.
+    pub(crate) lane_space: Vec<u8>,
 }
 
 /// A call that is not answered yet.
@@ -85,6 +89,8 @@ pub(crate) struct Pending {
     pub(crate) reqno: u64,
     /// Asked by a CALL frame, not by SYSCALL.
     pub(crate) call_frame: bool,
+    /// Asked by this cell of the session's lane.
+    pub(crate) cell: Option<usize>,
 }
 
 impl Server {
@@ -142,6 +148,8 @@ impl Server {
             last_asker: None,
             ready: VecDeque::new(),
             space: Space::default(),
+            watched: Vec::new(),
+            lane_space: Vec::new(),
         })
     }
 
@@ -166,8 +174,13 @@ impl Server {
                 rustix::thread::sched_yield();
                 now
             });
-            let asked = self.read_sessions(looks);
-            let waits = !looks && !asked && self.ready.is_empty() && self.links.sleep();
+            let mut asked = self.read_sessions(looks);
+            let mut waits = !looks && !asked && self.links.sleep();
+            if waits {
+                self.leave_lanes();
+                asked = !self.ready.is_empty();
+                waits = !asked;
+            }
             let told = self.wait(waits)?;
             self.links.wake();
             let told = told || self.links.has_input();
@@ -205,7 +218,10 @@ impl Server {
     /// Reads the sessions that epoll has told of. Whoever asked last asks next as often as not: while requests keep
     /// coming, its socket is looked at without asking epoll first. Answers whether a request has come.
     fn read_sessions(&mut self, requests_keep_coming: bool) -> bool {
-        if let Some(id) = self.last_asker.filter(|_| requests_keep_coming && self.to_read.is_empty()) {
+        self.look_at_lanes();
+        if let Some(id) = self.last_asker.filter(|_| requests_keep_coming && self.to_read.is_empty())
+            && self.sessions.get(id).is_some_and(|session| !session.has_watched_lane())
+        {
             self.to_read.push((id, EventFlags::IN));
         }
         let mut to_read = std::mem::take(&mut self.to_read);
@@ -304,6 +320,9 @@ impl Server {
         match session.read(&mut self.space) {
             Ok(()) => {
                 self.last_asker = Some(id);
+                if self.spin.looks(self.now.mono_ns) {
+                    self.watch_lane(id);
+                }
                 self.ready_if_asking(id);
             }
             Err(ended) => self.end(id, ended),
@@ -311,7 +330,7 @@ impl Server {
     }
 
     /// Queues the session if a whole request of its is there.
-    fn ready_if_asking(&mut self, id: SessionId) {
+    pub(crate) fn ready_if_asking(&mut self, id: SessionId) {
         let Some(session) = self.sessions.look_at(id) else { return };
         if session.is_ready() && !std::mem::replace(&mut session.queued, true) {
             self.ready.push_back(id);
@@ -322,6 +341,9 @@ impl Server {
     fn serve_turn(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.queued = false;
+        // Before what came by the socket: it may be the CANCEL of one of these.
+        self.serve_lane(id);
+        let Some(session) = self.sessions.get_mut(id) else { return };
         // Out of the session meanwhile: a frame is served where it was read to.
         let mut decoder = std::mem::take(&mut session.decoder);
         for _ in 0..TURN {

@@ -1,5 +1,6 @@
 //! One client's connection.
 
+use crate::lane::Lane;
 use crate::outbox::Outbox;
 use crate::space::{self, Space};
 use foldhash::HashMap;
@@ -59,6 +60,10 @@ pub(crate) struct Session {
     pub(crate) touched: bool,
     /// What was read and not served.
     pub(crate) decoder: Decoder,
+    /// Memory for its calls, once it asked for some.
+    pub(crate) lane: Option<Lane>,
+    /// Something was sent that no call waits for: who reads its answer there reads that first.
+    pub(crate) told: bool,
     last_reqno: u64,
 }
 
@@ -93,6 +98,8 @@ impl Session {
             queued: false,
             touched: false,
             decoder: Decoder::default(),
+            lane: None,
+            told: false,
             last_reqno: 0,
         }
     }
@@ -129,6 +136,10 @@ impl Session {
             // Too long to be copied: the session keeps the space until it is served.
             len => self.decoder = Decoder::of(space.take(), len),
         }
+        // What the client asked there before it sent this.
+        if let Some(lane) = &mut self.lane {
+            lane.look();
+        }
         Ok(())
     }
 
@@ -141,7 +152,12 @@ impl Session {
 
     /// Whether a request is there and may be served now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.takes_requests() && self.decoder.has_frame()
+        self.takes_requests() && (self.decoder.has_frame() || self.lane.as_ref().is_some_and(Lane::has_asked))
+    }
+
+    /// Whether its requests are seen without a look at the socket.
+    pub(crate) fn has_watched_lane(&self) -> bool {
+        self.lane.as_ref().is_some_and(Lane::is_watched)
     }
 
     /// Whether more requests are welcome: not from a client that does not read its answers.

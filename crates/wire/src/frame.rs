@@ -48,6 +48,8 @@ pub mod kind {
     pub const CLOSED: u16 = 36;
     /// Ours, from a relay: the last host descriptor of a file was closed.
     pub const GONE: u16 = 37;
+    /// Ours: there is a request in the [lane](crate::lane) that nobody watches.
+    pub const KNOCK: u16 = 38;
 }
 
 /// Kinds of handshakes.

@@ -117,6 +117,12 @@ pub fn give_up(words: &[AtomicU64], cell: usize) -> bool {
     state.compare_exchange(ASKED, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
+/// Client: whether the server has taken note of the request.
+#[must_use]
+pub fn was_taken(words: &[AtomicU64], cell: usize) -> bool {
+    words[ASKED_AT].load(Ordering::Acquire) & 1 << cell == 0
+}
+
 /// Client: whether the server is done with the cell, so that it can be used again.
 #[must_use]
 pub fn is_done(words: &[AtomicU64], cell: usize) -> bool {

@@ -25,6 +25,8 @@ mod gather;
 mod handover;
 #[path = "../../src/interruption.rs"]
 mod interruption;
+#[path = "../../src/lane.rs"]
+mod lane;
 #[path = "../../src/lock_unsafe.rs"]
 mod lock_unsafe;
 #[path = "../../src/passed.rs"]

@@ -201,7 +201,8 @@ mod tests {
     ];
 
     /// The server answers it without the kernel.
-    const OF_THE_SERVER: &[u32] = &[abi::private::SITES, abi::private::LINK, abi::private::CREDENTIALS];
+    const OF_THE_SERVER: &[u32] =
+        &[abi::private::SITES, abi::private::LINK, abi::private::CREDENTIALS, abi::private::LANE];
 
     fn reaches_the_kernel(row: &Row) -> bool {
         match row.route {

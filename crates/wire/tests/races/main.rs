@@ -2,7 +2,12 @@
 //! a model.
 
 #![allow(clippy::unwrap_used, reason = "a test ends there")]
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "the crate's module, of which these tests use some")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "the crate's module, of which these tests use some"
+)]
 
 extern crate alloc;
 

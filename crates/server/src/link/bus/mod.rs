@@ -5,14 +5,13 @@
 //! and nobody can shrink, so a member can break nothing but its own frames. The connection then carries the wake-ups of those who sleep, and
 //! its end tells that the member has gone, however it went.
 
-mod memory_unsafe;
 mod ring;
 mod segment;
 
 use crate::link::backend::{Backend, Sent, Watch};
 use crate::link::kinds::{Kind, Opened, Opening, Plan};
+use crate::shared_unsafe::{OwnMemory, PeerMemory};
 use crate::spec::Fields;
-use memory_unsafe::{OwnMemory, PeerMemory};
 use ring::{Found, Reader, Takes, Writer};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
@@ -50,7 +49,7 @@ impl Plan for BusPlan {
     fn open(&self, opening: Opening) -> Result<Opened, String> {
         let path = opening.directory.join(&self.path);
         let failed = |errno: Errno| format!("bus {}: {errno}", path.display());
-        let memory = OwnMemory::new(ring::WORDS).map_err(failed)?;
+        let memory = OwnMemory::new("rump bus", ring::WORDS).map_err(failed)?;
         let writer = Writer::new(memory.words());
         let takes = opening.mac.map_or(Takes::ALL, Takes::address);
         writer.take(memory.words(), takes);

@@ -1,7 +1,7 @@
 //! Joining a segment, and leaving it.
 
-use crate::link::bus::memory_unsafe::{OwnMemory, PeerMemory};
 use crate::link::bus::ring::{self, Reader};
+use crate::shared_unsafe::{OwnMemory, PeerMemory};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
