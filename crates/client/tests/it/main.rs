@@ -4,6 +4,7 @@
 
 mod descriptors;
 mod forks;
+mod lane;
 mod peer;
 mod raw_unsafe;
 mod scripted;

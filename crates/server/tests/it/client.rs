@@ -185,7 +185,7 @@ impl Client {
     }
 }
 
-fn call_payload(args: &[u64], memory: &[(u64, &[u8])], descriptors: u32) -> Vec<u8> {
+pub(crate) fn call_payload(args: &[u64], memory: &[(u64, &[u8])], descriptors: u32) -> Vec<u8> {
     let mut payload = Vec::new();
     for at in 0..6 {
         payload.extend(args.get(at).copied().unwrap_or(0).to_le_bytes());

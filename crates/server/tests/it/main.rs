@@ -6,6 +6,7 @@ mod commandline;
 mod daemon;
 mod fork;
 mod hostile;
+mod lane;
 mod load;
 mod passing;
 mod protocol;
