@@ -110,3 +110,24 @@ pub fn help() -> String {
     text.truncate(text.trim_end().len());
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page that people write by hand has all that --help has.
+    #[test]
+    fn rump_server_1_has_every_type_and_key() {
+        const PAGE: &str = include_str!("../../../../man/rump_server.1");
+        let own = KINDS.iter().flat_map(|kind| kind.keys.iter().map(|(name, ..)| *name));
+        let names = own
+            .chain(netspec::KEYS.iter().map(|(name, ..)| *name))
+            .chain(faults::KEYS.iter().map(|key| key.name))
+            .chain(KINDS.iter().map(|kind| kind.name));
+        for name in names {
+            let word = |line: &str| line.split([' ', '=', ',']).any(|word| word == name);
+            let named = PAGE.lines().any(|line| line.starts_with('.') && word(line));
+            assert!(named, "man/rump_server.1 does not tell of {name}");
+        }
+    }
+}
