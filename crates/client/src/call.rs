@@ -1,6 +1,7 @@
 //! One call, from its row to its reply.
 
 use crate::gather::{Gathered, Memory, gather};
+use crate::lane;
 use crate::passed::Passed;
 use crate::slot::Answer;
 use crate::state::Session;
@@ -83,13 +84,14 @@ impl Session {
         if !extended {
             return self.call_plain(row, args, gathered);
         }
-        let gathered = match passed {
-            [] => match self.call_by_lane(row, args, gathered) {
-                Ok(reply) => return reply,
-                Err(gathered) => gathered,
-            },
-            _ => gathered,
-        };
+        if passed.is_empty()
+            && let Some(lane) = self.lane()
+            && let Some(cell) = lane.take_cell()
+            && let Some(payload) = lane::payload(args, &gathered)
+        {
+            let answer = self.transact_by_lane(&lane, &cell, row.nr, payload, gathered.memory);
+            return answer.and_then(|answer| self.reply(answer));
+        }
         self.call_extended(row, args, gathered, passed)
     }
 

@@ -9,7 +9,7 @@ use crate::pump::QUICK_NS;
 use crate::slot::{Answer, Slot};
 use crate::state::{Phase, Session};
 use crate::sys::{self, AtomicBool, AtomicU32};
-use abi::table::{self, Row};
+use abi::table;
 use abi::{Errno, private};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -46,7 +46,7 @@ pub(crate) struct Lane {
 }
 
 /// A cell of a lane, this thread's as long as this value lives.
-struct Cell<'a> {
+pub(crate) struct Cell<'a> {
     lane: &'a Lane,
     number: usize,
 }
@@ -59,7 +59,8 @@ impl Lane {
         Some(Self { memory, free, crowd: Lock::new(Crowd::new()), quick: AtomicBool::new(true) })
     }
 
-    fn take_cell(&self) -> Option<Cell<'_>> {
+    /// A cell that no other thread uses.
+    pub(crate) fn take_cell(&self) -> Option<Cell<'_>> {
         let without_lowest = |free: u32| (free != 0).then(|| free & free.wrapping_sub(1));
         let free = self.free.fetch_update(Ordering::Acquire, Ordering::Relaxed, without_lowest).ok()?;
         Some(Cell { lane: self, number: free.trailing_zeros() as usize })
@@ -94,32 +95,12 @@ impl Drop for Cell<'_> {
 }
 
 impl Session {
-    /// Carries out a call by the lane; gives back what was gathered if there is none, or it does not fit.
-    ///
-    /// # Errors
-    /// As [`Session::call`]; `EPIPE`: the server was gone before it had seen the call.
-    pub(crate) fn call_by_lane(
-        &self,
-        row: &Row,
-        args: [u64; 6],
-        gathered: Gathered,
-    ) -> Result<Result<Reply, Errno>, Gathered> {
-        let Some(lane) = self.lane().filter(|lane| lane::is_watched(lane.memory.words())) else {
-            return Err(gathered);
-        };
-        let Some(cell) = lane.take_cell() else { return Err(gathered) };
-        let mut payload = call::emit_request(args, 0, &gathered.segments);
-        if !join(&gathered, &mut payload) {
-            return Err(gathered);
-        }
-        let answer = self.transact_by_lane(&lane, &cell, row.nr, &mut payload, gathered.memory);
-        Ok(answer.and_then(|answer| self.reply(answer)))
-    }
-
-    /// The lane, if there is one. Makes one when it is worth it.
-    fn lane(&self) -> Option<Arc<Lane>> {
+    /// The lane, if there is one that the server watches. Makes one when it is worth it.
+    pub(crate) fn lane(&self) -> Option<Arc<Lane>> {
         let is_due = match &mut self.state.lock().lane {
-            Door::Open(lane) => return Some(lane.clone()),
+            Door::Open(lane) => {
+                return Some(lane.clone()).filter(|lane| lane::is_watched(lane.memory.words()));
+            }
             Door::Locked => return None,
             Door::Closed(calls) => {
                 *calls += 1;
@@ -150,12 +131,16 @@ impl Session {
         Lane::new(reply.files.first()?.host.as_ref()?)
     }
 
-    fn transact_by_lane(
+    /// Makes a call by a cell of the lane.
+    ///
+    /// # Errors
+    /// `EPIPE`: the server was gone before it had seen the call.
+    pub(crate) fn transact_by_lane(
         &self,
         lane: &Arc<Lane>,
         cell: &Cell<'_>,
         nr: u32,
-        payload: &mut Vec<u8>,
+        mut payload: Vec<u8>,
         memory: Memory,
     ) -> Result<Answer, Errno> {
         let slot = Arc::new(Slot::new(memory));
@@ -171,13 +156,13 @@ impl Session {
             (socket, reqno)
         };
         let bell = slot.bell();
-        if !cell.ask(Taken { reqno, nr }, payload) {
+        if !cell.ask(Taken { reqno, nr }, &payload) {
             self.knock(socket)?;
         }
-        match self.look_in(cell, &slot, payload) {
+        match self.look_in(cell, &slot, &mut payload) {
             Some(Found::Answer) => {
                 self.forget(reqno, &slot, bell);
-                let reply = Reply::take(payload, &mut Passed::default(), &slot.memory);
+                let reply = Reply::take(&payload, &mut Passed::default(), &slot.memory);
                 reply.map(Answer::Reply).ok_or_else(|| self.broken())
             }
             Some(Found::BySocket | Found::Nothing) => {
@@ -241,16 +226,14 @@ impl Session {
     }
 }
 
-/// Appends the bytes that travel; false if they are too many, or lie in the program's memory.
-fn join(gathered: &Gathered, payload: &mut Vec<u8>) -> bool {
+/// A call's payload; none if it is too long, or bytes that travel lie in the program's memory.
+pub(crate) fn payload(args: [u64; 6], gathered: &Gathered) -> Option<Vec<u8>> {
+    let mut payload = call::emit_request(args, 0, &gathered.segments);
     for part in gathered.bytes.parts(&[]) {
         match part {
-            Part::Ours(bytes) if payload.len() + bytes.len() <= PAYLOAD_MAX => {
-                payload.extend_from_slice(bytes)
-            }
-            Part::Program { len: 0, .. } => {}
-            Part::Ours(_) | Part::Program { .. } => return false,
+            Part::Ours(bytes) => payload.extend_from_slice(bytes),
+            Part::Program { .. } => return None,
         }
     }
-    true
+    (payload.len() <= PAYLOAD_MAX).then_some(payload)
 }
