@@ -85,7 +85,9 @@ pub(crate) enum Command {
 
 const RUN_HELP: &str = "Exit status: PROG's own; 125 if rump itself failed, 126 if PROG cannot be run, 127 if it is \
     not found.\n\nExamples:\n  rump run -- curl http://127.0.0.1/\n  RUMP_SERVER=unix:///tmp/s rump run -- nginx\n  \
-    rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'\n  rump run --mount disk.img:ro -- ls -l /rump";
+    rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'\n  rump run --mount disk.img:ro -- ls -l /rump\n  rump run --net -- curl http://example.org/\n  \
+    rump run --net=type=user,hostfwd=tcp:127.0.0.1:8080-:80 -- nginx\n  \
+    rump run --net=type=bus,path=/tmp/bus,addr=10.0.0.1/24 -- ping 10.0.0.2";
 
 const TRACE_HELP: &str = "A line is the process in the rump kernel, its name, the call, and what came of it; calls that the host served \
     are not among them (strace(1) shows those).\n\nExit status: as that of rump run.\n\nExamples:\n  rump trace -- curl \
@@ -251,6 +253,10 @@ pub(crate) struct RunOptions {
     /// Mount an image or a directory in a server of its own, at /rump unless a DIR is said
     #[arg(long, value_name = "PATH[:PARTITION][:ro][:/DIR]", value_parser = Attach::parse)]
     pub(crate) mount: Vec<Attach>,
+    /// Give a server of its own a network: by default the host's through ordinary sockets (type=user), else the link that NETSPEC
+    /// describes, as rump_server -n takes it, by default called eth0; may be repeated
+    #[arg(long, value_name = "NETSPEC", num_args = 0..=1, require_equals = true, default_missing_value = "type=user")]
+    pub(crate) net: Vec<String>,
     /// Be root in a server of its own
     #[arg(long)]
     pub(crate) root: bool,

@@ -61,6 +61,7 @@ fn on(image: &str, read_only: bool, program: &str, args: Vec<String>) -> ExitCod
         }
     };
     let options = RunOptions {
+        net: Vec::new(),
         server: ServerOption { server: None },
         mount: vec![attach],
         root: true,

@@ -29,7 +29,8 @@ pub(crate) enum Error {
     #[error("{0}: LD_PRELOAD cannot name a path with a space or a colon in it; move the library")]
     LibraryName(PathBuf),
     #[error(
-        "--mount and --root are for a server of its own: unset RUMP_SERVER; `rump mount` mounts in one that runs"
+        "--mount, --net and --root are for a server of its own: unset RUMP_SERVER; `rump mount` mounts in one that runs, `rump \
+         link add` gives it a network"
     )]
     NotPrivate,
     #[error("a private server: {0}")]
@@ -82,7 +83,9 @@ pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> 
         check::strict(&options.program).map_err(Error::Strict)?;
     }
     let url = match options.server.server.clone().filter(|url| !url.is_empty()) {
-        Some(_) if options.root || !options.mount.is_empty() => return Err(Error::NotPrivate),
+        Some(_) if options.root || !options.mount.is_empty() || !options.net.is_empty() => {
+            return Err(Error::NotPrivate);
+        }
         Some(url) => url,
         None => start_server(options)?,
     };
@@ -172,6 +175,7 @@ fn start_server(options: &RunOptions) -> Result<String, Error> {
         .args(["--until-exit", &std::process::id().to_string()])
         .args(options.root.then_some("--root"))
         .args(specs)
+        .args(netspecs(options).iter().flat_map(|spec| ["-n", spec]))
         .arg(&url)
         .stdin(Stdio::null())
         .output()
@@ -187,6 +191,14 @@ fn start_server(options: &RunOptions) -> Result<String, Error> {
         mount.mount(&mut session, source).map_err(|error| Error::Server(error.to_string()))?;
     }
     Ok(url)
+}
+
+/// The links of a server of its own; those that are not called otherwise are eth0, eth1, ...
+fn netspecs(options: &RunOptions) -> Vec<String> {
+    let named =
+        |spec: &str| spec.split(',').any(|part| part.starts_with("name=") || part.starts_with("ifname="));
+    let specs = options.net.iter().enumerate();
+    specs.map(|(n, spec)| if named(spec) { spec.clone() } else { format!("name=eth{n},{spec}") }).collect()
 }
 
 /// Ends a private server, and waits until what was written is on the disk.

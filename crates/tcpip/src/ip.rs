@@ -38,13 +38,18 @@ impl Stack {
             return;
         }
         if !self.is_for_us(link, ip.dst) && !self.is_for_dhcp(link, &ip) {
-            return self.forward(link, &ip);
+            if !self.intercepts(link, ip.dst) {
+                return self.forward(link, &ip);
+            }
+            if ip.ttl <= 1 {
+                return self.send_problem(link, &ip, Problem::TimeExceeded);
+            }
         }
         if let Some(fragment) = ip.fragment {
             if let Some(whole) = self.reassemble(link, &ip, fragment)
                 && let Some(ip) = IpPacket::parse(&whole, false)
             {
-                self.deliver_packet(link, &ip);
+                self.deliver_packet(link, &IpPacket { reassembled: true, ..ip });
             }
             return;
         }
@@ -59,8 +64,8 @@ impl Stack {
         }
         if ip.has_extensions() {
             let plain = without_extensions(ip);
-            if let Some(ip) = IpPacket::parse(&plain, false) {
-                self.deliver_plain(link, &ip);
+            if let Some(plain) = IpPacket::parse(&plain, false) {
+                self.deliver_plain(link, &IpPacket { reassembled: ip.reassembled, ..plain });
             }
             return;
         }

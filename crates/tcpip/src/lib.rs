@@ -44,6 +44,7 @@ mod stack;
 mod tap;
 mod tcp;
 mod timers;
+mod transparent;
 mod types;
 mod udp;
 mod udp_header;
@@ -52,6 +53,7 @@ mod upkeep;
 pub use bpf::{Instruction, Program};
 pub use error_queue::{Origin, QueuedError};
 pub use event::{Change, Event};
+pub use icmp::Problem;
 pub use link::Address;
 pub use multicast::SourceChange;
 pub use neighbour::{Neighbour, NeighbourState};
@@ -63,6 +65,7 @@ pub use route::{Route, RouteKind, RouteMatch, RouteUpdate};
 pub use settings::Settings;
 pub use stack::Stack;
 pub use tap::{TapConfig, TapId};
+pub use transparent::{Intercepted, InterceptedDatagram, InterceptedSyn, Refusal};
 pub use types::{
     Config, Domain, LinkConfig, LinkId, Mac, Medium, Protocol, Readiness, Received, Sending, SocketId,
 };

@@ -28,6 +28,8 @@ pub(crate) struct IpPacket<'a> {
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
     pub(crate) fragment: Option<Fragment>,
+    /// It was put together from fragments.
+    pub(crate) reassembled: bool,
     pub(crate) payload: &'a [u8],
     /// The whole packet without what the link padded it with.
     pub(crate) bytes: &'a [u8],
@@ -67,6 +69,7 @@ impl<'a> IpPacket<'a> {
             ttl: packet.hop_limit(),
             tos: packet.dscp() << 2 | packet.ecn(),
             fragment: (more || offset > 0).then_some(fragment),
+            reassembled: false,
             payload: packet.payload(),
             bytes: bytes.get(..usize::from(packet.total_len()))?,
         })
@@ -83,6 +86,7 @@ impl<'a> IpPacket<'a> {
             ttl: packet.hop_limit(),
             tos: packet.traffic_class(),
             fragment: chain.fragment,
+            reassembled: false,
             payload: chain.payload,
             bytes,
         })

@@ -31,6 +31,7 @@ use crate::{
         time_wait::{FlowEntry, TimeWaits},
     },
     timers::Timers,
+    transparent::Interceptions,
     types::{Medium, Protocol},
     udp::Udp,
     udp_header::Variant,
@@ -85,6 +86,7 @@ pub struct Stack {
     pub(crate) counters: Counters,
     pub(crate) settings: Settings,
     pub(crate) taps: Taps,
+    pub(crate) interceptions: Interceptions,
 }
 
 impl Stack {
@@ -130,6 +132,7 @@ impl Stack {
             counters: Counters::default(),
             settings: Settings::default(),
             taps: Taps::default(),
+            interceptions: Interceptions::new(hasher),
         }
     }
 
@@ -197,6 +200,12 @@ impl Stack {
     /// The next frame to send, and where. What it is, is said by the link's medium.
     pub fn next_frame(&mut self) -> Option<(LinkId, Vec<u8>)> {
         self.outgoing.pop_front()
+    }
+
+    /// Whether [`Stack::next_frame`] has one.
+    #[must_use]
+    pub fn has_frames(&self) -> bool {
+        !self.outgoing.is_empty()
     }
 
     /// A socket whose readiness changed, or that received more, since it was last named here.
@@ -470,6 +479,15 @@ impl Stack {
     pub fn unsent(&self, id: SocketId) -> usize {
         let connection = self.sockets.get(id.0).and_then(Socket::connection);
         connection.and_then(|key| self.connections.get(key)).map_or(0, |c| c.engine.send_queue())
+    }
+
+    /// How many bytes [`Stack::send`] would take of a connection.
+    #[must_use]
+    pub fn room(&self, id: SocketId) -> usize {
+        let connection = self.sockets.get(id.0).and_then(Socket::connection);
+        let open =
+            connection.and_then(|key| self.connections.get(key)).filter(|c| !c.is_opening() && !c.over);
+        open.map_or(0, |c| c.engine.send_capacity().saturating_sub(c.engine.send_queue()))
     }
 
     /// `TCP_INFO`.

@@ -371,7 +371,7 @@ impl Stack {
             return self.udp_group_input(link, ip, variant, &udp);
         }
         let Some(id) = self.udp_receiver(variant, udp.flow, Some(link)) else {
-            if variant == Variant::Ping {
+            if variant == Variant::Ping || self.intercept_datagram(link, ip, variant) {
                 return;
             }
             self.counters.udp_no_ports += 1;

@@ -207,6 +207,7 @@ mod tests {
             ttl: 64,
             tos: 0,
             fragment: None,
+            reassembled: false,
             payload,
             bytes: payload,
         };

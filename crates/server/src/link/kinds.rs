@@ -1,7 +1,7 @@
 //! The table of link types: one row and one file each.
 
 use crate::link::backend::{Backend, Watch};
-use crate::link::{bus, faults, netspec, passt, stream, tap, wg};
+use crate::link::{bus, faults, netspec, passt, stream, tap, user, wg};
 use crate::spec::Fields;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Kind {
 }
 
 /// All of them.
-pub const KINDS: &[&Kind] = &[&bus::KIND, &stream::KIND, &passt::KIND, &tap::KIND, &wg::KIND];
+pub const KINDS: &[&Kind] = &[&bus::KIND, &stream::KIND, &passt::KIND, &tap::KIND, &user::KIND, &wg::KIND];
 
 /// What a netspec says about its link's type, checked as far as text can be.
 pub(crate) trait Plan: std::fmt::Debug + Send + Sync {
@@ -65,12 +65,14 @@ impl Opened {
 pub(crate) struct Opening {
     /// Its Ethernet address; none: its frames are bare IP packets.
     pub(crate) mac: Option<Mac>,
-    /// The largest IP packet.
-    pub(crate) mtu: usize,
+    /// The largest IP packet, if the netspec says it.
+    pub(crate) mtu: Option<usize>,
     /// Its addresses.
     pub(crate) addrs: Vec<(IpAddr, u8)>,
     /// Its gateways.
     pub(crate) gateways: Vec<IpAddr>,
+    /// DHCP will say its IPv4 address and gateway.
+    pub(crate) dhcp: bool,
     /// Relative paths start here.
     pub(crate) directory: PathBuf,
     /// Where its descriptors are watched.

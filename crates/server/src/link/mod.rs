@@ -16,6 +16,7 @@ mod passt;
 mod stream;
 mod tap;
 mod tap_unsafe;
+mod user;
 mod values;
 mod wg;
 
@@ -76,9 +77,10 @@ impl Links {
         let id = kernel.add_link(config).map_err(|errno| failed(why_not(errno)))?;
         let opening = Opening {
             mac,
-            mtu,
+            mtu: spec.mtu,
             addrs: spec.addrs.clone(),
             gateways: spec.gateways.clone(),
+            dhcp: spec.dhcp,
             directory: directory.to_owned(),
             watch: Watch::new(self.epoll.clone(), id.index()),
         };

@@ -17,7 +17,7 @@ pub(crate) const MTU_DEFAULT: usize = 1500;
 const MTU_MIN: usize = 68;
 const MTU_MAX: usize = 65535;
 /// Keys that may be there several times.
-const REPEATED: &[&str] = &["addr", "gw"];
+const REPEATED: &[&str] = &["addr", "gw", "dns", "hostfwd"];
 
 /// Keys of all types besides the faults': name, what its value is, what it means.
 pub(crate) const KEYS: &[(&str, &str, &str)] = &[

@@ -2,6 +2,7 @@
 
 use crate::link::backend::{Backend, Sent};
 use crate::link::kinds::{Kind, Opened, Opening, Plan};
+use crate::link::netspec::MTU_DEFAULT;
 use crate::link::stream::Stream;
 use crate::signals_unsafe;
 use crate::spec::Fields;
@@ -73,7 +74,7 @@ impl Plan for PasstPlan {
 fn args(opening: &Opening) -> Vec<OsString> {
     let mut args: Vec<OsString> = ["--foreground", "--quiet", "--stderr", "--fd", "0"].map(Into::into).into();
     let mut push = |name: &str, value: String| args.extend([name.into(), value.into()]);
-    push("--mtu", opening.mtu.to_string());
+    push("--mtu", opening.mtu.unwrap_or(MTU_DEFAULT).to_string());
     for (ip, len) in &opening.addrs {
         push("--address", ip.to_string());
         if ip.is_ipv4() {

@@ -15,7 +15,8 @@ mod received;
 mod send;
 
 pub(crate) use received::IcmpError;
-pub(crate) use send::{Problem, RateLimit};
+pub use send::Problem;
+pub(crate) use send::RateLimit;
 
 pub(crate) const HEADER: usize = 8;
 
@@ -43,7 +44,7 @@ impl Stack {
             return;
         }
         match (icmp.msg_type(), icmp.msg_code()) {
-            (Icmpv4Message::EchoRequest, 0) => self.echo(link, ip),
+            (Icmpv4Message::EchoRequest, 0) => self.echo_request(link, ip),
             (Icmpv4Message::EchoReply, 0) => self.udp_input(link, ip, Variant::Ping),
             (
                 Icmpv4Message::DstUnreachable | Icmpv4Message::TimeExceeded | Icmpv4Message::ParamProblem,
@@ -55,7 +56,7 @@ impl Stack {
 
     fn icmpv6_input(&mut self, link: LinkId, ip: &IpPacket<'_>, icmp: &Icmpv6Packet<&[u8]>) {
         match (icmp.msg_type(), icmp.msg_code()) {
-            (Icmpv6Message::EchoRequest, 0) => self.echo(link, ip),
+            (Icmpv6Message::EchoRequest, 0) => self.echo_request(link, ip),
             (Icmpv6Message::EchoReply, 0) => self.udp_input(link, ip, Variant::Ping),
             (
                 Icmpv6Message::DstUnreachable
@@ -73,6 +74,13 @@ impl Stack {
                 _,
             ) => self.nd_input(link, ip, icmp),
             _ => {}
+        }
+    }
+
+    fn echo_request(&mut self, link: LinkId, ip: &IpPacket<'_>) {
+        let ours = self.links.is_local(ip.dst) || !crate::addr::is_unicast(ip.dst);
+        if ours || !self.intercept_datagram(link, ip, Variant::Ping) {
+            self.echo(link, ip);
         }
     }
 

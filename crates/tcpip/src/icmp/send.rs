@@ -19,17 +19,24 @@ const EACH: Bucket = Bucket { interval_ns: 1_000_000_000, burst: 6 };
 /// Destinations that are remembered.
 const DESTINATIONS_MAX: usize = 1024;
 
-/// What is wrong with a packet.
+/// What is wrong with a packet (RFC 792, RFC 4443).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Problem {
+pub enum Problem {
+    /// There is no way to its network.
     Network,
+    /// There is no way to its host.
     Host,
+    /// The host does not know the protocol.
     Protocol,
+    /// Nobody has the port.
     Port,
+    /// It may not pass.
     Prohibited,
-    /// The next link's MTU.
+    /// It is longer than this, the next link's MTU.
     TooBig(usize),
+    /// Its TTL has run out.
     TimeExceeded,
+    /// Some of its fragments have not come in time.
     ReassemblyTimeExceeded,
 }
 
@@ -136,8 +143,8 @@ impl Stack {
         let mut message = vec![kind, code, 0, 0];
         message.extend_from_slice(&problem.word(v4));
         message.extend_from_slice(&ip.bytes[..ip.bytes.len().min(limit)]);
-        // A packet for us is answered by who it was for.
-        let src = self.links.is_local(ip.dst).then_some(ip.dst);
+        // A packet for us is answered by who it was for, and so is one whose host was reached.
+        let src = (self.links.is_local(ip.dst) || problem == Problem::Port).then_some(ip.dst);
         self.send_icmp(link, src, ip.src, &message);
     }
 

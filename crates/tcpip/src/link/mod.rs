@@ -46,6 +46,8 @@ pub(crate) struct Link {
     pub(crate) up: bool,
     /// `IFF_RUNNING`: the other side is there.
     pub(crate) running: bool,
+    /// Packets for other hosts are taken here.
+    pub(crate) transparent: bool,
     /// `IFF_PROMISC`, counted.
     pub(crate) promiscuity: u32,
     pub(crate) addrs: Vec<Address>,
@@ -57,7 +59,8 @@ pub(crate) struct Link {
 impl Link {
     fn new(id: LinkId, name: String, medium: Medium, mtu: usize) -> Self {
         let (addrs, groups, counters) = (Vec::new(), BTreeMap::new(), LinkCounters::default());
-        Self { id, name, medium, mtu, up: false, running: true, promiscuity: 0, addrs, groups, counters }
+        let (up, running, transparent, promiscuity) = (false, true, false, 0);
+        Self { id, name, medium, mtu, up, running, transparent, promiscuity, addrs, groups, counters }
     }
 
     pub(crate) fn mac(&self) -> Option<Mac> {

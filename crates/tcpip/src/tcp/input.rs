@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 
 use crate::{
     Stack, addr,
+    option::Options,
     packet::{BareSegment, IpPacket, Segment},
     route::Hints,
     slab::Key,
@@ -13,7 +14,7 @@ use crate::{
         engine::{Engine, Setup, State},
         time_wait::FlowEntry,
     },
-    types::{LinkId, SocketId},
+    types::{Domain, LinkId, SocketId},
 };
 
 /// Connections in SYN-RECEIVED a listener may have, however small its backlog: they are short-lived, and without SYN
@@ -45,6 +46,7 @@ impl Stack {
             Some(id) if segment.syn && segment.ack.is_none() && !segment.rst && !segment.fin => {
                 self.open_passively(id, link, segment);
             }
+            None if self.intercept_syn(link, segment) => {}
             _ => self.refuse(link, segment),
         }
     }
@@ -55,7 +57,7 @@ impl Stack {
         bound.is_none_or(|wanted| wanted == link)
     }
 
-    fn connection_input(&mut self, key: Key, segment: &Segment<'_>) {
+    pub(crate) fn connection_input(&mut self, key: Key, segment: &Segment<'_>) {
         let Some(connection) = self.connections.get(key) else { return };
         if let Owner::HalfOpen(listener) = connection.owner
             && self.sockets.get(listener.0).and_then(Socket::listener).is_some_and(|l| l.is_full())
@@ -91,21 +93,40 @@ impl Stack {
             return;
         }
         let (options, domain) = (socket.options, socket.domain);
+        let Some(key) = self.passive_connection(Owner::HalfOpen(id), (domain, &options), from, segment)
+        else {
+            return;
+        };
+        if let Some(listener) = self.sockets.get_mut(id.0).and_then(Socket::listener_mut) {
+            listener.half_open.insert(key);
+        }
+        self.connection_input(key, segment);
+    }
+
+    /// A connection that waits for the SYN which has come. None: there is no way back to who sent it.
+    pub(crate) fn passive_connection(
+        &mut self,
+        owner: Owner,
+        (domain, options): (Domain, &Options),
+        from: LinkId,
+        segment: &Segment<'_>,
+    ) -> Option<Key> {
         let bound = options.bound_link.or_else(|| addr::confined(segment.flow.remote.ip).then_some(from));
-        let Ok(way) = self.way(segment.flow.remote.ip, Hints { link: bound }) else { return };
+        let way = self.way(segment.flow.remote.ip, Hints { link: bound }).ok()?;
         let link = way.link;
         let carrier = self.carrier_to(segment.flow.remote.ip, &way);
-        let setup = Setup::new(carrier, &options, &self.settings, self.random.next());
-        let Some(mut engine) = Engine::listen(&setup, segment.flow, self.now_ns) else { return };
+        let setup = Setup::new(carrier, options, &self.settings, self.random.next());
+        let mut engine = Engine::listen(&setup, segment.flow, self.now_ns)?;
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);
         engine.set_oob_inline(options.oob_inline);
-        let connection = Connection {
+        self.counters.tcp_passive_opens += 1;
+        Some(self.add_connection(Connection {
             engine,
             flow: segment.flow,
             link,
             domain,
-            owner: Owner::HalfOpen(id),
+            owner,
             over: false,
             fin_received: false,
             reset: false,
@@ -118,15 +139,9 @@ impl Stack {
             bound,
             soft_error: None,
             armed: None,
-            limits: Limits::new(&options, &self.settings),
+            limits: Limits::new(options, &self.settings),
             clock: Clock::new(self.now_ns),
-        };
-        self.counters.tcp_passive_opens += 1;
-        let key = self.add_connection(connection);
-        if let Some(listener) = self.sockets.get_mut(id.0).and_then(Socket::listener_mut) {
-            listener.half_open.insert(key);
-        }
-        self.connection_input(key, segment);
+        }))
     }
 
     /// Puts a connection into the tables.
@@ -139,7 +154,7 @@ impl Stack {
     }
 
     /// RST for a segment that belongs to nothing (RFC 9293, section 3.10.7.1).
-    fn refuse(&mut self, from: LinkId, segment: &Segment<'_>) {
+    pub(crate) fn refuse(&mut self, from: LinkId, segment: &Segment<'_>) {
         if segment.rst {
             return;
         }
