@@ -1,31 +1,23 @@
 //! Whether a core is a place to look for an answer.
-//!
-//! Who yields where somebody else computes waits for a whole time slice (a null call beside two busy loops: 1.8 ms), where
-//! who sleeps is woken at once. Now and then a yield takes long for no such reason: an interrupt, a virtual machine that
-//! was put aside.
 
-/// A long yield, in ticks of the time stamp counter: 0.1 to 0.5 ms.
-const LONG_TICKS: u64 = 500_000;
-/// What a long yield weighs against short ones, and how much of that makes a crowd.
-const WEIGHT: u32 = 32;
-const CROWD: u32 = 80;
-/// So many calls are slept for then, and twice as many each time that it is no better.
-const CALLS: u32 = 4096;
-const CALLS_MAX: u32 = 1 << 20;
+use wire::patience::Patience;
+
+/// Ticks of the time stamp counter in a nanosecond: 1 to 5.
+const TICKS: u64 = 3;
+/// So many calls are slept for at first when looking has cost more than it saved.
+const CALLS: u32 = 256;
 
 /// What is known of the core.
 #[derive(Debug)]
 pub(crate) struct Crowd {
-    suspicion: u32,
+    patience: Patience,
     /// For so many calls more it is not looked.
     calls: u32,
-    /// For how many the next time.
-    next: u32,
 }
 
 impl Crowd {
     pub(crate) const fn new() -> Self {
-        Self { suspicion: 0, calls: 0, next: CALLS }
+        Self { patience: Patience::new(), calls: 0 }
     }
 
     /// Whether to look for this call's answer.
@@ -35,19 +27,20 @@ impl Crowd {
         allows
     }
 
+    /// A look found the answer.
+    pub(crate) const fn found(&mut self) {
+        self.patience.found();
+    }
+
     /// A yield took so long; whether to go on looking.
-    pub(crate) fn yielded(&mut self, ticks: u64) -> bool {
-        if ticks <= LONG_TICKS {
-            self.suspicion = self.suspicion.saturating_sub(1);
-            self.next = (self.next - self.next / CALLS).max(CALLS);
-            return true;
+    pub(crate) const fn yielded(&mut self, ticks: u64) -> bool {
+        match self.patience.gave(ticks / TICKS) {
+            Some(level) => {
+                self.calls = CALLS << level;
+                false
+            }
+            None => true,
         }
-        self.suspicion += WEIGHT;
-        if self.suspicion >= CROWD {
-            (self.suspicion, self.calls) = (0, self.next);
-            self.next = (self.next * 2).min(CALLS_MAX);
-        }
-        false
     }
 }
 
@@ -56,21 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_long_yield_is_no_crowd() {
-        let mut crowd = Crowd::new();
-        for _ in 0..10 {
-            assert!(crowd.allows_a_look() && !crowd.yielded(LONG_TICKS + 1));
-            (0..WEIGHT).for_each(|_| assert!(crowd.yielded(10_000)));
-        }
-        assert!(crowd.allows_a_look());
-    }
-
-    #[test]
-    fn a_crowd_is_left_alone_for_longer_each_time() {
+    fn a_crowd_is_left_alone_for_some_calls() {
         let mut crowd = Crowd::new();
         for calls in [CALLS, 2 * CALLS, 4 * CALLS] {
             while crowd.allows_a_look() {
-                crowd.yielded(LONG_TICKS + 1);
+                crowd.found();
+                crowd.yielded(10_000_000);
             }
             let slept = 1 + (0..).take_while(|_| !crowd.allows_a_look()).count();
             assert_eq!(slept, calls as usize);

@@ -206,7 +206,12 @@ impl Session {
                 Found::Nothing if cell.give_up() => return Some(Found::Nothing),
                 // It came just now.
                 Found::Nothing => {}
-                found => return Some(found),
+                found => {
+                    if let Some(crowd) = &mut crowd {
+                        crowd.found();
+                    }
+                    return Some(found);
+                }
             }
         }
     }

@@ -127,6 +127,9 @@ impl Session {
         while looks > 0 && !slot.is_answered() {
             looks = if reader.crowd.yielded(sys::sched_yield()) { looks - 1 } else { 0 };
             let _ = self.read_once(reader, Wait::No);
+            if slot.is_answered() {
+                reader.crowd.found();
+            }
         }
     }
 

@@ -188,6 +188,9 @@ impl Server {
                 self.spin.yielded(yielded_at, self.now.mono_ns);
             }
             if asked || told {
+                if looks {
+                    self.spin.found();
+                }
                 self.spin.worked(self.now.mono_ns);
             } else if looks && !self.is_due() {
                 continue;

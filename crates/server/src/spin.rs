@@ -3,6 +3,8 @@
 //! A request to a server that sleeps on another core takes 50 to 60 µs for the wake-up alone; one to a server that looks takes a few. So
 //! while requests keep coming the server looks for a while; when they stop it sleeps, and idle it does not run at all.
 
+use wire::patience::Patience;
+
 /// How long it looks after the last request.
 const LOOK_NS: u64 = 60_000;
 /// Requests further apart than this do not keep coming.
@@ -10,33 +12,17 @@ const APART_NS: u64 = 200_000;
 /// So many close requests in a row begin it.
 const IN_A_ROW: u32 = 8;
 
-/// A yield that takes so long gave the core to somebody else for a whole
-/// time slice. Who sleeps is woken at once.
-const CROWDED_NS: u64 = 200_000;
-/// What such a yield weighs against short ones, and how much of that makes a crowd: now and then one takes long for no such
-/// reason, an interrupt or a virtual machine that was put aside.
-const WEIGHT: u32 = 32;
-const CROWD: u32 = 80;
-/// It is not looked for so long then, and twice as long each time that it is no better.
-const CROWDED_FOR_NS: u64 = 100_000_000;
-const CROWDED_FOR_MAX_NS: u64 = 10_000_000_000;
+/// It is not looked for so long at first when looking has cost more than it saved.
+const PAUSE_NS: u64 = 5_000_000;
 
 /// Whether requests keep coming.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Spin {
     last_ns: u64,
     close: u32,
-    suspicion: u32,
+    patience: Patience,
     /// Others need the core until then.
-    crowded_until_ns: u64,
-    /// How long it is not looked the next time.
-    crowded_for_ns: u64,
-}
-
-impl Default for Spin {
-    fn default() -> Self {
-        Self { last_ns: 0, close: 0, suspicion: 0, crowded_until_ns: 0, crowded_for_ns: CROWDED_FOR_NS }
-    }
+    pause_until_ns: u64,
 }
 
 impl Spin {
@@ -47,18 +33,15 @@ impl Spin {
         self.last_ns = now_ns;
     }
 
+    /// A look found something.
+    pub(crate) const fn found(&mut self) {
+        self.patience.found();
+    }
+
     /// The core was yielded between these times.
     pub(crate) fn yielded(&mut self, from_ns: u64, now_ns: u64) {
-        if now_ns.saturating_sub(from_ns) > CROWDED_NS {
-            self.suspicion += WEIGHT;
-            if self.suspicion >= CROWD {
-                self.suspicion = 0;
-                self.crowded_until_ns = now_ns.saturating_add(self.crowded_for_ns);
-                self.crowded_for_ns = (self.crowded_for_ns * 2).min(CROWDED_FOR_MAX_NS);
-            }
-        } else {
-            self.suspicion = self.suspicion.saturating_sub(1);
-            self.crowded_for_ns = (self.crowded_for_ns - self.crowded_for_ns / 1024).max(CROWDED_FOR_NS);
+        if let Some(level) = self.patience.gave(now_ns.saturating_sub(from_ns)) {
+            self.pause_until_ns = now_ns.saturating_add(PAUSE_NS << level);
         }
     }
 
@@ -66,7 +49,7 @@ impl Spin {
     pub(crate) fn looks(&self, now_ns: u64) -> bool {
         self.close == IN_A_ROW
             && now_ns.saturating_sub(self.last_ns) < LOOK_NS
-            && now_ns >= self.crowded_until_ns
+            && now_ns >= self.pause_until_ns
     }
 }
 
@@ -95,15 +78,12 @@ mod tests {
         let mut spin = Spin::default();
         let now = 1 << 40;
         (0..20).for_each(|n| spin.worked(now + n));
-        spin.yielded(now, now + CROWDED_NS);
-        assert!(spin.looks(now + CROWDED_NS / 4), "some turns take long");
-        spin.yielded(now, now + CROWDED_NS + 1);
-        assert!(spin.looks(now + CROWDED_NS / 4), "one of them is no crowd");
-        (0..2).for_each(|_| spin.yielded(now, now + CROWDED_NS + 1));
-        let later = now + CROWDED_NS + CROWDED_FOR_NS;
-        spin.worked(later);
-        assert!(!spin.looks(later));
-        (2..20).for_each(|n| spin.worked(later + n));
-        assert!(spin.looks(later + 20));
+        spin.yielded(now, now + 200_000);
+        assert!(spin.looks(now + 20), "some turns take long");
+        spin.yielded(now, now + 3_000_000);
+        let later = now + 3_000_000 + PAUSE_NS;
+        (0..20).for_each(|n| spin.worked(later - 30 + n));
+        assert!(!spin.looks(later - 1));
+        assert!(spin.looks(later));
     }
 }

@@ -14,6 +14,7 @@ mod decoder;
 mod frame;
 pub mod lane;
 mod message;
+pub mod patience;
 pub mod relay;
 mod shared;
 pub mod url;
