@@ -56,3 +56,9 @@ pub(crate) fn fifo(argument: &str) -> Result<f64> {
 pub(crate) fn spawn(_: &str) -> Result<f64> {
     per_operation(100, || Command::new("/bin/true").stdin(Stdio::null()).status().map(drop))
 }
+
+/// A shell that starts `true` so many times, one after the other.
+pub(crate) fn shell_loop(count: &str) -> Result<f64> {
+    let script = format!("i=0; while [ $i -lt {count} ]; do /bin/true; i=$((i+1)); done");
+    per_operation(1, || Command::new("/bin/sh").args(["-c", &script]).stdin(Stdio::null()).status().map(drop))
+}

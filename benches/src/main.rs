@@ -22,6 +22,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("seek", calls::seek),
     ("fifo", calls::fifo),
     ("spawn", calls::spawn),
+    ("shell-loop", calls::shell_loop),
     ("tcp-stream", tcp::stream),
     ("tcp-round-trip", tcp::round_trip),
     ("tcp-connections", tcp::connections),

@@ -16,7 +16,7 @@ does with it then: **full**, as its manual page says; **partial**, with the gaps
 /// The whole document.
 pub(crate) fn markdown() -> String {
     let (host, ours): (Vec<&Row>, Vec<&Row>) =
-        table::all().partition(|row| row.support == Support::HostOnly && row.note.is_empty());
+        table::all().partition(|row| row.support == Support::HostOnly && row.note().is_empty());
     let mut text = String::from(HEAD);
     summary(&mut text, &ours, host.len());
     text.push_str("| nr | call | decided by | support | note |\n|---:|---|---|---|---|\n");
@@ -26,14 +26,14 @@ pub(crate) fn markdown() -> String {
             text,
             "| {} | {} | {} | {} | {} |",
             row.nr,
-            row.name,
+            row.name(),
             decided_by(row.route),
             support(row),
-            row.note
+            row.note()
         );
     }
     text.push_str("\n## Always the host's\n\n");
-    let names: Vec<&str> = host.iter().map(|row| row.name).collect();
+    let names: Vec<&str> = host.iter().map(|row| row.name()).collect();
     text.push_str(&names.join(", "));
     text.push_str(".\n");
     text

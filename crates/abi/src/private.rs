@@ -1,6 +1,10 @@
 //! Calls of our own, which only our library and tools make. They share the table's shape and the wire.
 
-use crate::table::{Arg, Dir, Len, Route, Row, Support};
+use crate::table::{Arg, Dir, Entry, Len, Part, Route, Row, Support, rows, text, text_len};
+
+/// What is in the sixth argument of the socket(2) calls of the library and the relay, which the host ignores: a filter that refuses a
+/// program's sockets can tell them from it, in every image.
+pub const OWN_SOCKET: u64 = 0x7275_6d70_0000_0001;
 
 /// The number of the first private call; the others follow.
 pub const FIRST: u32 = 0x1000;
@@ -8,14 +12,16 @@ pub const FIRST: u32 = 0x1000;
 macro_rules! private {
     ($($(#[$doc:meta])* $name:ident $text:literal $args:expr;)*) => {
         private!(@number 0; $($(#[$doc])* $name;)*);
-        pub(crate) const ROWS: &[Row] = &[$(Row {
+        const ENTRIES: &[Entry] = &[$(Entry {
             nr: $name,
             name: $text,
             args: $args,
             route: Route::Special,
             support: Support::Full,
-            note: "private",
+            note: "",
         },)*];
+        pub(crate) static ROWS: [Row; ENTRIES.len()] = rows(ENTRIES);
+        pub(crate) static NAMES: [u8; text_len(ENTRIES, Part::Name)] = text(ENTRIES, Part::Name);
     };
     (@number $nr:expr; $(#[$doc:meta])* $name:ident; $($rest:tt)*) => {
         $(#[$doc])* pub const $name: u32 = FIRST + $nr;

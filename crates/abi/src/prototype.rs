@@ -190,9 +190,9 @@ mod tests {
         assert!(ALL.is_sorted_by_key(|prototype| prototype.nr));
         for prototype in ALL {
             let row = lookup(prototype.nr).expect(prototype.name);
-            assert_eq!(prototype.name.strip_prefix("rump_sys_"), Some(row.name));
-            let missing = usize::from(SHORTER.contains(&row.name));
-            assert_eq!(prototype.parameters.len() + missing, row.args.len(), "{}", row.name);
+            assert_eq!(prototype.name.strip_prefix("rump_sys_"), Some(row.name()));
+            let missing = usize::from(SHORTER.contains(&row.name()));
+            assert_eq!(prototype.parameters.len() + missing, row.args().len(), "{}", row.name());
         }
     }
 }

@@ -69,7 +69,7 @@ impl Session {
     /// The call for another kernel, if there is one now: it knows none of the old one's descriptors.
     fn call_again(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
         self.ready()?;
-        if row.args.contains(&Arg::Fd) {
+        if row.args().contains(&Arg::Fd) {
             return Err(Errno::EBADF);
         }
         self.call_once(row, args, passed).map_err(|errno| match errno {
@@ -123,7 +123,7 @@ impl Session {
     }
 
     fn call_plain(&self, row: &Row, args: [u64; 6], gathered: Gathered) -> Result<Reply, Errno> {
-        let slots = Message::Syscall(args.iter().copied().take(row.args.len()).collect()).payload();
+        let slots = Message::Syscall(args.iter().copied().take(row.args().len()).collect()).payload();
         let payload = [Part::Ours(&slots)];
         let request = Request { kind: kind::SYSCALL, word: row.nr, payload: &payload, passed: &[] };
         let Answer::Frame(frame) = self.transact(&request, gathered.memory)? else {

@@ -127,7 +127,7 @@ impl Bytes {
 /// that the address is bad, in the order in which it checks things.
 pub(crate) fn gather(row: &Row, args: &[u64; 6]) -> Gathered {
     let mut gathered = Gathered::default();
-    for (at, arg) in row.args.iter().enumerate() {
+    for (at, arg) in row.args().iter().enumerate() {
         let arg = match arg {
             Arg::Cmd if at == 1 => continue,
             Arg::Cmd => table::command(row.nr, low(args[1])),

@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 
-/// The longest that is written here: the fields of `RUMPHIJACK__EXEC`, 19 + 38 + 4 + 4 + 6 bytes.
+/// The longest that is written here: the fields of `RUMPHIJACK__EXEC`, 6 + 19 + 38 + 4 + 4 + 6 bytes.
 const TEXT_MAX: usize = 96;
 
 /// A short text, without an allocation.

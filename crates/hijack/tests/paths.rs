@@ -162,8 +162,8 @@ impl Bench {
         self.hijack.world().told.borrow_mut().clear();
         let answer = self.call(row.nr, args)?;
         let told = self.hijack.world().told.borrow();
-        let Some((_, args, paths)) = told.iter().find(|(name, ..)| *name == row.name) else {
-            assert_eq!(answer, Answer::Host, "{}: neither kernel was asked", row.name);
+        let Some((_, args, paths)) = told.iter().find(|(name, ..)| *name == row.name()) else {
+            assert_eq!(answer, Answer::Host, "{}: neither kernel was asked", row.name());
             return Ok(None);
         };
         let end = |&(dir, path): &(Option<u8>, u8)| {
@@ -202,7 +202,7 @@ fn one_path(bench: &Bench, row: &Row, end: (Option<u8>, u8)) -> usize {
             let found = bench.told(row, args, &[end]).expect("no error").and_then(|told| told[0].clone());
             let expected = model(bench.config, &place, path);
             // Where the call names its directory, an absolute path goes with AT_FDCWD; where it does not, there is none to see.
-            assert_eq!(found, expected, "{}: {} {path:?} in {:?}", bench.config, row.name, place.dir);
+            assert_eq!(found, expected, "{}: {} {path:?} in {:?}", bench.config, row.name(), place.dir);
             count += 1;
         }
     }
@@ -233,9 +233,13 @@ fn two_paths(bench: &Bench, row: &Row, both: &[(Option<u8>, u8)]) -> usize {
             };
             let found = bench.told(row, args, both);
             assert_eq!(
-                found, expected,
+                found,
+                expected,
                 "{}: {} {old:?} {new:?} in {:?} {:?}",
-                bench.config, row.name, from.dir, to.dir
+                bench.config,
+                row.name(),
+                from.dir,
+                to.dir
             );
             count += 1;
         }

@@ -2,6 +2,7 @@
 
 use crate::gadget_unsafe::{enter, interruptible, syscall};
 use crate::{Fd, Wait};
+use abi::private::OWN_SOCKET;
 use abi::{Errno, nr};
 use core::ffi::CStr;
 use core::sync::atomic::AtomicU32;
@@ -71,10 +72,6 @@ pub fn write(fd: u32, bytes: &[u8]) -> Result<usize, Errno> {
         syscall(nr::WRITE, [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0])
     })
 }
-
-/// What is in the sixth argument of this library's own socket(2) calls, which the host ignores: a filter that refuses the
-/// program's can tell them from it, in every image.
-pub const OWN_SOCKET: u64 = 0x7275_6d70_0000_0001;
 
 /// A stream socket of this family, close-on-exec, connected to `address` (a `struct sockaddr`).
 ///

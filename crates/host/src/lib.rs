@@ -16,10 +16,10 @@ mod run_unsafe;
 mod shared_unsafe;
 
 pub use calls_unsafe::{
-    OWN_SOCKET, close, descriptor_limit, dup_above, eventfd, exit_group, fcntl, futex_wait, futex_wake,
-    geteuid, getpid, gettid, has_user_dispatch, map_anonymous, monotonic_ns, peek, peer_uid, poll_readable,
-    read, read_link, sched_yield, set_process_name, shutdown, sleep_ns, so_cookie, socket_connect,
-    socket_error, tgkill, wait_readable, write,
+    close, descriptor_limit, dup_above, eventfd, exit_group, fcntl, futex_wait, futex_wake, geteuid, getpid,
+    gettid, has_user_dispatch, map_anonymous, monotonic_ns, peek, peer_uid, poll_readable, read, read_link,
+    sched_yield, set_process_name, shutdown, sleep_ns, so_cookie, socket_connect, socket_error, tgkill,
+    wait_readable, write,
 };
 pub use fd::Fd;
 pub use gadget_unsafe::{interruptible, syscall};

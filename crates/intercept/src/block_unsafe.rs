@@ -1,8 +1,11 @@
 //! A thread's block: its stack for compiled code, and the program's registers while that runs. `%gs` points to it.
 
+use crate::entry_unsafe::enter;
 use crate::pool_unsafe::{self, Link, Pool, Pooled};
+use crate::{gates_unsafe, interest, marks};
 use abi::raw::general::{MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
@@ -32,12 +35,45 @@ pub(crate) struct Frame {
     pub(crate) xmm: [[u64; 2]; 16],
 }
 
+/// What trampolines refer to.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Around {
+    /// `intercept_enter`.
+    enter: u64,
+    /// The first gate ([`crate::gates_unsafe`]).
+    gates: u64,
+    /// A byte per number ([`crate::interest`]).
+    numbers: u64,
+    /// A byte per descriptor ([`crate::marks`]).
+    marks: u64,
+}
+
+impl Around {
+    const AT: u32 = offset_of!(Block, around) as u32;
+    /// Where they are from `%gs` on.
+    pub(crate) const ENTER: u32 = Self::AT + offset_of!(Self, enter) as u32;
+    pub(crate) const GATES: u32 = Self::AT + offset_of!(Self, gates) as u32;
+    pub(crate) const NUMBERS: u32 = Self::AT + offset_of!(Self, numbers) as u32;
+    pub(crate) const MARKS: u32 = Self::AT + offset_of!(Self, marks) as u32;
+
+    fn new() -> Self {
+        Self {
+            enter: enter(),
+            gates: gates_unsafe::base(),
+            numbers: interest::TABLE.as_ptr() as u64,
+            marks: marks::TABLE.as_ptr() as u64,
+        }
+    }
+}
+
 /// See the module.
 #[repr(C, align(64))]
 pub(crate) struct Block {
     /// This block's own address, so that `%gs:0` is a pointer to it.
     pub(crate) this: *mut Block,
     pub(crate) stack_top: usize,
+    pub(crate) around: Around,
     pub(crate) frame: Frame,
     /// Not 0: a signal was deferred and all are blocked; `saved_mask` is the program's mask.
     pub(crate) pending: AtomicU32,
@@ -150,6 +186,7 @@ fn map() -> Result<*mut Block, Errno> {
     unsafe {
         (*block).this = block;
         (*block).stack_top = at;
+        (*block).around = Around::new();
         BLOCKS.add(block);
     }
     Ok(block)

@@ -1,40 +1,198 @@
-//! Site lists in the user's cache directory: `$XDG_CACHE_HOME/rumphijack/BUILD-ID.sites`, else below `$HOME/.cache`.
+//! What is kept for later processes, in a directory that is the user's alone: `$XDG_CACHE_HOME/rumphijack`, else
+//! `$HOME/.cache/rumphijack`, else `/tmp/rumphijack-UID`.
+//!
+//! `BUILD-ID.sites` is a list of sites, `BUILD-ID.N.code` an object that has been rewritten ([`crate::prepared_unsafe`]).
 
 use crate::image_unsafe::Image;
-use abi::raw::general::{O_CLOEXEC, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_WRONLY};
+use abi::raw::general::{
+    O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_WRONLY, S_IFDIR, S_IFMT,
+    S_IFREG, stat, statfs,
+};
 use abi::{Errno, nr};
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 use host::Fd;
 use sitelist::BuildId;
 
 /// Longer than any list of sites.
 const SIZE_MAX: usize = 4 << 20;
 
-/// The directory, if the environment names one.
-pub(crate) fn directory(image: Image) -> Option<Vec<u8>> {
-    let absolute = |path: &&[u8]| path.starts_with(b"/");
-    let base = match image.variable(b"XDG_CACHE_HOME").filter(absolute) {
-        Some(cache) => cache.to_vec(),
-        None => [image.variable(b"HOME").filter(absolute)?, b"/.cache"].concat(),
+/// File systems whose files may go while they are mapped (linux/magic.h): NFS, SMB, CIFS, FUSE, 9P, AFS. A program must not die with
+/// its cache.
+const ELSEWHERE: &[i64] = &[0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x0102_1997, 0x5346_414f];
+
+/// What tells a file, and its contents, from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Stat {
+    device: u64,
+    inode: u64,
+    /// In bytes.
+    pub(crate) size: u64,
+    modified: [i64; 2],
+    changed: [i64; 2],
+}
+
+/// The directory.
+pub(crate) struct Directory(Fd);
+
+impl Directory {
+    /// The directory, if there is one that can be trusted, or can be made.
+    pub(crate) fn find(image: Image) -> Option<Self> {
+        let absolute = |path: &&[u8]| path.starts_with(b"/");
+        let cache = image.variable(b"XDG_CACHE_HOME").filter(absolute).map(<[u8]>::to_vec);
+        let home = || Some([image.variable(b"HOME").filter(absolute)?, b"/.cache"].concat());
+        let found = cache.or_else(home).and_then(|above| {
+            let path = [above.as_slice(), b"/rumphijack\0"].concat();
+            // Not more than these two: a home that is not there is not ours to make (it may be meant to lie in the rump
+            // kernel's tree, where the host must not get one).
+            Self::at(&path, Some(&[above.as_slice(), b"\0"].concat()))
+        });
+        found.or_else(|| {
+            let uid = host::geteuid().to_string();
+            Self::at(&[b"/tmp/rumphijack-", uid.as_bytes(), b"\0"].concat(), None)
+        })
+    }
+
+    fn at(path: &[u8], above: Option<&[u8]>) -> Option<Self> {
+        let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+        let found = open(path, flags).or_else(|errno| {
+            if errno != Errno::ENOENT {
+                return Err(errno);
+            }
+            above.into_iter().chain([path]).for_each(make_directory);
+            open(path, flags)
+        });
+        let found = found.ok()?;
+        (ours(&found, S_IFDIR).is_some() && is_here(&found)).then_some(Self(found))
+    }
+
+    /// A file of the directory, by its name with a NUL.
+    pub(crate) fn open(&self, name: &[u8], flags: u32) -> Result<Fd, Errno> {
+        open_at(self.0.number() as usize, name, flags)
+    }
+
+    /// What there is of a file of the directory, if nobody else can have written it.
+    pub(crate) fn trusted(&self, file: &Fd) -> Option<Stat> {
+        ours(file, S_IFREG).map(|stat| Stat::from(&stat))
+    }
+
+    /// The list of an object's sites, as it was kept.
+    pub(crate) fn read_list(&self, id: BuildId) -> Option<Vec<u8>> {
+        let file = self.open(&list(id), O_RDONLY | O_CLOEXEC | O_NOFOLLOW).ok()?;
+        self.trusted(&file)?;
+        read_all(&file)
+    }
+
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// As [`Directory::write`].
+    pub(crate) fn write_list(&self, id: BuildId, bytes: &[u8]) -> Result<(), Errno> {
+        self.write(&list(id), bytes)
+    }
+
+    /// Keeps a file for the next program. It is whole or not there at all.
+    ///
+    /// # Errors
+    /// The host's; it is not kept then, which costs time only.
+    pub(crate) fn write(&self, name: &[u8], bytes: &[u8]) -> Result<(), Errno> {
+        let partial = [b".", host::getpid().to_string().as_bytes(), b".", name].concat();
+        let file = self.open(&partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC)?;
+        let whole = host::write(file.number(), bytes) == Ok(bytes.len());
+        let directory = self.0.number() as usize;
+        let (from, to) = (partial.as_ptr() as usize, name.as_ptr() as usize);
+        // SAFETY: both names end in NUL.
+        Errno::from_rax(unsafe {
+            if whole {
+                host::syscall(nr::RENAMEAT, [directory, from, directory, to, 0, 0])
+            } else {
+                host::syscall(nr::UNLINKAT, [directory, from, 0, 0, 0, 0])
+            }
+        })
+        .map(drop)
+    }
+}
+
+impl Stat {
+    fn from(stat: &stat) -> Self {
+        let time = |seconds, nanoseconds| [seconds as i64, nanoseconds as i64];
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size as u64,
+            modified: time(stat.st_mtime, stat.st_mtime_nsec),
+            changed: time(stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+
+    /// Of the file at this path.
+    pub(crate) fn of(path: &CStr) -> Option<Self> {
+        let mut stat = MaybeUninit::<stat>::zeroed();
+        // SAFETY: the kernel fills it.
+        let answer = unsafe {
+            host::syscall(nr::STAT, [path.as_ptr() as usize, stat.as_mut_ptr() as usize, 0, 0, 0, 0])
+        };
+        // SAFETY: zeroed or filled.
+        (answer == 0).then(|| Self::from(unsafe { stat.assume_init_ref() }))
+    }
+
+    /// How long ago it was written.
+    pub(crate) fn age_seconds(&self) -> i64 {
+        let mut now = [0_i64; 2];
+        // SAFETY: CLOCK_REALTIME (0); the kernel writes a `struct timespec`.
+        unsafe { host::syscall(nr::CLOCK_GETTIME, [0, now.as_mut_ptr() as usize, 0, 0, 0, 0]) };
+        now[0].saturating_sub(self.modified[0])
+    }
+}
+
+/// The name of an object's list.
+fn list(id: BuildId) -> Vec<u8> {
+    [id.hex().as_slice(), b".sites\0"].concat()
+}
+
+/// What there is of an open file, if it is of this kind and the process's own user's or root's, and nobody else may write to it.
+fn ours(file: &Fd, kind: u32) -> Option<stat> {
+    let others = 0o022;
+    let is_ours =
+        |stat: &stat| stat.st_mode & (S_IFMT | others) == kind && [0, host::geteuid()].contains(&stat.st_uid);
+    fstat(file).filter(is_ours)
+}
+
+fn fstat(file: &Fd) -> Option<stat> {
+    let mut stat = MaybeUninit::<stat>::zeroed();
+    // SAFETY: the kernel fills it.
+    let answer =
+        unsafe { host::syscall(nr::FSTAT, [file.number() as usize, stat.as_mut_ptr() as usize, 0, 0, 0, 0]) };
+    // SAFETY: zeroed or filled.
+    (answer == 0).then(|| unsafe { stat.assume_init() })
+}
+
+/// Whether a file lies on this machine.
+fn is_here(file: &Fd) -> bool {
+    let mut found = MaybeUninit::<statfs>::zeroed();
+    // SAFETY: the kernel fills it.
+    let answer = unsafe {
+        host::syscall(nr::FSTATFS, [file.number() as usize, found.as_mut_ptr() as usize, 0, 0, 0, 0])
     };
-    Some([base.as_slice(), b"/rumphijack"].concat())
+    // SAFETY: zeroed or filled.
+    answer == 0 && !ELSEWHERE.contains(&unsafe { found.assume_init_ref() }.f_type)
 }
 
-/// Where an object's list is.
-fn path(directory: &[u8], id: BuildId) -> Vec<u8> {
-    [directory, b"/", id.hex().as_slice(), b".sites\0"].concat()
-}
-
-/// The list as it was kept.
-pub(crate) fn read(directory: &[u8], id: BuildId) -> Option<Vec<u8>> {
-    read_file(&path(directory, id))
+fn make_directory(path: &[u8]) {
+    // SAFETY: the path ends in NUL. One that is there already is fine.
+    unsafe { host::syscall(nr::MKDIR, [path.as_ptr() as usize, 0o700, 0, 0, 0, 0]) };
 }
 
 /// The bytes of the file at this path, which ends in NUL, if they are not too many.
 pub(crate) fn read_file(path: &[u8]) -> Option<Vec<u8>> {
-    let file = open(path, O_RDONLY | O_CLOEXEC).ok()?;
+    read_all(&open(path, O_RDONLY | O_CLOEXEC).ok()?)
+}
+
+fn read_all(file: &Fd) -> Option<Vec<u8>> {
     let mut bytes = vec![0; 64 * 1024];
     let mut filled = 0;
     loop {
@@ -53,72 +211,49 @@ pub(crate) fn read_file(path: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Keeps a list for the next program. It is whole or not there at all.
+/// Reads a part of the file at this path. What lies behind its end is 0.
 ///
 /// # Errors
-/// The host's; there is no cache then, which costs time only.
-pub(crate) fn write(directory: &[u8], id: BuildId, bytes: &[u8]) -> Result<(), Errno> {
-    let path = path(directory, id);
-    let partial =
-        [directory, b"/.", id.hex().as_slice(), b".", &host::getpid().to_ne_bytes().map(letter), b"\0"]
-            .concat();
-    make_directories(directory);
-    let file = open(&partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC)?;
-    let whole = host::write(file.number(), bytes) == Ok(bytes.len());
-    drop(file);
-    let call = if whole { nr::RENAME } else { nr::UNLINK };
-    // SAFETY: both paths end in NUL.
-    Errno::from_rax(unsafe {
-        host::syscall(call, [partial.as_ptr() as usize, path.as_ptr() as usize, 0, 0, 0, 0])
-    })
-    .map(drop)
-}
-
-/// A byte of a name that is no slash and no NUL.
-fn letter(byte: u8) -> u8 {
-    b'a' + byte % 16 + byte / 16 % 8
-}
-
-/// Makes the directory and the one above it. Not more: a home that is not there is not ours to make (it may be meant to lie
-/// in the rump kernel's tree, where the host must not get one).
-fn make_directories(directory: &[u8]) {
-    let above = directory.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-    for end in [above, directory.len()] {
-        let path = [directory.get(..end).unwrap_or_default(), b"\0"].concat();
-        // SAFETY: the path ends in NUL. One that is there already is fine.
-        unsafe { host::syscall(nr::MKDIR, [path.as_ptr() as usize, 0o700, 0, 0, 0, 0]) };
+/// The host's.
+pub(crate) fn read_part(path: &CStr, into: &mut [u8], offset: u64) -> Result<(), Errno> {
+    let file = open(path.to_bytes_with_nul(), O_RDONLY | O_CLOEXEC)?;
+    let mut filled = 0;
+    while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        let (at, len) = (rest.as_mut_ptr() as usize, rest.len());
+        let args = [file.number() as usize, at, len, offset as usize + filled, 0, 0];
+        // SAFETY: the kernel writes within the slice.
+        match Errno::from_rax(unsafe { host::syscall(nr::PREAD64, args) })? {
+            0 => break,
+            read => filled += read,
+        }
     }
+    Ok(())
 }
 
-fn open(path: &[u8], flags: u32) -> Result<Fd, Errno> {
-    // SAFETY: the path ends in NUL.
+/// Opens a file by its path with a NUL.
+///
+/// # Errors
+/// open(2)'s.
+pub(crate) fn open(path: &[u8], flags: u32) -> Result<Fd, Errno> {
+    /// linux/fcntl.h
+    const AT_FDCWD: usize = -100_isize as usize;
+    open_at(AT_FDCWD, path, flags)
+}
+
+fn open_at(directory: usize, path: &[u8], flags: u32) -> Result<Fd, Errno> {
+    // SAFETY: the path ends in NUL. openat(2) is what ld.so uses: a filter that the process has inherited lets it pass.
     let number = Errno::from_rax(unsafe {
-        host::syscall(nr::OPEN, [path.as_ptr() as usize, flags as usize, 0o600, 0, 0, 0])
+        host::syscall(nr::OPENAT, [directory, path.as_ptr() as usize, flags as usize, 0o600, 0, 0])
     })?;
     u32::try_from(number).map(Fd::own).map_err(|_| Errno::EMFILE)
 }
 
-/// The file that traps are counted in.
+/// The file that traps are counted in, with its size.
 ///
 /// # Errors
 /// open(2)'s.
-pub(crate) fn open_counters(path: &[u8]) -> Result<Fd, Errno> {
-    open(&[path, b"\0"].concat(), O_RDWR | O_CLOEXEC)
-}
-
-/// As [`file_size`], for a path without NUL.
-pub(crate) fn size_of_file(path: &[u8]) -> Option<u64> {
-    let path = [path, b"\0"].concat();
-    file_size(CStr::from_bytes_until_nul(&path).ok()?)
-}
-
-/// A file's size.
-pub(crate) fn file_size(path: &CStr) -> Option<u64> {
-    /// `st_size` in `struct stat`.
-    const SIZE_WORD: usize = 6;
-    let mut stat = [0_u64; 18];
-    // SAFETY: the kernel writes one `struct stat`, 144 bytes.
-    let answer =
-        unsafe { host::syscall(nr::STAT, [path.as_ptr() as usize, stat.as_mut_ptr() as usize, 0, 0, 0, 0]) };
-    (answer == 0).then_some(stat[SIZE_WORD])
+pub(crate) fn open_counters(path: &[u8]) -> Result<(Fd, u64), Errno> {
+    let file = open(&[path, b"\0"].concat(), O_RDWR | O_CLOEXEC)?;
+    let size = fstat(&file).map_or(0, |stat| stat.st_size as u64);
+    Ok((file, size))
 }

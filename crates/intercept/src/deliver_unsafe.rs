@@ -6,7 +6,7 @@
 use crate::block_unsafe::{Block, try_current};
 use crate::entry_unsafe::{child_unmasked, enter, entered, exit, exit_end, trap_native, unmasked};
 use crate::signal::{KernelAction, SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
-use crate::{actions_unsafe, masks_unsafe, sites_unsafe, strict_unsafe};
+use crate::{actions_unsafe, masks_unsafe, rewritten_unsafe, strict_unsafe};
 use abi::nr;
 use core::sync::atomic::Ordering;
 
@@ -76,7 +76,7 @@ fn normalise(block: &Block, context: &mut Ucontext) -> bool {
         registers.rip = block.trap_return - CALL_SIZE;
     } else if registers.rip == trap_native() + CALL_SIZE {
         registers.rip = block.trap_return;
-    } else if let Some(rip) = sites_unsafe::program_address(registers.rip) {
+    } else if let Some(rip) = rewritten_unsafe::program_address(registers.rip) {
         registers.rip = rip;
     } else {
         return false;

@@ -2,16 +2,21 @@
 
 use crate::cache_unsafe::read_file;
 use crate::entry_unsafe::image_start;
+use crate::sites_unsafe::PAGE;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
+use core::ops::Range;
 use sitelist::BuildId;
 
 /// elf(5)
+const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
 const PT_NOTE: u32 = 4;
 const PT_PHDR: u32 = 6;
 const DT_NULL: u64 = 0;
 const DT_DEBUG: u64 = 21;
+const PF_X: u32 = 1;
+const PF_R: u32 = 4;
 const NT_GNU_BUILD_ID: u32 = 3;
 /// getauxval(3)
 const AT_NULL: u64 = 0;
@@ -116,7 +121,7 @@ impl Image {
     /// The path of this library, as ld.so or the kernel found it.
     #[must_use]
     pub fn own_path(self) -> Option<&'static [u8]> {
-        let own = self.objects().into_iter().find(|object| object.base == image_start());
+        let own = self.objects().find(|object| object.base == image_start());
         own.map(|own| own.path.to_bytes())
     }
 
@@ -136,21 +141,23 @@ impl Image {
     }
 
     /// The objects that ld.so has mapped so far, the program itself left out unless this library has loaded it.
-    pub(crate) fn objects(self) -> Vec<Object> {
-        let mut objects: Vec<Object> = self.program().into_iter().collect();
+    pub(crate) fn objects(self) -> impl Iterator<Item = Object> {
         // SAFETY: ld.so fills DT_DEBUG before it calls the first library function, and keeps the list.
-        unsafe {
-            let mut map = self.link_map().unwrap_or(core::ptr::null());
-            while !map.is_null() {
-                let LinkMap { base, name, dynamic, next } = *map;
-                if base != 0 && !name.is_null() && *name != 0 {
-                    let path = CStr::from_ptr(name);
-                    objects.push(Object { base, dynamic, path, headers: headers_at(base) });
+        let first = unsafe { self.link_map() };
+        // SAFETY: as above.
+        let maps = core::iter::successors(first.and_then(|map| unsafe { map.as_ref() }), |map| unsafe {
+            map.next.as_ref()
+        });
+        self.program().into_iter().chain(maps.filter_map(|map| {
+            let LinkMap { base, name, dynamic, .. } = *map;
+            // SAFETY: a string of ld.so's, and an object that it has mapped.
+            unsafe {
+                if base == 0 || name.is_null() || *name == 0 {
+                    return None;
                 }
-                map = next;
+                Some(Object { base, dynamic, path: CStr::from_ptr(name), headers: headers_at(base) })
             }
-        }
-        objects
+        }))
     }
 
     /// Whether ld.so is still to map the libraries of the program.
@@ -200,17 +207,66 @@ impl Object {
         self.dynamic == 0
     }
 
+    /// Its addresses in memory.
+    pub(crate) fn span(&self) -> Range<u64> {
+        let loaded = || self.headers.iter().filter(|header| header.kind == PT_LOAD);
+        let low = loaded().map(|header| header.address).min().unwrap_or(0);
+        let high =
+            loaded().map(|header| header.address.saturating_add(header.memory_size)).max().unwrap_or(0);
+        self.base + low..self.base.saturating_add(high)
+    }
+
+    /// Bytes of its code, from this address in the file's own numbering on; `None`: not all of them are code.
+    pub(crate) fn code(&self, address: u64, len: usize) -> Option<&'static [u8]> {
+        self.file_offset(address, address.checked_add(len as u64)?)?;
+        // SAFETY: within a segment that is mapped and can be read.
+        Some(unsafe { core::slice::from_raw_parts((self.base + address) as *const u8, len) })
+    }
+
+    /// Where in the file its code between these addresses is.
+    pub(crate) fn file_offset(&self, from: u64, to: u64) -> Option<u64> {
+        let (header, pages) = self.segment(from, to)?;
+        let offset = header.offset & !(PAGE - 1);
+        Some(offset + (from - pages.start))
+    }
+
+    /// The pages of the segment of code that holds these addresses.
+    pub(crate) fn pages(&self, from: u64, to: u64) -> Option<Range<u64>> {
+        self.segment(from, to).map(|(_, pages)| pages)
+    }
+
+    fn segment(&self, from: u64, to: u64) -> Option<(&ProgramHeader, Range<u64>)> {
+        let code =
+            |header: &&ProgramHeader| header.kind == PT_LOAD && header.flags & (PF_R | PF_X) == PF_R | PF_X;
+        self.headers.iter().filter(code).find_map(|header| {
+            let end = header.address.checked_add(header.file_size)?.next_multiple_of(PAGE);
+            let pages = header.address & !(PAGE - 1)..end;
+            (pages.start <= from && to <= pages.end).then_some((header, pages))
+        })
+    }
+
     /// The object's build-id, from its note in memory.
     pub(crate) fn build_id(&self) -> Option<BuildId> {
-        let notes = self.headers.iter().filter(|header| header.kind == PT_NOTE);
-        notes
-            .filter_map(|header| {
-                let len = usize::try_from(header.memory_size).ok()?;
-                // SAFETY: the segment is mapped.
-                Some(unsafe { core::slice::from_raw_parts((self.base + header.address) as *const u8, len) })
-            })
-            .find_map(build_id_in)
+        build_id(self.base, self.headers)
     }
+}
+
+/// The build-id of this library.
+pub(crate) fn own_build_id() -> Option<BuildId> {
+    // SAFETY: this object's header, which the linker places at its start.
+    build_id(image_start(), unsafe { headers_at(image_start()) })
+}
+
+/// The build-id of an object, from its note in memory.
+fn build_id(base: u64, headers: &[ProgramHeader]) -> Option<BuildId> {
+    let notes = headers.iter().filter(|header| header.kind == PT_NOTE);
+    notes
+        .filter_map(|header| {
+            let len = usize::try_from(header.memory_size).ok()?;
+            // SAFETY: the segment is mapped.
+            Some(unsafe { core::slice::from_raw_parts((base + header.address) as *const u8, len) })
+        })
+        .find_map(build_id_in)
 }
 
 /// The headers of the object that lies here; none if it is no ELF file.

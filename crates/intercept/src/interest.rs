@@ -58,6 +58,11 @@ pub(crate) fn fill(of: fn(u32) -> Interest, all: bool) {
     }
 }
 
+/// The whole table.
+pub(crate) fn bytes() -> [u8; NUMBERS] {
+    TABLE.each_ref().map(|entry| entry.load(Ordering::Relaxed))
+}
+
 /// The byte of a number.
 pub(crate) fn class(number: u32) -> u8 {
     TABLE.get(number as usize).map_or(ALWAYS, |entry| entry.load(Ordering::Relaxed))

@@ -1,167 +1,166 @@
 //! Rewriting: trampolines are made for all sites of a list, then each site is made to jump to its own.
 
-use crate::entry_unsafe::enter;
-use crate::trampoline::{Surroundings, Trampoline, build, displacement};
-use crate::{dispatch_user_unsafe, interest, marks};
-use abi::raw::general::{PROT_EXEC, PROT_READ, PROT_WRITE};
+use crate::image_unsafe::Object;
+use crate::rewritten_unsafe::{self, INTACT, PLAIN_END, Record, Rewritten};
+use crate::trampoline::{Trampoline, build, displacement};
+use crate::{gates_unsafe, interest};
+use abi::raw::general::{MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
 use alloc::vec::Vec;
-use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::ops::Range;
 use sitelist::{JUMP_SIZE, Site, SiteList};
 
-const PAGE: u64 = 4096;
-const ARENA_SIZE: usize = 256 * 1024;
-const MOST: usize = ARENA_SIZE / 32;
+pub(crate) const PAGE: u64 = 4096;
+/// A jump reaches so far (`jmp rel32`).
+const REACH: u64 = 1 << 31;
+/// Trampolines lie so far below their object, where nothing else does when a program starts.
+const BELOW: u64 = 1 << 30;
+/// Otherwise they lie above it, at one of the places that are so far apart.
+const STEP: u64 = 64 << 20;
+/// No trampoline is longer.
+const LONGEST: u64 = 192;
 
-/// Room for trampolines. In this object's image: it is within reach of the C library, and one range holds all code of
-/// ours that may make calls.
-#[repr(C, align(4096))]
-struct Arena(UnsafeCell<[u8; ARENA_SIZE]>);
-
-// SAFETY: written only by `rewrite`, while the process has one thread.
-unsafe impl Sync for Arena {}
-
-static ARENA: Arena = Arena(UnsafeCell::new([0; ARENA_SIZE]));
-
-/// Where a trampoline's parts are, and which instruction of the program it stands for.
-struct Record {
-    start: u64,
-    decide: u64,
-    native: u64,
-    slow: u64,
-    end: u64,
-    site_start: u64,
-    call: u64,
-    resume: u64,
-    /// The site's `syscall` is still there.
-    intact: bool,
-    /// Nothing behind the `syscall` was moved.
-    plain_end: bool,
+/// The trampolines of an object.
+pub(crate) struct Trampolines {
+    /// Where they are to lie, and what else is kept of them in front ([`room`]).
+    pub(crate) place: Range<u64>,
+    /// From where in `place`.
+    pub(crate) at: u64,
+    pub(crate) gate: u32,
+    pub(crate) code: Vec<u8>,
+    pub(crate) records: Vec<Record>,
 }
 
-/// In the order of their addresses, and of their sites'.
-static RECORDS: AtomicPtr<Record> = AtomicPtr::new(core::ptr::null_mut());
-static RECORD_COUNT: AtomicUsize = AtomicUsize::new(0);
-
-/// An object file in memory whose sites are known.
-pub(crate) struct Module {
-    pub(crate) base: u64,
-    pub(crate) list: SiteList,
+/// Bytes in front of so many trampolines, which are a page of their own and their records.
+pub(crate) fn room(sites: usize) -> u64 {
+    PAGE + ((sites * size_of::<Record>()) as u64).next_multiple_of(PAGE)
 }
 
-/// Rewrites all sites of these objects, which are in the order of their addresses, that are what their list says. Answers
-/// how many. To be called once with any object.
-///
-/// # Safety
-/// The process has one thread, and the objects stay mapped.
-pub(crate) unsafe fn rewrite(modules: &[Module]) -> usize {
-    if modules.is_empty() {
-        return 0;
-    }
-    let total: usize = modules.iter().map(|module| module.list.sites.len()).sum();
-    let mut records = Vec::with_capacity(total.min(MOST));
-    let mut code = Vec::with_capacity(total * 64);
-    let start = ARENA.0.get() as u64;
-    let around = Surroundings {
-        enter: enter(),
-        numbers: interest::TABLE.as_ptr() as u64,
-        marks: marks::TABLE.as_ptr() as u64,
+/// Makes the trampolines for those sites of an object that are what the list says, at a place that is free.
+pub(crate) fn compile(object: &Object, list: &SiteList) -> Option<Trampolines> {
+    let room = room(list.sites.len());
+    let size = room + (list.sites.len() as u64 * LONGEST).next_multiple_of(PAGE);
+    let place = reserve(object, size)?;
+    let mut made = Trampolines {
+        at: place.start + room,
+        place,
+        gate: gates_unsafe::claim(list.sites.len())?,
+        code: Vec::with_capacity(list.sites.len() * 96),
+        records: Vec::with_capacity(list.sites.len()),
     };
-    for module in modules {
-        for site in &module.list.sites {
-            let at = start + code.len() as u64;
-            // SAFETY: the object is mapped.
-            if !unsafe { is_there(module.base, site) } || displacement(at, module.base).is_none() {
-                continue;
-            }
-            let Some(trampoline) = build(site, module.base, at, &around, interest::class) else { continue };
-            if code.len() + trampoline.code.len() > ARENA_SIZE || records.len() == MOST {
-                break;
-            }
-            records.push(record(module.base, site, at, &trampoline));
-            code.extend_from_slice(&trampoline.code);
+    for site in &list.sites {
+        if object.code(u64::from(site.start), site.code.len()) != Some(site.code.as_slice()) {
+            continue;
+        }
+        let at = made.at + made.code.len() as u64;
+        let gate = made.gate + made.records.len() as u32;
+        if let Some(trampoline) = build(site, object.base, at, gate, interest::class) {
+            made.records.push(record(site, made.code.len() as u32, &trampoline));
+            made.code.extend_from_slice(&trampoline.code);
         }
     }
-    // SAFETY: the arena is ours; the caller's promise.
-    unsafe {
-        core::ptr::copy_nonoverlapping(code.as_ptr(), start as *mut u8, code.len());
-        if protect(start, start + ARENA_SIZE as u64, PROT_READ | PROT_EXEC).is_err() {
-            return 0;
-        }
-        publish(records);
-        modules.iter().map(|module| redirect(module)).sum()
-    }
+    Some(made)
 }
 
-fn record(base: u64, site: &Site, at: u64, trampoline: &Trampoline) -> Record {
-    let within = |offset: usize| at + offset as u64;
+fn record(site: &Site, at: u32, trampoline: &Trampoline) -> Record {
+    let within = |offset: usize| at + offset as u32;
+    let intact = u32::from(site.len) <= site.call - site.start;
+    let plain_end = site.after().is_empty();
     Record {
         start: at,
         decide: within(trampoline.decide),
         native: within(trampoline.native),
+        after: within(trampoline.after),
         slow: within(trampoline.slow),
         end: within(trampoline.code.len()),
-        site_start: base + u64::from(site.start),
-        call: base + u64::from(site.call),
-        resume: base + u64::from(site.resume()),
-        intact: u32::from(site.len) <= site.call - site.start,
-        plain_end: site.after().is_empty(),
+        site_start: site.start,
+        call: site.call,
+        resume: site.resume(),
+        flags: if intact { INTACT } else { 0 } | if plain_end { PLAIN_END } else { 0 },
     }
 }
 
-/// Whether the bytes in memory are those of the list.
+/// Takes a free place within reach of all of an object.
+fn reserve(object: &Object, size: u64) -> Option<Range<u64>> {
+    let Range { start, end } = object.span();
+    let below = start.checked_sub(BELOW).filter(|at| *at > PAGE);
+    let last = (start + REACH).saturating_sub(size + STEP) & !(STEP - 1);
+    let above = core::iter::successors(Some(last), |at| at.checked_sub(STEP)).take_while(|at| *at >= end);
+    below.into_iter().chain(above).find(|at| map(*at, size)).map(|at| at..at + size)
+}
+
+fn map(at: u64, size: u64) -> bool {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    let args = [at as usize, size as usize, (PROT_READ | PROT_WRITE) as usize, flags as usize, usize::MAX, 0];
+    // SAFETY: a new mapping. A kernel that does not know the flag (before 4.17) takes the address for a hint.
+    match Errno::from_rax(unsafe { host::syscall(nr::MMAP, args) }) {
+        Ok(found) if found as u64 == at => true,
+        Ok(found) => {
+            unmap(found as u64, size);
+            false
+        }
+        Err(_) => false,
+    }
+}
+
+/// Gives a place back.
+pub(crate) fn unmap(at: u64, size: u64) {
+    // SAFETY: the caller has mapped it and nothing refers to it.
+    unsafe { host::syscall(nr::MUNMAP, [at as usize, size as usize, 0, 0, 0, 0]) };
+}
+
+/// Makes the sites of an object lead to its trampolines. Answers how many.
 ///
 /// # Safety
-/// The object must be mapped.
-unsafe fn is_there(base: u64, site: &Site) -> bool {
-    let mut bytes = [0_u8; sitelist::CODE_MAX];
-    let Some(bytes) = bytes.get_mut(..site.code.len()) else { return false };
-    // The list may be another's: an address of it may be anything.
-    host::copy_in(base + u64::from(site.start), bytes).is_ok() && *bytes == *site.code
-}
-
-fn publish(records: Vec<Record>) {
-    let records = records.leak();
-    RECORD_COUNT.store(records.len(), Ordering::Release);
-    RECORDS.store(records.as_mut_ptr(), Ordering::Release);
-}
-
-fn records() -> &'static [Record] {
-    let records = RECORDS.load(Ordering::Acquire);
-    if records.is_null() {
-        return &[];
+/// No other thread runs the object's code, and it stays mapped.
+pub(crate) unsafe fn install(object: &Object, made: &Trampolines) -> usize {
+    let end = made.at + (made.code.len() as u64).next_multiple_of(PAGE);
+    // SAFETY: the place was reserved for this, and is large enough.
+    unsafe { core::ptr::copy_nonoverlapping(made.code.as_ptr(), made.at as *mut u8, made.code.len()) };
+    unmap(made.place.start, made.at - made.place.start);
+    unmap(end, made.place.end - end);
+    let known = || {
+        let records = made.records.clone().leak();
+        rewritten_unsafe::add(Rewritten { base: object.base, code: made.at, gate: made.gate, records })
+    };
+    if made.records.is_empty() || protect(made.at, end, PROT_READ | PROT_EXEC).is_err() || !known() {
+        return 0;
     }
-    // SAFETY: `publish` stored a slice that is never freed.
-    unsafe { core::slice::from_raw_parts(records, RECORD_COUNT.load(Ordering::Acquire)) }
+    // SAFETY: the caller's promise.
+    unsafe { redirect(object, made) }
+}
+
+/// The bytes of the jump that takes a site's place.
+pub(crate) fn jump(made: &Trampolines, base: u64, record: &Record) -> Option<[u8; JUMP_SIZE as usize]> {
+    let behind = base + u64::from(record.site_start) + u64::from(JUMP_SIZE);
+    let mut bytes = [0xe9; JUMP_SIZE as usize];
+    bytes[1..].copy_from_slice(&displacement(behind, made.at + u64::from(record.start))?.to_le_bytes());
+    Some(bytes)
+}
+
+/// Where an object's sites lie, in whole pages, from its base on.
+pub(crate) fn pages(records: &[Record]) -> Option<Range<u64>> {
+    let (first, last) = (records.first()?, records.last()?);
+    Some(u64::from(first.site_start) & !(PAGE - 1)..u64::from(last.resume).next_multiple_of(PAGE))
 }
 
 /// Makes the sites of an object jump.
 ///
 /// # Safety
-/// As [`rewrite`].
-unsafe fn redirect(module: &Module) -> usize {
-    let in_module = |record: &&Record| {
-        let sites = &module.list.sites;
-        let address = |site: Option<&Site>| site.map_or(0, |site| module.base + u64::from(site.start));
-        (address(sites.first())..=address(sites.last())).contains(&record.site_start)
-    };
-    let mine = || records().iter().filter(in_module);
-    let (Some(first), Some(last)) = (mine().next(), mine().next_back()) else { return 0 };
-    let (from, to) = (first.site_start, last.resume);
+/// As [`install`].
+unsafe fn redirect(object: &Object, made: &Trampolines) -> usize {
+    let Some(pages) = pages(&made.records) else { return 0 };
+    let (from, to) = (object.base + pages.start, object.base + pages.end);
     // Not writable and executable at once: some hosts forbid it, and nobody executes the object now.
     if protect(from, to, PROT_READ | PROT_WRITE).is_err() {
         return 0;
     }
     let mut count = 0;
-    for record in mine() {
-        let Some(jump) = displacement(record.site_start + u64::from(JUMP_SIZE), record.start) else {
-            continue;
-        };
-        let mut bytes = [0xe9; JUMP_SIZE as usize];
-        bytes[1..].copy_from_slice(&jump.to_le_bytes());
+    for record in &made.records {
+        let Some(bytes) = jump(made, object.base, record) else { continue };
+        let at = object.base + u64::from(record.site_start);
         // SAFETY: the span is at least this long, its bytes are what the list says, and its page is writable.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), record.site_start as *mut u8, bytes.len()) };
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), at as *mut u8, bytes.len()) };
         count += 1;
     }
     // If this fails the program cannot run at all; the next instruction of libc says so.
@@ -170,51 +169,9 @@ unsafe fn redirect(module: &Module) -> usize {
 }
 
 fn protect(from: u64, to: u64, protection: u32) -> Result<(), Errno> {
-    let start = from & !(PAGE - 1);
-    let len = to.next_multiple_of(PAGE) - start;
-    // SAFETY: the pages are this crate's arena or the text of an object that it rewrites.
+    // SAFETY: the pages are trampolines, or the text of an object that is being rewritten.
     Errno::from_rax(unsafe {
-        host::syscall(nr::MPROTECT, [start as usize, len as usize, protection as usize, 0, 0, 0])
+        host::syscall(nr::MPROTECT, [from as usize, (to - from) as usize, protection as usize, 0, 0, 0])
     })
     .map(drop)
-}
-
-impl Record {
-    /// Where the call is made once more.
-    fn again(&self) -> u64 {
-        if self.intact && dispatch_user_unsafe::range()[1] != 0 { self.call } else { self.decide }
-    }
-}
-
-/// The trampoline at this address.
-fn at(rip: u64) -> Option<&'static Record> {
-    let records = records();
-    records.get(records.partition_point(|record| record.end <= rip)).filter(|record| record.start <= rip)
-}
-
-/// Where the program is that is at this address of a trampoline; `None`: it is no trampoline's. For those who look,
-/// not to be jumped to: see [`executable`].
-pub(crate) fn program_address(rip: u64) -> Option<u64> {
-    let record = at(rip)?;
-    Some(match rip {
-        _ if rip == record.start => record.site_start,
-        // In the middle of what was moved: the handler sees the trampoline.
-        _ if rip < record.decide => rip,
-        _ if rip <= record.native || rip >= record.slow => record.call,
-        _ if record.plain_end => record.resume,
-        _ => rip,
-    })
-}
-
-/// Where a call is made once more that is at this address of a trampoline.
-pub(crate) fn restart_address(rip: u64) -> Option<u64> {
-    at(rip).map(Record::again)
-}
-
-/// What to go on with where [`program_address`] told a signal handler this address: the call's instruction may have
-/// been overwritten.
-pub(crate) fn executable(rip: u64) -> u64 {
-    let records = records();
-    let found = records.get(records.partition_point(|record| record.call < rip));
-    found.filter(|record| record.call == rip).map_or(rip, Record::again)
 }

@@ -6,8 +6,8 @@ use crate::entry_unsafe::{thread_exit, trap_native};
 use crate::hooks::{Answer, Call, Hooks, Interest};
 use crate::signal::{MASK_AT, RIP_AT, SA_RESTART, SIGSYS, X32, bit};
 use crate::{
-    actions_unsafe, clone_unsafe, counts_unsafe, interest, marks, masks_unsafe, seccomp_unsafe, sites_unsafe,
-    start_unsafe,
+    actions_unsafe, clone_unsafe, counts_unsafe, interest, marks, masks_unsafe, rewritten_unsafe,
+    seccomp_unsafe, start_unsafe,
 };
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -85,7 +85,7 @@ fn interrupted(block: *mut Block, target: u64) -> bool {
         let again = if target == trap_native() {
             (*block).trap_return - CALL_SIZE
         } else {
-            sites_unsafe::restart_address(target).unwrap_or(target)
+            rewritten_unsafe::restart_address(target).unwrap_or(target)
         };
         (*block).frame.target = again;
     }
@@ -148,7 +148,7 @@ fn return_from_signal(block: *mut Block) -> Answer {
     // SAFETY: as in `slow`.
     let context = unsafe { (*block).frame.rsp };
     change_word(context.wrapping_add(MASK_AT), |mask| mask & !bit(SIGSYS));
-    change_word(context.wrapping_add(RIP_AT), sites_unsafe::executable);
+    change_word(context.wrapping_add(RIP_AT), rewritten_unsafe::executable);
     Answer::Host
 }
 

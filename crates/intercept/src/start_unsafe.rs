@@ -1,8 +1,10 @@
 //! The start, before the program has run an instruction of its own.
 
+use crate::cache_unsafe::{Directory, Stat};
 use crate::hooks::{Answer, Call, Hooks};
 use crate::image_unsafe::{Image, Object};
-use crate::sites_unsafe::{Module, rewrite};
+use crate::prepared_unsafe::{Candidate, Pagemap};
+use crate::sites_unsafe::{compile, install};
 use crate::{
     block_unsafe, cache_unsafe, counts_unsafe, dispatch_user_unsafe, interest, slow_unsafe, trampoline,
 };
@@ -55,11 +57,10 @@ pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
     block_unsafe::activate()?;
     // SAFETY: the flag is in the thread's block.
     unsafe { host::gadget_unsafe::set_pending(pending) };
-    // Under ld.so the libraries are yet to come, and are rewritten together with the program.
-    let modules = if image.has_linker() { Vec::new() } else { modules(hooks, image) };
     let trapped = dispatch_user_unsafe::start().is_ok();
+    // Under ld.so the libraries are yet to come, and are rewritten together with the program.
     // SAFETY: the caller's promise.
-    let rewritten = unsafe { rewrite(&modules) };
+    let rewritten = if image.has_linker() { 0 } else { unsafe { rewrite(hooks, image) } };
     if image.has_linker() {
         LATER.store(Box::into_raw(Box::new(image)), Ordering::Release);
     }
@@ -67,8 +68,8 @@ pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
 }
 
 fn count_in(path: &[u8]) -> Result<(), Errno> {
-    let size = cache_unsafe::size_of_file(path).ok_or(Errno::ENOENT)?;
-    counts_unsafe::share(&cache_unsafe::open_counters(path)?, size)
+    let (file, size) = cache_unsafe::open_counters(path)?;
+    counts_unsafe::share(&file, size)
 }
 
 /// An image whose libraries are not mapped yet: ld.so begins under this library.
@@ -94,7 +95,7 @@ pub(crate) fn libraries_are_mapped(call: &Call) -> Option<Answer> {
     if !image.is_null() {
         // SAFETY: `start` stored a box, taken once. ld.so calls the library's first function before any other, so
         // there is one thread.
-        unsafe { rewrite(&modules(slow_unsafe::hooks(), *image)) };
+        unsafe { rewrite(slow_unsafe::hooks(), *image) };
     }
     Some(Answer::Done(0))
 }
@@ -104,29 +105,61 @@ extern "C" fn pending() -> *const AtomicU32 {
     unsafe { &raw const (*block_unsafe::current()).pending }
 }
 
-fn modules(hooks: &Hooks, image: Image) -> Vec<Module> {
+/// Rewrites what holds true sites. Answers how many there were.
+///
+/// # Safety
+/// The process has one thread.
+unsafe fn rewrite(hooks: &Hooks, image: Image) -> usize {
     if image.variable(b"RUMPHIJACK__NOPATCH") == Some(b"1") {
-        return Vec::new();
+        return 0;
     }
-    let directory = cache_unsafe::directory(image);
-    let objects =
-        image.objects().into_iter().filter(|object| object.is_program() || is_wanted(object.path.to_bytes()));
-    let mut modules: Vec<Module> =
-        objects.filter_map(|object| module(hooks, directory.as_deref(), &object)).collect();
-    modules.sort_by_key(|module| module.base);
-    modules
+    let is_wanted = |object: &Object| object.is_program() || rank(object.path.to_bytes()).is_some();
+    let mut objects: Vec<Object> = image.objects().filter(is_wanted).collect();
+    // Gates are handed out in this order, the same in most programs: so what is kept of an object fits.
+    objects.sort_by_key(|object| (!object.is_program(), rank(object.path.to_bytes()), object.base));
+    let (directory, pagemap) = (Directory::find(image), Pagemap::open());
+    // SAFETY: the caller's promise.
+    objects.iter().map(|object| unsafe { rewrite_object(hooks, directory.as_ref(), &pagemap, object) }).sum()
 }
 
-fn is_wanted(path: &[u8]) -> bool {
+/// # Safety
+/// As [`rewrite`].
+unsafe fn rewrite_object(
+    hooks: &Hooks,
+    directory: Option<&Directory>,
+    pagemap: &Pagemap,
+    object: &Object,
+) -> usize {
+    let (Some(id), Some(file)) = (object.build_id(), Stat::of(object.path)) else { return 0 };
+    let mut candidate = directory.and_then(|directory| Candidate::new(directory, id, file));
+    // SAFETY: the caller's promise.
+    if let Some(count) = candidate.as_mut().and_then(|kept| unsafe { kept.map(object, pagemap) }) {
+        return count;
+    }
+    let made = list(hooks, directory, object, id, file.size).and_then(|list| compile(object, &list));
+    let Some(made) = made else { return 0 };
+    // SAFETY: the caller's promise.
+    let count = unsafe { install(object, &made) };
+    // Without a file the next program does the same again.
+    let _ = candidate.and_then(|candidate| candidate.write(object, &made));
+    count
+}
+
+/// Which of the objects that hold true sites this is.
+fn rank(path: &[u8]) -> Option<usize> {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    WITH_SITES.iter().chain(SANITIZERS).any(|prefix| name.starts_with(prefix))
+    WITH_SITES.iter().chain(SANITIZERS).position(|prefix| name.starts_with(prefix))
 }
 
-fn module(hooks: &Hooks, directory: Option<&[u8]>, object: &Object) -> Option<Module> {
-    let id = object.build_id()?;
-    let size = cache_unsafe::file_size(object.path)?;
+fn list(
+    hooks: &Hooks,
+    directory: Option<&Directory>,
+    object: &Object,
+    id: BuildId,
+    size: u64,
+) -> Option<SiteList> {
     let fits = |bytes: &[u8]| decode(bytes, id, size);
-    let kept = directory.and_then(|directory| fits(&cache_unsafe::read(directory, id)?));
+    let kept = directory.and_then(|directory| fits(&directory.read_list(id)?));
     let list = match kept {
         Some(list) => list,
         None => {
@@ -134,23 +167,21 @@ fn module(hooks: &Hooks, directory: Option<&[u8]>, object: &Object) -> Option<Mo
             let list = fits(&bytes)?;
             if let Some(directory) = directory {
                 // Without a cache the next program asks again.
-                let _ = cache_unsafe::write(directory, id, &bytes);
+                let _ = directory.write_list(id, &bytes);
             }
             list
         }
     };
-    let list = if object.is_program() { proven(object.base, list) } else { list };
-    Some(Module { base: object.base, list })
+    Some(if object.is_program() { proven(object, list) } else { list })
 }
 
 /// Of the sites in a program those that show by what stands beside them that they are code. A C library's text holds nothing else;
 /// a program's may hold data, which was taken for instructions.
-fn proven(base: u64, mut list: SiteList) -> SiteList {
+fn proven(object: &Object, mut list: SiteList) -> SiteList {
     list.sites.retain(|site| {
         let numbered = trampoline::number(site).is_some_and(|number| number < NUMBERS as u32);
-        let mut behind = [0; 6];
-        let read = host::copy_in(base + u64::from(site.call) + 2, &mut behind).is_ok();
-        numbered || read && CHECKED.iter().any(|check| behind.starts_with(check))
+        let behind = object.code(u64::from(site.call) + 2, 6).unwrap_or_default();
+        numbered || CHECKED.iter().any(|check| behind.starts_with(check))
     });
     list
 }

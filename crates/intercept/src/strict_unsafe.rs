@@ -5,9 +5,9 @@
 //! told by a key in an argument that socket(2) does not have. Paths cannot be looked at by a filter.
 
 use crate::signal::{AUDIT_ARCH_X86_64, Siginfo, Ucontext, X32};
+use abi::private::OWN_SOCKET;
 use abi::{Errno, nr, table};
 use core::fmt::Write;
-use host::OWN_SOCKET;
 
 /// linux/prctl.h
 const PR_SET_NO_NEW_PRIVS: usize = 38;
@@ -127,8 +127,8 @@ pub(crate) unsafe fn refused(info: *const Siginfo, context: *mut Ucontext) -> bo
     if info.code != SYS_SECCOMP || info.errno != MARK as i32 {
         return false;
     }
-    let name =
-        table::lookup(info.call.cast_unsigned()).map_or("a call of another kind of program", |row| row.name);
+    let name = table::lookup(info.call.cast_unsigned())
+        .map_or("a call of another kind of program", |row| row.name());
     let mut line = Line { text: [0; 160], length: 0 };
     let _ = writeln!(
         line,

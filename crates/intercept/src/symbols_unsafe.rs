@@ -34,7 +34,7 @@ impl Image {
     /// The address of the first function of this name among the libraries that ld.so has mapped so far.
     #[must_use]
     pub fn function(self, name: &CStr) -> Option<usize> {
-        self.objects().iter().filter_map(Tables::of).find_map(|tables| tables.find(name))
+        self.objects().filter_map(|object| Tables::of(&object)).find_map(|tables| tables.find(name))
     }
 }
 

@@ -3,29 +3,21 @@
 //! ```text
 //!          what the jump replaced in front of the call
 //! decide:  number and descriptor the host's?  else slow
-//! native:  syscall
-//!          what the jump replaced behind the call
+//! native:  to the site's gate: syscall, and by way of its table to `after` or behind the site
+//! after:   what the jump replaced behind the call
 //!          jmp back
-//! slow:    lea native, %rcx
+//! slow:    the gate's address to %rcx
 //!          jmp intercept_enter
 //! ```
-//! `%rcx` and `%r11` are free: the instruction destroys them.
+//! `%rcx` and `%r11` are free: the instruction destroys them. What is not at a fixed distance is reached by way of the thread's block: so
+//! the code is the same in each process.
 
+use crate::block_unsafe::Around;
+use crate::gates_unsafe;
 use crate::interest::{IF_MARKED, NEVER, NUMBERS};
 use crate::marks::MARKS;
 use alloc::vec::Vec;
 use sitelist::{Fixup, Site};
-
-/// Addresses that trampolines refer to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Surroundings {
-    /// `intercept_enter`.
-    pub(crate) enter: u64,
-    /// A byte per number ([`crate::interest`]).
-    pub(crate) numbers: u64,
-    /// A byte per descriptor ([`crate::marks`]).
-    pub(crate) marks: u64,
-}
 
 /// A trampoline, and where its parts are.
 #[derive(Debug)]
@@ -33,6 +25,7 @@ pub(crate) struct Trampoline {
     pub(crate) code: Vec<u8>,
     pub(crate) decide: usize,
     pub(crate) native: usize,
+    pub(crate) after: usize,
     pub(crate) slow: usize,
 }
 
@@ -51,6 +44,21 @@ impl Emitter {
         self.bytes(opcode);
         let next = self.at + self.code.len() as u64 + 4;
         self.bytes(&displacement(next, to)?.to_le_bytes());
+        Some(())
+    }
+
+    /// An instruction that ends in the address of a word of the thread's block.
+    fn thread(&mut self, opcode: &[u8], offset: u32) {
+        self.bytes(opcode);
+        self.bytes(&offset.to_le_bytes());
+    }
+
+    /// The address of a gate to `%rcx`.
+    fn gate(&mut self, number: u32) -> Option<()> {
+        let offset = i32::try_from(u64::from(number) * gates_unsafe::SIZE).ok()?;
+        self.bytes(&[0xb9]); // mov $offset, %ecx
+        self.bytes(&offset.to_le_bytes());
+        self.thread(&[0x65, 0x48, 0x03, 0x0c, 0x25], Around::GATES); // add %gs:gates, %rcx
         Some(())
     }
 
@@ -98,36 +106,34 @@ const JAE: u8 = 0x73;
 const JNE: u8 = 0x75;
 const JA: u8 = 0x77;
 
-/// The trampoline at `at` for a site of the object at `base`. `class` answers a number's byte in the table of
-/// interests. `None`: something is out of reach.
-pub(crate) fn build(
-    site: &Site,
-    base: u64,
-    at: u64,
-    around: &Surroundings,
-    class: fn(u32) -> u8,
-) -> Option<Trampoline> {
-    let mut code = Emitter { code: Vec::with_capacity(96), at };
+/// The trampoline at `at` for a site of the object at `base`, whose gate has this number. `class` answers a number's byte in the
+/// table of interests. `None`: something is out of reach.
+pub(crate) fn build(site: &Site, base: u64, at: u64, gate: u32, class: fn(u32) -> u8) -> Option<Trampoline> {
+    let mut code = Emitter { code: Vec::with_capacity(128), at };
     let start = base + u64::from(site.start);
     code.moved(site.before(), 0, start, &site.fixups)?;
     let decide = code.code.len();
     let mut to_slow = Vec::new();
     let mut to_native = Vec::new();
     match number(site) {
-        Some(number) => known(&mut code, class(number), around, &mut to_slow)?,
-        None => unknown(&mut code, around, &mut to_slow, &mut to_native)?,
+        Some(number) => known(&mut code, class(number), &mut to_slow)?,
+        None => unknown(&mut code, &mut to_slow, &mut to_native)?,
     }
     code.land(&to_native)?;
     let native = code.code.len();
-    code.bytes(&[0x0f, 0x05]);
-    let skip = site.code.len() - site.after().len();
-    code.moved(site.after(), skip, start, &site.fixups)?;
-    code.relative(&[0xe9], base + u64::from(site.resume()))?;
+    code.gate(gate)?;
+    code.bytes(&[0xff, 0xe1]); // jmp *%rcx
+    let after = code.code.len();
+    if !site.after().is_empty() {
+        let skip = site.code.len() - site.after().len();
+        code.moved(site.after(), skip, start, &site.fixups)?;
+        code.relative(&[0xe9], base + u64::from(site.resume()))?;
+    }
     let slow = code.code.len();
     code.land(&to_slow)?;
-    code.relative(&[0x48, 0x8d, 0x0d], at + native as u64)?;
-    code.relative(&[0xe9], around.enter)?;
-    Some(Trampoline { code: code.code, decide, native, slow })
+    code.gate(gate)?;
+    code.thread(&[0x65, 0xff, 0x24, 0x25], Around::ENTER); // jmp *%gs:enter
+    Some(Trampoline { code: code.code, decide, native, after, slow })
 }
 
 /// The call's number, where the one instruction in front says it.
@@ -140,7 +146,7 @@ pub(crate) fn number(site: &Site) -> Option<u32> {
     }
 }
 
-fn known(code: &mut Emitter, class: u8, around: &Surroundings, to_slow: &mut Vec<usize>) -> Option<()> {
+fn known(code: &mut Emitter, class: u8, to_slow: &mut Vec<usize>) -> Option<()> {
     // mov %edi, %esi, %edx, %r10d, %r8d, %r9d to %r11d
     const MOVES: [[u8; 3]; 6] = [
         [0x41, 0x89, 0xfb],
@@ -154,7 +160,7 @@ fn known(code: &mut Emitter, class: u8, around: &Surroundings, to_slow: &mut Vec
         return Some(());
     }
     match MOVES.get(usize::from(class - IF_MARKED)) {
-        Some(argument) => if_marked(code, *argument, around, to_slow),
+        Some(argument) => if_marked(code, *argument, to_slow),
         None => {
             // Always: what follows up to `slow` is for the way back.
             to_slow.push(code.forward(0xeb));
@@ -164,36 +170,26 @@ fn known(code: &mut Emitter, class: u8, around: &Surroundings, to_slow: &mut Vec
 }
 
 /// To `slow` if the descriptor in the register that `argument` moves to `%r11d` is marked.
-fn if_marked(
-    code: &mut Emitter,
-    argument: [u8; 3],
-    around: &Surroundings,
-    to_slow: &mut Vec<usize>,
-) -> Option<()> {
+fn if_marked(code: &mut Emitter, argument: [u8; 3], to_slow: &mut Vec<usize>) -> Option<()> {
     code.bytes(&argument);
     code.bytes(&[0x41, 0x81, 0xfb]); // cmp $MARKS, %r11d
     code.bytes(&u32::try_from(MARKS).ok()?.to_le_bytes());
     to_slow.push(code.forward(JAE));
-    code.relative(&[0x48, 0x8d, 0x0d], around.marks)?; // lea marks, %rcx
+    code.thread(&[0x65, 0x48, 0x8b, 0x0c, 0x25], Around::MARKS); // mov %gs:marks, %rcx
     code.bytes(&[0x42, 0x80, 0x3c, 0x19, 0x00]); // cmpb $0, (%rcx,%r11)
     to_slow.push(code.forward(JNE));
     Some(())
 }
 
 /// The number is in `%eax`: the host's, by the first argument's mark, or slow.
-fn unknown(
-    code: &mut Emitter,
-    around: &Surroundings,
-    to_slow: &mut Vec<usize>,
-    to_native: &mut Vec<usize>,
-) -> Option<()> {
+fn unknown(code: &mut Emitter, to_slow: &mut Vec<usize>, to_native: &mut Vec<usize>) -> Option<()> {
     code.bytes(&[0x41, 0x89, 0xc3]); // mov %eax, %r11d
     code.bytes(&[0x41, 0x81, 0xfb]); // cmp $NUMBERS, %r11d
     code.bytes(&u32::try_from(NUMBERS).ok()?.to_le_bytes());
     to_slow.push(code.forward(JAE));
-    code.relative(&[0x48, 0x8d, 0x0d], around.numbers)?; // lea numbers, %rcx
+    code.thread(&[0x65, 0x48, 0x8b, 0x0c, 0x25], Around::NUMBERS); // mov %gs:numbers, %rcx
     code.bytes(&[0x42, 0x80, 0x3c, 0x19, IF_MARKED]); // cmpb $IF_MARKED, (%rcx,%r11)
     to_native.push(code.forward(JB));
     to_slow.push(code.forward(JA));
-    if_marked(code, [0x41, 0x89, 0xfb], around, to_slow)
+    if_marked(code, [0x41, 0x89, 0xfb], to_slow)
 }

@@ -49,7 +49,7 @@ fn slot(nr: u32) -> usize {
 fn name(slot: usize) -> &'static str {
     let nr = if slot < LINUX { slot } else { slot - LINUX + private::FIRST as usize };
     let row = u32::try_from(nr).ok().and_then(table::lookup);
-    row.map_or("unknown", |row| row.name)
+    row.map_or("unknown", |row| row.name())
 }
 
 #[cfg(test)]

@@ -89,8 +89,8 @@ impl Kernel {
 
 fn show_call(call: &Call) -> String {
     let Some(row) = table::lookup(call.nr) else { return format!("syscall_{}()", call.nr) };
-    let args = row.args.iter().zip(call.args).map(|(arg, value)| show_arg(call, *arg, value));
-    format!("{}({})", row.name, args.collect::<Vec<_>>().join(", "))
+    let args = row.args().iter().zip(call.args).map(|(arg, value)| show_arg(call, *arg, value));
+    format!("{}({})", row.name(), args.collect::<Vec<_>>().join(", "))
 }
 
 /// An argument as strace(1) shows it, as far as its kind tells.

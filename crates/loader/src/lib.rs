@@ -14,6 +14,6 @@ mod map_unsafe;
 mod order;
 mod stack_unsafe;
 
-pub use load::{Loaded, copy_within_reach, load};
+pub use load::{Loaded, load};
 pub use order::{Order, RUN_VARIABLE, VARIABLE};
 pub use stack_unsafe::{Stack, enter};

@@ -5,7 +5,6 @@ use crate::map_unsafe::{self, read_at};
 use crate::order::Order;
 use crate::stack_unsafe::{Stack, make_executable};
 use abi::Errno;
-use core::mem::ManuallyDrop;
 use host::Fd;
 
 /// getauxval(3)
@@ -22,26 +21,6 @@ pub struct Loaded {
     pub base: u64,
     /// Where to jump to: its own first instruction, or its interpreter's.
     pub start: u64,
-}
-
-/// A jump reaches so far (`jmp rel32`).
-const REACH: u64 = 1 << 31;
-
-/// Maps another copy of the running program, which lies at `own`, to where jumps reach it from the program of this order and back.
-/// Answers the copy's first instruction. `None`: it lies well, or nowhere better.
-#[must_use]
-pub fn copy_within_reach(order: &Order<'_>, own: u64) -> Option<u64> {
-    // Still the order's: it is read again by whoever loads the program.
-    let file = ManuallyDrop::new(Fd::own(order.program));
-    let program = Program::read(&|into, offset| read_at(&file, into, offset)).ok()?;
-    let (low, high) = program.span().ok()?;
-    if program.movable || own.abs_diff(low) < REACH {
-        return None;
-    }
-    let library = map_unsafe::open(c"/proc/self/exe").ok()?;
-    let copied = Program::read(&|into, offset| read_at(&library, into, offset)).ok()?;
-    let base = map_unsafe::map_between(&library, &copied, high, low + REACH).ok()?;
-    Some(base.wrapping_add(copied.entry))
 }
 
 /// Maps the program, and its interpreter, and corrects the auxiliary vector.

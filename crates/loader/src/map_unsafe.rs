@@ -2,29 +2,17 @@
 
 use crate::elf::{PAGE, PF_R, PF_W, PF_X, Program, Segment};
 use abi::raw::general::{
-    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE, O_CLOEXEC, O_RDONLY,
-    PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
+    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE, PROT_EXEC, PROT_NONE,
+    PROT_READ, PROT_WRITE,
 };
 use abi::{Errno, nr};
-use core::ffi::CStr;
 use host::Fd;
-
-/// Places that are tried lie so far apart.
-const STEP: u64 = 16 << 20;
 
 /// Bytes of an open file; answers how many there were.
 pub(crate) fn read_at(file: &Fd, into: &mut [u8], offset: u64) -> Result<usize, Errno> {
     let args = [file.number() as usize, into.as_mut_ptr() as usize, into.len(), offset as usize, 0, 0];
     // SAFETY: the kernel writes within the slice.
     Errno::from_rax(unsafe { host::syscall(nr::PREAD64, args) })
-}
-
-/// Opens a file for reading.
-pub(crate) fn open(path: &CStr) -> Result<Fd, Errno> {
-    let args = [path.as_ptr() as usize, (O_RDONLY | O_CLOEXEC) as usize, 0, 0, 0, 0];
-    // SAFETY: the kernel reads the path.
-    let number = Errno::from_rax(unsafe { host::syscall(nr::OPEN, args) })?;
-    u32::try_from(number).map(Fd::own).map_err(|_| Errno::EMFILE)
 }
 
 /// Maps all segments. Answers what is to be added to the addresses in the file.
@@ -36,17 +24,6 @@ pub(crate) fn map(file: &Fd, program: &Program) -> Result<u64, Errno> {
     // Taken as a whole first, so that no segment lands on something that is there.
     reserve(low, high - low, MAP_FIXED_NOREPLACE)?;
     map_at(file, program, 0)
-}
-
-/// As [`map`], for a movable program: somewhere between `from` and `to`.
-///
-/// # Errors
-/// `ENOMEM`: there is no room.
-pub(crate) fn map_between(file: &Fd, program: &Program, from: u64, to: u64) -> Result<u64, Errno> {
-    let (low, high) = program.span()?;
-    let mut places = (from.next_multiple_of(STEP)..to.saturating_sub(high - low)).step_by(STEP as usize);
-    let free = |at: &u64| reserve(*at, high - low, MAP_FIXED_NOREPLACE).is_ok();
-    map_at(file, program, places.find(free).ok_or(Errno::ENOMEM)?.wrapping_sub(low))
 }
 
 /// Maps all segments into memory that was reserved.

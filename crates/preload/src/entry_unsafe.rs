@@ -14,7 +14,7 @@ extern "C" fn init(argc: c_int, arguments: *const *const c_char, environment: *c
     let Some(image) = (unsafe { Image::new(argc, arguments, environment) }) else {
         refuse(format_args!("the environment cannot be read: /proc is expected where the C library is musl"))
     };
-    crate::netbsd_unsafe::find(image);
+    crate::netbsd_unsafe::look_in(image);
     // Where another copy of this library has loaded the program that ld.so has brought this one into, that one catches its
     // calls, this one among them.
     if !intercept::tell_libraries_are_mapped() {

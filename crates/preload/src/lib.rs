@@ -4,6 +4,9 @@
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(not(test))]
+extern crate alloc;
+
+#[cfg(not(test))]
 mod begin;
 #[cfg(not(test))]
 mod begin_unsafe;

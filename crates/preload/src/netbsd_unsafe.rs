@@ -3,8 +3,9 @@
 //! say whose each is.
 
 use abi::{Errno, nr};
+use alloc::boxed::Box;
 use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use hijack::netbsd::statvfs::Statvfs;
 use hijack::netbsd::sysctl::{Name, sysctl as access_node};
 use hijack::netbsd::{Calls, handle, mounts};
@@ -17,21 +18,44 @@ const MAP_PRIVATE_ANONYMOUS: u64 = 0x22;
 /// sys/sysctl.h
 const CTL_MAXNAME: c_uint = 12;
 
-/// The C library's syscall(2) and `__errno_location`; 0: not there.
-static SYSCALL: AtomicUsize = AtomicUsize::new(0);
-static ERRNO_LOCATION: AtomicUsize = AtomicUsize::new(0);
+/// A function of the C library, which is looked for when it is first needed: most programs call none of ours.
+struct Function {
+    name: &'static CStr,
+    /// 0: not looked for yet.
+    address: AtomicUsize,
+}
 
-/// Finds the two functions of the C library. Called before any other code of the program.
-pub(crate) fn find(image: Image) {
-    SYSCALL.store(image.function(c"syscall").unwrap_or(0), Ordering::Relaxed);
-    ERRNO_LOCATION.store(image.function(c"__errno_location").unwrap_or(0), Ordering::Relaxed);
+static SYSCALL: Function = Function { name: c"syscall", address: AtomicUsize::new(0) };
+static ERRNO_LOCATION: Function = Function { name: c"__errno_location", address: AtomicUsize::new(0) };
+
+/// What the program was started with.
+static IMAGE: AtomicPtr<Image> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Remembers where to look for functions of the C library.
+pub(crate) fn look_in(image: Image) {
+    IMAGE.store(Box::into_raw(Box::new(image)), Ordering::Release);
+}
+
+impl Function {
+    fn address(&self) -> Option<usize> {
+        let known = self.address.load(Ordering::Relaxed);
+        if known != 0 {
+            return Some(known);
+        }
+        // SAFETY: null or what `look_in` stored.
+        let image = unsafe { IMAGE.load(Ordering::Acquire).as_ref() }?;
+        // The C library comes early in the list of objects, before all that the program may open and close meanwhile.
+        let found = image.function(self.name)?;
+        self.address.store(found, Ordering::Relaxed);
+        Some(found)
+    }
 }
 
 /// The calling thread's errno(3).
 fn errno() -> Option<*mut c_int> {
-    let address = ERRNO_LOCATION.load(Ordering::Relaxed);
+    let address = ERRNO_LOCATION.address()?;
     // SAFETY: a function of this type was found at this address.
-    (address != 0).then(|| unsafe { core::mem::transmute::<usize, extern "C" fn() -> *mut c_int>(address)() })
+    Some(unsafe { core::mem::transmute::<usize, extern "C" fn() -> *mut c_int>(address)() })
 }
 
 struct Libc;
@@ -39,8 +63,7 @@ struct Libc;
 impl Calls for Libc {
     fn call(&self, nr: u32, [a, b, c, d, e, f]: Args) -> Outcome {
         type Syscall = extern "C" fn(c_long, u64, u64, u64, u64, u64, u64) -> c_long;
-        let address = SYSCALL.load(Ordering::Relaxed);
-        let errno = errno().filter(|_| address != 0).ok_or(Errno::ENOSYS)?;
+        let (address, errno) = SYSCALL.address().zip(errno()).ok_or(Errno::ENOSYS)?;
         // SAFETY: a function of this type was found at this address; variable arguments are passed as named ones are. `errno` is the
         // calling thread's.
         unsafe {

@@ -7,7 +7,7 @@ use core::arch::global_asm;
 use core::ffi::CStr;
 use hijack::live::{refuse, say};
 use intercept::{Call, Image};
-use loader::{Order, RUN_VARIABLE, Stack, VARIABLE, copy_within_reach, enter, load};
+use loader::{Order, RUN_VARIABLE, Stack, VARIABLE, enter, load};
 
 // What ld.so does for a library the library does for itself here. build.rs has it linked without symbols to look up, so
 // there are relative relocations alone (psABI, 4.4.1: R_X86_64_RELATIVE); a test reads the file.
@@ -51,20 +51,11 @@ global_asm!(
     program = sym program,
 );
 
-unsafe extern "C" {
-    fn rump_program();
-}
-
 extern "C" fn program(argc: *mut u64) -> ! {
     // SAFETY: the stack that the kernel has just made.
     let mut stack = unsafe { Stack::new(argc) };
     if let Some(path) = stack.take(RUN_VARIABLE) {
         run(path, &stack)
-    }
-    let order = stack.variable(VARIABLE).and_then(Order::parse);
-    if let Some(copy) = order.and_then(|order| copy_within_reach(&order, rump_program as *const () as u64)) {
-        // SAFETY: the same library elsewhere, which begins as this one did; this one has done nothing yet.
-        unsafe { enter(copy, &stack) }
     }
     let Some(order) = stack.take(VARIABLE).and_then(Order::parse) else {
         refuse(format_args!("not to be run, but to be named in LD_PRELOAD: see rump-run(1)"))

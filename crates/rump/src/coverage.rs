@@ -17,7 +17,7 @@ pub(crate) fn coverage(calls: &[String], missing: bool) -> Result<String, String
     for row in
         rows.iter().filter(|row| !missing || matches!(row.support, Support::Missing | Support::Partial))
     {
-        let line = format!("{:<24} {:<9} {}", row.name, word(row.support), row.note);
+        let line = format!("{:<24} {:<9} {}", row.name(), word(row.support), row.note());
         shown.push_str(line.trim_end());
         shown.push('\n');
     }

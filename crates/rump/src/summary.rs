@@ -98,7 +98,7 @@ fn render(words: &[u64], mut calls: BTreeMap<String, Counts>) -> String {
 
 fn name(number: u32) -> String {
     match table::lookup(number) {
-        Some(row) => row.name.to_owned(),
+        Some(row) => row.name().to_owned(),
         None if number as usize == NUMBERS - 1 => "others".to_owned(),
         None => format!("syscall_{number}"),
     }

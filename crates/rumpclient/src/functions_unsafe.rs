@@ -147,7 +147,7 @@ pub unsafe extern "C" fn rumpclient_syscall(
         return Errno::EFAULT.number();
     }
     args.iter_mut().zip(bytes.as_chunks().0).for_each(|(arg, slot)| *arg = u64::from_ne_bytes(*slot));
-    let declared = table::lookup(number).map_or(0, |row| row.args.len());
+    let declared = table::lookup(number).map_or(0, |row| row.args().len());
     if dlen / size_of::<u64>() < declared {
         return Errno::EINVAL.number();
     }

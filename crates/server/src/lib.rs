@@ -25,6 +25,7 @@ mod sessions;
 mod shared_unsafe;
 mod signals_unsafe;
 mod sitelists;
+mod socket_unsafe;
 mod space;
 pub mod spec;
 mod spin;

@@ -1,9 +1,10 @@
 //! The listening socket: made once, by one server at a time, gone with it.
 
+use crate::socket_unsafe;
 use crate::url::Url;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, sockopt};
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -165,8 +166,7 @@ fn make_way(url: &Url, path: &Path, address: &SocketAddrUnix) -> Result<(), List
 }
 
 fn socket(url: &Url, family: AddressFamily) -> Result<OwnedFd, ListenError> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    rustix::net::socket_with(family, SocketType::STREAM, flags, None).map_err(failed(url, "socket"))
+    socket_unsafe::stream(family, SocketFlags::NONBLOCK).map_err(failed(url, "socket"))
 }
 
 fn failed<'a>(url: &'a Url, what: &'static str) -> impl Fn(Errno) -> ListenError + 'a {

@@ -180,7 +180,7 @@ impl Server {
         for (arg, slot) in args.iter_mut().zip(slots) {
             *arg = u64_at(slot, 0).unwrap_or_default();
         }
-        let declared = table::lookup(frame.header.word).map_or(0, |row| row.args.len());
+        let declared = table::lookup(frame.header.word).map_or(0, |row| row.args().len());
         if count < declared {
             if let Some(session) = self.sessions.get_mut(id) {
                 session.refuse(frame.header.reqno, error::MALFORMED);

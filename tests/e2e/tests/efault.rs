@@ -60,15 +60,15 @@ const EXEMPT: [&str; 5] = ["clone", "clone3", "mmap", "splice", "statmount"];
 
 /// A line for `h_efault`: this call with a bad address in argument `bad`, everything else good.
 fn line(row: &Row, bad: usize) -> String {
-    let words = (0..6).map(|at| row.args.get(at).map_or("0", |&arg| word(row, at, arg, bad)));
-    format!("{}/{bad} {} {}\n", row.name, row.nr, words.collect::<Vec<_>>().join(" "))
+    let words = (0..6).map(|at| row.args().get(at).map_or("0", |&arg| word(row, at, arg, bad)));
+    format!("{}/{bad} {} {}\n", row.name(), row.nr, words.collect::<Vec<_>>().join(" "))
 }
 
 fn word(row: &Row, at: usize, arg: Arg, bad: usize) -> &'static str {
     match arg {
         _ if at == bad => "bad",
         Arg::Fd if is_socket_call(row) => {
-            if row.name.starts_with("accept") {
+            if row.name().starts_with("accept") {
                 "sock"
             } else {
                 "conn"
@@ -83,7 +83,7 @@ fn word(row: &Row, at: usize, arg: Arg, bad: usize) -> &'static str {
         Arg::Mmsghdr(..) => "mmsg",
         Arg::Buf(..) => "buf",
         Arg::Size => "16",
-        _ if row.args.iter().any(|other| counted_by(*other) == Some(at)) => "1",
+        _ if row.args().iter().any(|other| counted_by(*other) == Some(at)) => "1",
         _ => "0",
     }
 }
@@ -99,7 +99,7 @@ fn counted_by(arg: Arg) -> Option<usize> {
 /// Lines in which a structure is good and an address in it bad.
 fn nested(row: &Row) -> String {
     let words: Vec<&str> =
-        (0..6).map(|at| row.args.get(at).map_or("0", |&arg| word(row, at, arg, 6))).collect();
+        (0..6).map(|at| row.args().get(at).map_or("0", |&arg| word(row, at, arg, 6))).collect();
     let parts = |word: &str| match word {
         "iov" => &[".base"][..],
         "msg" | "mmsg" => &[".iov", ".base", ".name", ".control"],
@@ -110,7 +110,7 @@ fn nested(row: &Row) -> String {
         for part in parts(word) {
             let good = [&words[..at], &words[at + 1..]];
             let (front, behind) = (good[0].join(" "), good[1].join(" "));
-            let _ = writeln!(lines, "{}/{at}{part} {} {front} {word}{part} {behind}", row.name, row.nr);
+            let _ = writeln!(lines, "{}/{at}{part} {} {front} {word}{part} {behind}", row.name(), row.nr);
         }
     }
     lines
@@ -131,7 +131,7 @@ fn is_socket_call(row: &Row) -> bool {
         "recvmmsg",
         "sendmmsg",
     ];
-    CALLS.contains(&row.name)
+    CALLS.contains(&row.name())
 }
 
 fn is_pointer(arg: Arg) -> bool {
@@ -149,18 +149,18 @@ fn is_special(row: &&Row) -> bool {
 
 /// A line for each pointer of a call with code of its own.
 fn special(row: &'static Row) -> String {
-    let pointers = row.args.iter().enumerate().filter(|(_, arg)| is_pointer(**arg) || **arg == Arg::Addr);
+    let pointers = row.args().iter().enumerate().filter(|(_, arg)| is_pointer(**arg) || **arg == Arg::Addr);
     let pointers: Vec<usize> = pointers.map(|(at, _)| at).collect();
-    if pointers.is_empty() || EXEMPT.contains(&row.name) {
+    if pointers.is_empty() || EXEMPT.contains(&row.name()) {
         return String::new();
     }
-    let known = SPECIAL.iter().find(|(name, _)| *name == row.name);
-    let (_, good) = known.unwrap_or_else(|| panic!("{}: how is it called?", row.name));
+    let known = SPECIAL.iter().find(|(name, _)| *name == row.name());
+    let (_, good) = known.unwrap_or_else(|| panic!("{}: how is it called?", row.name()));
     let mut lines = String::new();
     for bad in pointers.into_iter().filter(|at| !matches!(good[*at], "0")) {
         let word = |at: usize| if at == bad { "bad" } else { good.get(at).copied().unwrap_or("0") };
         let words: Vec<&str> = (0..6).map(word).collect();
-        let _ = writeln!(lines, "{}/{bad} {} {}", row.name, row.nr, words.join(" "));
+        let _ = writeln!(lines, "{}/{bad} {} {}", row.name(), row.nr, words.join(" "));
     }
     lines
 }
@@ -171,7 +171,7 @@ fn commands() -> String {
     let commands = commands.chain((0x5400..0x5480).chain(0x8900..0x8980).map(|cmd| (abi::nr::IOCTL, cmd)));
     let mut lines = String::new();
     for (nr, cmd) in commands.filter(|&(nr, cmd)| is_pointer(table::command(nr, cmd))) {
-        let name = table::lookup(nr).map_or("", |row| row.name);
+        let name = table::lookup(nr).map_or("", |row| row.name());
         for descriptor in ["fd", "conn"] {
             let _ = writeln!(lines, "{name}({descriptor},{cmd:#x}) {nr} {descriptor} {cmd} bad 0 0 0");
         }
@@ -181,7 +181,7 @@ fn commands() -> String {
 
 fn lines() -> String {
     let pointers = |row: &'static Row| {
-        row.args.iter().enumerate().filter(|(_, arg)| is_pointer(**arg)).map(move |(at, _)| line(row, at))
+        row.args().iter().enumerate().filter(|(_, arg)| is_pointer(**arg)).map(move |(at, _)| line(row, at))
     };
     let routed = table::all().filter(is_routed).flat_map(pointers);
     let structures = table::all().filter(is_routed).map(nested);

@@ -230,6 +230,39 @@ fn program_said(log: &Path, line: &str) -> bool {
     std::fs::read_to_string(log).is_ok_and(|text| text.lines().any(|found| found == line))
 }
 
+/// A relay that a strict program starts inherits its filter, and makes sockets all the same; the program's own stay refused.
+#[test]
+fn strict() {
+    let far = Far::start();
+    let script = format!(
+        r#"
+import os, signal, socket, time
+socket.create_server(("127.0.0.1", 80))
+wanted = b"--relay\0{url}\0"
+relays = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and wanted in open(f"/proc/{{pid}}/cmdline", "rb").read()]
+assert len(relays) == 1, relays
+with open(f"/proc/{{os.getpid()}}/status") as status:
+    assert "Seccomp:\t2\n" in status.read()
+os.kill(relays[0], signal.SIGKILL)
+for _ in range(1000):
+    try:
+        listener = socket.create_server(("127.0.0.1", 80))
+        break
+    except OSError:
+        time.sleep(0.01)
+with socket.create_connection(("127.0.0.1", 80)) as client, listener.accept()[0] as server:
+    client.send(b"again")
+    assert server.recv(9) == b"again"
+"#,
+        url = far.url()
+    );
+    let mut command = native(artifact("rump"));
+    command.args(["run", "--strict", "--", "python3", "-c", &script]);
+    let ran = run(command.env("RUMP_SERVER", far.url()).env("RUMPHIJACK_RETRYCONNECT", "20"));
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("strict:"), "{}", ran.stderr);
+}
+
 #[test]
 fn no_server() {
     let mut far = Far::start();

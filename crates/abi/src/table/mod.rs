@@ -3,25 +3,59 @@
 //! From these rows come the host-or-rump decision of the preloaded library, the bytes that travel with a
 //! request and a reply, the server's dispatch, the lines of `rump trace` and `docs/SYSCALLS.md`.
 
+mod entry;
 mod rows;
 
 use crate::{Errno, private};
+use entry::Span;
+pub(crate) use entry::{Entry, Part, rows, text, text_len};
+use rows::ENTRIES;
 
-/// One system call.
+static ROWS: [Row; ENTRIES.len()] = rows(ENTRIES);
+static NAMES: [u8; text_len(ENTRIES, Part::Name)] = text(ENTRIES, Part::Name);
+static NOTES: [u8; text_len(ENTRIES, Part::Note)] = text(ENTRIES, Part::Note);
+
+/// One system call. It holds no pointers: in a library that is loaded anywhere each would be a relocation, at every start of a
+/// program.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// Its number in `%eax`.
     pub nr: u32,
-    /// Its name in section 2 of the manual.
-    pub name: &'static str,
-    /// Its arguments in register order. Empty for calls that never leave the host.
-    pub args: &'static [Arg],
     /// What decides which kernel serves it.
     pub route: Route,
     /// How well the rump kernel serves it.
     pub support: Support,
+    args: [Arg; 6],
+    args_len: u8,
+    name: Span,
+    note: Span,
+}
+
+impl Row {
+    /// A row without a name, of a call of that number with these arguments, six at most. What it says of the route does not count.
+    #[must_use]
+    pub const fn unnamed(nr: u32, args: &[Arg]) -> Self {
+        entry::unnamed(nr, args)
+    }
+
+    /// Its name in section 2 of the manual.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        let names: &[u8] = if self.nr < private::FIRST { &NAMES } else { &private::NAMES };
+        self.name.of(names)
+    }
+
     /// What a reader of docs/SYSCALLS.md should know. May be empty.
-    pub note: &'static str,
+    #[must_use]
+    pub fn note(&self) -> &'static str {
+        if self.nr < private::FIRST { self.note.of(&NOTES) } else { "private" }
+    }
+
+    /// Its arguments in register order. Empty for calls that never leave the host.
+    #[must_use]
+    pub fn args(&self) -> &[Arg] {
+        self.args.get(..usize::from(self.args_len)).unwrap_or_default()
+    }
 }
 
 /// What decides which kernel serves a call. The numbers are argument positions from 0.
@@ -131,17 +165,6 @@ pub enum Len {
     SockLen(u8),
 }
 
-const fn row(
-    nr: u32,
-    name: &'static str,
-    args: &'static [Arg],
-    route: Route,
-    support: Support,
-    note: &'static str,
-) -> Row {
-    Row { nr, name, args, route, support, note }
-}
-
 /// The row of a system call number, Linux's or one of our [private] ones.
 #[must_use]
 pub fn lookup(nr: u32) -> Option<&'static Row> {
@@ -149,22 +172,19 @@ pub fn lookup(nr: u32) -> Option<&'static Row> {
         return private::ROWS.get((nr - private::FIRST) as usize);
     }
     // Numbers 335 to 423 do not exist; after the gap a row stands 89 places before its number.
-    let guess = nr as usize;
-    if let Some(row) = rows::ROWS.get(guess).filter(|row| row.nr == nr) {
-        return Some(row);
-    }
-    rows::ROWS.binary_search_by_key(&nr, |row| row.nr).ok().map(|at| &rows::ROWS[at])
+    let at = |place: usize| ROWS.get(place).filter(|row| row.nr == nr);
+    at(nr as usize).or_else(|| at((nr as usize).checked_sub(89)?))
 }
 
 /// The row of a call by its name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Row> {
-    all().find(|row| row.name == name)
+    all().find(|row| row.name() == name)
 }
 
 /// Every Linux row, in the order of numbers.
 pub fn all() -> impl Iterator<Item = &'static Row> {
-    rows::ROWS.iter()
+    ROWS.iter()
 }
 
 /// What the third argument of `fcntl` or `ioctl` is, by the call's number and its command.
@@ -235,7 +255,7 @@ mod tests {
         let numbers: alloc_free::Numbers = all().map(|row| row.nr).collect();
         assert!(numbers.sorted, "rows must be in the order of their numbers, each once");
         for row in all() {
-            assert_eq!(lookup(row.nr).map(|found| found.name), Some(row.name));
+            assert_eq!(lookup(row.nr).map(|found| found.name()), Some(row.name()));
         }
     }
 
@@ -248,7 +268,7 @@ mod tests {
                 Route::TwoPaths { first, second } => first.1.max(second.1),
                 Route::Special | Route::Host | Route::Refused(_) => continue,
             };
-            assert!((highest as usize) < row.args.len(), "{}: route names argument {highest}", row.name);
+            assert!((highest as usize) < row.args().len(), "{}: route names argument {highest}", row.name());
         }
     }
 

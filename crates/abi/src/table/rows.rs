@@ -5,11 +5,11 @@ use super::Dir::{In, InOut, Out};
 use super::Len::{Arg, Fixed, SockLen, Times};
 use super::Route::*;
 use super::Support::{Full, HostOnly, Partial, Refused as RefusedCall};
-use super::{Row, row};
+use super::entry::{Entry, row};
 use crate::Errno;
 
 #[rustfmt::skip]
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ENTRIES: &[Entry] = &[
     row(0, "read", &[Fd, Buf(Out, Arg(2)), Size], ByFd(0), Full, ""),
     row(1, "write", &[Fd, Buf(In, Arg(2)), Size], ByFd(0), Full, ""),
     row(2, "open", &[Path, Flags, Mode], ByPath(0), Full, ""),

@@ -1,7 +1,7 @@
 //! A captured conversation, read as a program: which calls were made, with which memory, and what came of them.
 
 use abi::Errno;
-use abi::table::{Arg, Dir, Len, Route, Row, Support};
+use abi::table::{Arg, Dir, Len, Row};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use wire::{Decoder, Frame, Message, class, kind};
@@ -102,14 +102,7 @@ impl Transcript {
         let copies = self.copies(*connection, at, end);
         let arg = |(at, slot): (usize, &u64)| argument(at, *slot, &copies);
         let args_of_row: Vec<Arg> = slots.iter().enumerate().take(ARGS).map(arg).collect();
-        let row = Row {
-            nr: frame.header.word,
-            name: "",
-            args: args_of_row.leak(),
-            route: Route::Host,
-            support: Support::Full,
-            note: "",
-        };
+        let row = Row::unnamed(frame.header.word, &args_of_row);
         let mine =
             |copy: &&Copy| slots.contains(&copy.address) || copies.iter().any(|array| array.names(copy));
         let part = |out| copies.iter().filter(mine).filter(move |copy| copy.out == out);

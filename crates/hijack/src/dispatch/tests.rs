@@ -60,6 +60,6 @@ impl World for Nowhere {
 fn every_special_row_has_code() {
     for row in table::all().filter(|row| row.route == Route::Special) {
         let has = handler::<Nowhere>(row.nr).is_some();
-        assert_ne!(has, INTERCEPTED.contains(&row.nr), "{}: in exactly one of the two", row.name);
+        assert_ne!(has, INTERCEPTED.contains(&row.nr), "{}: in exactly one of the two", row.name());
     }
 }

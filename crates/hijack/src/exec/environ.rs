@@ -103,7 +103,7 @@ impl Inherited {
         }
     }
 
-    /// What has to be added behind strings of which these were `seen`. `marks` is empty or [`super::Marks`] as text.
+    /// What has to be added behind strings of which these were `seen`. `marks` are [`super::Marks`] as text.
     pub(super) fn additions<'a>(&'a self, seen: Seen, marks: &'a [u8]) -> impl Iterator<Item = Pieces<'a>> {
         let absent = |name: &'static [u8], value: Option<&'a [u8]>, there: bool| -> Option<Pieces<'a>> {
             value.filter(|_| !there).map(|value| [name, value, b"", b""])

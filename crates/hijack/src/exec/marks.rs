@@ -22,13 +22,8 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Whether there is nothing to tell.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// The value of the variable.
+    /// The value of the variable: never empty, since it says also that there was an image before, so that this one need not
+    /// find out whether there is a server.
     #[must_use]
     pub fn to_text(&self) -> Text {
         let mut text = Text::default();
@@ -38,6 +33,7 @@ impl Marks {
     }
 
     fn write(&self, text: &mut Text) -> core::fmt::Result {
+        text.write_str("image,")?;
         if let Some(session) = self.session {
             write!(text, "session={session},")?;
         }

@@ -17,7 +17,6 @@ pub(crate) use scratch::Scratch;
 use crate::Hijack;
 use crate::dispatch::{Answer, Call, Verdict};
 use crate::fds::Entry;
-use crate::text::Text;
 use crate::world::{Outcome, World};
 use abi::raw::general::{F_SETFD, FD_CLOEXEC};
 use abi::{Errno, nr};
@@ -94,8 +93,7 @@ fn set_cloexec<W: World>(h: &Hijack<W>, fd: Option<u32>, on: bool) {
 /// The environment of the next image, in memory of [`scratch`]. Everything else that was allocated for it is
 /// freed again: in a vfork child it is the parent's.
 fn environment<W: World>(h: &Hijack<W>, envp: u64, load: Option<&Load>) -> Result<u64, Errno> {
-    let marks = marks(h);
-    let text = if marks.is_empty() { None } else { Some(marks.to_text()) };
+    let text = marks(h).to_text();
     let mut seen = Seen::default();
     let mut items = Vec::new();
     for address in strings::addresses(h, envp)? {
@@ -112,8 +110,7 @@ fn environment<W: World>(h: &Hijack<W>, envp: u64, load: Option<&Load>) -> Resul
             Fate::Become(pieces) => items.push(Item::Ours(pieces.concat())),
         }
     }
-    let text = text.as_ref().map_or(b"".as_slice(), Text::as_bytes);
-    items.extend(h.inherited.additions(seen, text).map(|pieces| Item::Ours(pieces.concat())));
+    items.extend(h.inherited.additions(seen, text.as_bytes()).map(|pieces| Item::Ours(pieces.concat())));
     if let Some(load) = load {
         items.push(Item::Ours(load.variable(h)?));
     }

@@ -58,23 +58,23 @@ pub(super) fn lay_out<W: World>(h: &Hijack<W>, items: &[Item]) -> Result<u64, Er
         Item::Ours(text) => text.len() as u64 + 1,
     });
     let array = h.scratch.take(&h.world, pointers + ours.sum::<u64>())?;
-    let mut text_at = array + pointers;
-    let mut pointer_at = array;
+    let (mut addresses, mut texts) = (Vec::with_capacity(pointers as usize), Vec::new());
     for item in items {
         let address = match item {
             Item::Theirs(address) => *address,
             Item::Ours(text) => {
-                let address = text_at;
-                h.world.write(address, text)?;
-                h.world.write(address + text.len() as u64, b"\0")?;
-                text_at += text.len() as u64 + 1;
+                let address = array + pointers + texts.len() as u64;
+                texts.extend_from_slice(text);
+                texts.push(0);
                 address
             }
         };
-        h.world.write(pointer_at, &address.to_ne_bytes())?;
-        pointer_at += 8;
+        addresses.extend_from_slice(&address.to_ne_bytes());
     }
-    h.world.write(pointer_at, &[0; 8])?;
+    addresses.extend_from_slice(&[0; 8]);
+    // At once: each write asks the kernel whether it may be.
+    addresses.append(&mut texts);
+    h.world.write(array, &addresses)?;
     Ok(array)
 }
 

@@ -178,7 +178,10 @@ fn options(variables: &Variables<'_>, library: &[u8], prefix: Vec<u8>) -> Option
     let Some(server) = variables.server else {
         refuse(format_args!("RUMP_SERVER: not set: expected unix://PATH or tcp://A.B.C.D:PORT/"))
     };
-    let parsed = Url::parse(server, &working_directory()).and_then(Url::for_client);
+    // Most servers are named by their absolute path.
+    let relative = server.strip_prefix(b"unix://").is_some_and(|path| !path.starts_with(b"/"));
+    let directory = if relative { working_directory() } else { Vec::new() };
+    let parsed = Url::parse(server, &directory).and_then(Url::for_client);
     let given = parsed
         .unwrap_or_else(|why| refuse(format_args!("RUMP_SERVER: \"{}\": {why}", server.escape_ascii())));
     let (url, relay) = relay::stand_in(given, server, library);

@@ -97,7 +97,7 @@ impl TestWorld {
     fn paths(&self, row: &Row, args: &Args) -> [Option<String>; 6] {
         std::array::from_fn(|at| {
             let mut room = [0; 256];
-            let length = match row.args.get(at) {
+            let length = match row.args().get(at) {
                 Some(Arg::Path) => self.read_str(args[at], &mut room).ok()?,
                 _ => return None,
             };
@@ -151,8 +151,8 @@ impl World for TestWorld {
 
     fn rump(&self, row: &'static Row, args: Args, _passed: &[u32]) -> Result<Reply, Errno> {
         self.forget_closed();
-        self.asked.borrow_mut().push(row.name);
-        self.told.borrow_mut().push((row.name, args, self.paths(row, &args)));
+        self.asked.borrow_mut().push(row.name());
+        self.told.borrow_mut().push((row.name(), args, self.paths(row, &args)));
         let (drain, fill) = self.hints.take();
         let mut reply = Reply { drain, fill, ..Reply::of(Ok(0)) };
         match row.nr {

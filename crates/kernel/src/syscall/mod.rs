@@ -207,7 +207,7 @@ mod tests {
     fn reaches_the_kernel(row: &Row) -> bool {
         match row.route {
             Route::Host | Route::Refused(_) => false,
-            Route::Special => !OF_THE_LIBRARY.contains(&row.name) && !OF_THE_SERVER.contains(&row.nr),
+            Route::Special => !OF_THE_LIBRARY.contains(&row.name()) && !OF_THE_SERVER.contains(&row.nr),
             _ => true,
         }
     }
@@ -217,7 +217,7 @@ mod tests {
         let private = (abi::private::FIRST..).map_while(abi::table::lookup);
         for row in abi::table::all().chain(private).filter(|row| reaches_the_kernel(row)) {
             let claimed = matches!(row.support, Support::Full | Support::Partial);
-            assert_eq!(claimed, handler(row.nr).is_some(), "{}: row and handler disagree", row.name);
+            assert_eq!(claimed, handler(row.nr).is_some(), "{}: row and handler disagree", row.name());
         }
         let linux = HANDLED.iter().filter(|nr| **nr < abi::private::FIRST);
         for nr in linux {

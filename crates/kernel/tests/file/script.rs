@@ -88,7 +88,7 @@ impl Script<'_> {
     /// A call whose answer is noted.
     pub fn call(&mut self, nr: u32, args: &[u64]) -> Result<u64, Errno> {
         let answer = self.sys(nr, args);
-        let name = abi::table::lookup(nr).map_or("?", |row| row.name);
+        let name = abi::table::lookup(nr).map_or("?", |row| row.name());
         self.say(name, answer);
         answer
     }

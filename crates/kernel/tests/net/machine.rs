@@ -89,7 +89,7 @@ impl Rump {
     /// One call of this process, which must not block.
     pub fn sys_of(&mut self, pid: Pid, nr: u32, args: [u64; 6]) -> Result<u64, Errno> {
         let id = self.start(pid, nr, args);
-        let name = abi::table::lookup(nr).map_or("?", |row| row.name);
+        let name = abi::table::lookup(nr).map_or("?", |row| row.name());
         self.answer(id).unwrap_or_else(|| panic!("{name} blocks"))
     }
 

@@ -83,7 +83,7 @@ impl<'a> Script<'a> {
     /// A call whose answer is noted.
     pub fn call(&mut self, what: &str, nr: u32, args: &[u64]) -> Result<u64, Errno> {
         let answer = self.sys(nr, args);
-        let name = abi::table::lookup(nr).map_or("?", |row| row.name);
+        let name = abi::table::lookup(nr).map_or("?", |row| row.name());
         self.say(&format!("{what}: {name}"), answer);
         answer
     }

@@ -26,6 +26,7 @@ pub(crate) fn library() -> &'static Path {
     LIBRARY.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--package", "preload"]).env_remove("RUSTFLAGS");
+        build.args(if cfg!(debug_assertions) { &[][..] } else { &["--release"] });
         assert!(build.status().unwrap().success(), "cargo build -p preload");
         let test = std::env::current_exe().unwrap();
         let path = test.parent().and_then(Path::parent).unwrap().join("librumphijack.so");
@@ -34,24 +35,25 @@ pub(crate) fn library() -> &'static Path {
     })
 }
 
-/// A cache directory with the sites of this machine's C library.
+/// The cache directory of most programs here.
 pub(crate) fn cache() -> &'static Path {
     static CACHE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    CACHE
-        .get_or_init(|| {
-            let cache = tempfile::tempdir().unwrap();
-            let directory = cache.path().join("rumphijack");
-            fs::create_dir(&directory).unwrap();
-            for path in ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"] {
-                let list = sites::analyse_file(Path::new(path)).unwrap().list;
-                let name = String::from_utf8(list.build_id.hex().to_vec()).unwrap();
-                fs::write(directory.join(format!("{name}.sites")), list.encode()).unwrap();
-            }
-            open_to_all(cache.path());
-            open_to_all(&directory);
-            cache
-        })
-        .path()
+    CACHE.get_or_init(new_cache).path()
+}
+
+/// A cache directory with the sites of this machine's C library.
+pub(crate) fn new_cache() -> tempfile::TempDir {
+    let cache = tempfile::tempdir().unwrap();
+    let directory = cache.path().join("rumphijack");
+    fs::create_dir(&directory).unwrap();
+    for path in ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"] {
+        let list = sites::analyse_file(Path::new(path)).unwrap().list;
+        let name = String::from_utf8(list.build_id.hex().to_vec()).unwrap();
+        fs::write(directory.join(format!("{name}.sites")), list.encode()).unwrap();
+    }
+    open_to_all(cache.path());
+    open_to_all(&directory);
+    cache
 }
 
 fn open_to_all(path: &Path) {

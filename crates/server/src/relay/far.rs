@@ -5,11 +5,13 @@ use super::pair::Pair;
 use crate::credentials;
 use crate::files::{Files, Hint};
 use crate::session::Session;
+use crate::socket_unsafe;
 use foldhash::HashMap;
 use kernel::{FileId, FileKind};
 use rustix::event::epoll::EventFlags;
+use rustix::net::{AddressFamily, SocketFlags, sockopt};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddrV4, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use wire::banner::{self, Banner};
@@ -28,7 +30,11 @@ pub(super) fn connect(far: SocketAddrV4) -> Option<(OwnedFd, Vec<u8>)> {
 }
 
 fn greeted(far: SocketAddrV4) -> Option<(TcpStream, Vec<u8>)> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::V4(far), PATIENCE).ok()?;
+    let socket = socket_unsafe::stream(AddressFamily::INET, SocketFlags::empty()).ok()?;
+    // connect(2) waits no longer either (socket(7)).
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(PATIENCE)).ok()?;
+    rustix::net::connect(&socket, &far).ok()?;
+    let mut stream = TcpStream::from(socket);
     stream.set_nodelay(true).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut line = Vec::new();
