@@ -36,6 +36,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("stress-ng", "stress-ng"),
     ("sqlite3", "sqlite3"),
     ("vim.tiny", "vim-tiny"),
+    ("dig", "bind9-dnsutils"),
     ("passt", "passt"),
     ("tshark", "tshark"),
     ("wg", "wireguard-tools"),

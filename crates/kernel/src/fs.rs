@@ -2,6 +2,7 @@
 
 use crate::Kernel;
 use crate::file::{FileId, ObjectId};
+use crate::names;
 use crate::proc::Proc;
 use crate::process::{Pid, ProcessTable};
 use abi::Errno;
@@ -28,6 +29,8 @@ pub(crate) struct Fs {
     /// What goes to the workers of file systems that do I/O, and comes from them.
     pub(crate) exchange: SharedExchange,
     pub(crate) locks: Locks,
+    /// /etc of the tree that the kernel starts with.
+    pub(crate) etc: Location,
     /// What changes when a lock on this inode is given up, where somebody waits for one.
     waited: HashMap<Key, ObjectId>,
     /// Makes memory that programs can map, if the server can.
@@ -51,8 +54,11 @@ impl Fs {
         vfs.mount(Box::new(proc), on, "proc", MountFlags::new(MS_NOSUID | MS_NODEV | MS_NOEXEC))?;
         // mount(8), df(1) and others look there.
         vfs.symlink(&root, b"../proc/self/mounts", start, b"etc/mtab", now)?;
+        let etc = vfs.lookup(&root, start, b"etc", Follow::Yes)?;
+        names::make_files(&mut vfs, etc, now)?;
         Ok(Self {
             vfs,
+            etc,
             exchange: SharedExchange::default(),
             locks: Locks::default(),
             waited: HashMap::new(),

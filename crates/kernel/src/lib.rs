@@ -21,6 +21,7 @@ mod info;
 mod io;
 mod lock;
 mod mem;
+mod names;
 mod net;
 mod notify;
 mod owner;

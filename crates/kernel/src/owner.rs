@@ -11,7 +11,7 @@ use abi::Errno;
 use vfs::{Follow, Start, Who};
 
 /// What the owner may change of the tree that a kernel starts with. /dev and /tmp are as they are everywhere.
-const PLACES: &[&[u8]] = &[b"/", b"/etc", b"/run", b"/var"];
+const PLACES: &[&[u8]] = &[b"/", b"/etc", b"/etc/hosts", b"/etc/resolv.conf", b"/run", b"/var"];
 
 impl Kernel {
     /// This user rules the kernel from now on, besides root.

@@ -17,6 +17,10 @@ pub(crate) const FAILED: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
+/// What is hijacked unless the user says: what the library does by itself, and the files by which names are found, so that
+/// names are looked up where the program's sockets are.
+const RUMPHIJACK: &str = "path=/rump,blanket=/etc/resolv.conf:/etc/hosts,socket=all:nolocal";
+
 /// Why the program does not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -98,6 +102,8 @@ pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> 
     command.args(&options.args).env("LD_PRELOAD", &preload).env("RUMP_SERVER", &url);
     if let Some(spec) = &options.rumphijack {
         command.env("RUMPHIJACK", spec);
+    } else if std::env::var_os("RUMPHIJACK").is_none() {
+        command.env("RUMPHIJACK", RUMPHIJACK);
     }
     if let Some(mode) = &options.retry {
         command.env("RUMPHIJACK_RETRYCONNECT", mode);

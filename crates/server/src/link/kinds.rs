@@ -49,6 +49,8 @@ pub(crate) struct Opened {
     pub(crate) gateways: Vec<IpAddr>,
     /// Networks that are behind it.
     pub(crate) routes: Vec<(IpAddr, u8)>,
+    /// Name servers besides the netspec's.
+    pub(crate) name_servers: Vec<IpAddr>,
     /// Its largest IP packet, unless the netspec says it.
     pub(crate) mtu: Option<usize>,
 }
@@ -56,8 +58,8 @@ pub(crate) struct Opened {
 impl Opened {
     /// A link that says nothing itself.
     pub(crate) fn plain(backend: impl Backend + 'static) -> Self {
-        let (addrs, gateways, routes, mtu) = (Vec::new(), Vec::new(), Vec::new(), None);
-        Self { backend: Box::new(backend), addrs, gateways, routes, mtu }
+        let (addrs, gateways, routes, name_servers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { backend: Box::new(backend), addrs, gateways, routes, name_servers, mtu: None }
     }
 }
 

@@ -164,6 +164,8 @@ fn configure(kernel: &mut Kernel, id: LinkId, spec: &NetSpec, opened: &Opened) -
         if let (None, Some(mtu)) = (spec.mtu, opened.mtu) {
             stack.set_mtu(id, mtu).map_err(|errno| format!("mtu {mtu}: {errno}"))?;
         }
+        let servers = if spec.name_servers.is_empty() { &opened.name_servers } else { &spec.name_servers };
+        stack.set_own_name_servers(id, servers.clone()).map_err(why_not)?;
         opened.addrs.iter().try_for_each(|(ip, len)| match stack.add_address(id, Address::new(*ip, *len)) {
             Ok(()) | Err(abi::Errno::EEXIST) => Ok(()),
             Err(errno) => Err(format!("address {ip}/{len}: {errno}")),

@@ -17,7 +17,7 @@ pub(crate) const MTU_DEFAULT: usize = 1500;
 const MTU_MIN: usize = 68;
 const MTU_MAX: usize = 65535;
 /// Keys that may be there several times.
-const REPEATED: &[&str] = &["addr", "gw", "dns", "hostfwd"];
+const REPEATED: &[&str] = &["addr", "gw", "dns", "dnsfwd", "hostfwd"];
 
 /// Keys of all types besides the faults': name, what its value is, what it means.
 pub(crate) const KEYS: &[(&str, &str, &str)] = &[
@@ -26,6 +26,7 @@ pub(crate) const KEYS: &[(&str, &str, &str)] = &[
     ("mtu", "BYTES", "its largest IP packet, 68 to 65535, by default 1500; IPv6 needs 1280"),
     ("addr", "ADDRESS/LEN", "an address of its own; may be repeated"),
     ("gw", "ADDRESS", "the default gateway; one for IPv4 and one for IPv6"),
+    ("dns", "ADDRESS", "a name server for the kernel's /etc/resolv.conf; may be repeated"),
     ("dhcp", "yes|no", "whether DHCP finds address, gateway and name servers"),
     ("up", "yes|no", "whether it is up, by default yes"),
 ];
@@ -44,6 +45,8 @@ pub struct NetSpec {
     pub(crate) mtu: Option<usize>,
     pub(crate) addrs: Vec<(IpAddr, u8)>,
     pub(crate) gateways: Vec<IpAddr>,
+    /// None: the type's own.
+    pub(crate) name_servers: Vec<IpAddr>,
     /// A DHCP server says its address, gateway and name servers.
     pub(crate) dhcp: bool,
     pub(crate) up: bool,
@@ -74,6 +77,7 @@ impl NetSpec {
             mtu: fields.parsed("mtu", mtu)?,
             addrs: fields.all_parsed("addr", values::prefix)?,
             gateways: gateways(fields.all_parsed("gw", values::address)?)?,
+            name_servers: fields.all_parsed("dns", values::address)?,
             dhcp: fields.parsed("dhcp", values::yes_no)?.unwrap_or(false),
             up: fields.parsed("up", values::yes_no)?.unwrap_or(true),
             faults: take_faults(&mut fields)?,
@@ -158,13 +162,13 @@ mod tests {
     #[test]
     fn a_full_one() {
         let text = "name=eth0,type=bus,path=/tmp/bus,mac=02:00:00:00:00:01,mtu=9000,addr=10.0.0.1/24,addr=fd00::1/64,\
-            gw=10.0.0.254,gw=fd00::fe,dhcp=no,up=no,loss=2%,delay=10ms";
+            gw=10.0.0.254,gw=fd00::fe,dns=10.0.0.253,dhcp=no,up=no,loss=2%,delay=10ms";
         let spec = NetSpec::parse(text).unwrap();
         assert_eq!(
             (spec.name.as_str(), spec.kind.name, spec.mtu, spec.up),
             ("eth0", "bus", Some(9000), false)
         );
-        assert_eq!((spec.addrs.len(), spec.gateways.len()), (2, 2));
+        assert_eq!((spec.addrs.len(), spec.gateways.len(), spec.name_servers.len()), (2, 2, 1));
         assert_eq!(faults::show(&spec.faults), "loss=2%,delay=10ms");
         let least = NetSpec::parse("type=bus,path=b,ifname=e").unwrap();
         assert_eq!((least.mtu, least.up, least.mac), (None, true, None));

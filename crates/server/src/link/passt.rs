@@ -27,6 +27,7 @@ pub(crate) const KIND: Kind = Kind {
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 const LENGTH: u8 = 24;
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+const NAMES: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
 
 /// After passt has ended it is started again so much later, and each time twice as much.
 const AGAIN_FIRST_NS: u64 = 100_000_000;
@@ -44,10 +45,11 @@ fn parse(fields: &mut Fields) -> Result<Box<dyn Plan>, String> {
 
 impl Plan for PasstPlan {
     fn open(&self, mut opening: Opening) -> Result<Opened, String> {
-        let (mut addrs, mut gateways) = (Vec::new(), Vec::new());
+        let (mut addrs, mut gateways, mut name_servers) = (Vec::new(), Vec::new(), Vec::new());
         if opening.addrs.is_empty() && opening.gateways.is_empty() {
             addrs.push((ADDRESS.into(), LENGTH));
             gateways.push(GATEWAY.into());
+            name_servers.push(NAMES.into());
             (opening.addrs, opening.gateways) = (addrs.clone(), gateways.clone());
         }
         let mut passt = Passt {
@@ -66,7 +68,7 @@ impl Plan for PasstPlan {
             ),
             _ => format!("{}: {error}", self.program.display()),
         })?;
-        Ok(Opened { addrs, gateways, ..Opened::plain(passt) })
+        Ok(Opened { addrs, gateways, name_servers, ..Opened::plain(passt) })
     }
 }
 
@@ -81,6 +83,7 @@ fn args(opening: &Opening) -> Vec<OsString> {
             push("--netmask", len.to_string());
         }
     }
+    push("--dns-forward", NAMES.to_string());
     for gateway in &opening.gateways {
         push("--gateway", gateway.to_string());
     }

@@ -14,6 +14,7 @@ use smoltcp::{
     },
 };
 
+use super::Origin;
 use crate::{
     Stack, ethernet,
     link::Address,
@@ -335,7 +336,7 @@ impl Stack {
             let _ = self.add_route(route, RouteUpdate::Add);
         }
         let servers = repr.dns_servers.iter().flatten().map(|ip| IpAddr::V4(*ip)).collect();
-        self.set_name_servers(link, true, servers);
+        self.set_name_servers(link, Origin::Dhcp, servers);
     }
 
     /// Takes back what DHCP has set.
@@ -349,6 +350,6 @@ impl Stack {
         // Either may have been removed by hand, or with the link.
         let _ = self.remove_route(&which);
         let _ = self.remove_address(link, lease.ip.into(), lease.prefix_len);
-        self.set_name_servers(link, true, Vec::new());
+        self.set_name_servers(link, Origin::Dhcp, Vec::new());
     }
 }

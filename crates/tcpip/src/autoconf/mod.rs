@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use abi::Errno;
+
 use crate::{Stack, event::Event, types::LinkId};
 
 mod dhcp;
@@ -15,8 +17,16 @@ use router::Solicitation;
 pub(crate) struct Autoconf {
     clients: BTreeMap<LinkId, Client>,
     solicitations: BTreeMap<LinkId, Solicitation>,
-    /// By link and whether DHCP said so.
-    name_servers: BTreeMap<(LinkId, bool), Vec<IpAddr>>,
+    name_servers: BTreeMap<(LinkId, Origin), Vec<IpAddr>>,
+}
+
+/// Who has said something of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    /// The user.
+    Hand,
+    Dhcp,
+    Router,
 }
 
 impl Autoconf {
@@ -27,7 +37,7 @@ impl Autoconf {
 }
 
 impl Stack {
-    /// The name servers that DHCP and router advertisements have named, for resolv.conf(5).
+    /// The name servers that the user, DHCP and router advertisements have named, for resolv.conf(5).
     #[must_use]
     pub fn name_servers(&self) -> Vec<IpAddr> {
         let mut all: Vec<IpAddr> = Vec::new();
@@ -39,12 +49,22 @@ impl Stack {
         all
     }
 
-    fn set_name_servers(&mut self, link: LinkId, by_dhcp: bool, servers: Vec<IpAddr>) {
+    /// The name servers that the user says for a link, as long as there is one.
+    ///
+    /// # Errors
+    /// `ENODEV`: no such link.
+    pub fn set_own_name_servers(&mut self, link: LinkId, servers: Vec<IpAddr>) -> Result<(), Errno> {
+        self.links.get(link).ok_or(Errno::ENODEV)?;
+        self.set_name_servers(link, Origin::Hand, servers);
+        Ok(())
+    }
+
+    fn set_name_servers(&mut self, link: LinkId, origin: Origin, servers: Vec<IpAddr>) {
         let before = self.name_servers();
         if servers.is_empty() {
-            self.autoconf.name_servers.remove(&(link, by_dhcp));
+            self.autoconf.name_servers.remove(&(link, origin));
         } else {
-            self.autoconf.name_servers.insert((link, by_dhcp), servers);
+            self.autoconf.name_servers.insert((link, origin), servers);
         }
         let now = self.name_servers();
         if now != before {
@@ -68,7 +88,10 @@ impl Stack {
     pub(crate) fn end_autoconf(&mut self, link: LinkId) {
         self.autoconf.solicitations.remove(&link);
         self.suspend_dhcp(link);
-        self.set_name_servers(link, false, Vec::new());
-        self.set_name_servers(link, true, Vec::new());
+        self.set_name_servers(link, Origin::Router, Vec::new());
+        self.set_name_servers(link, Origin::Dhcp, Vec::new());
+        if self.links.get(link).is_none() {
+            self.set_name_servers(link, Origin::Hand, Vec::new());
+        }
     }
 }

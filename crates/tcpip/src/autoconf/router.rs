@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use smoltcp::wire::NdiscRepr;
 
+use super::Origin;
 use crate::{
     Stack,
     link::{Address, IPV6_MIN_MTU, link_local},
@@ -211,7 +212,7 @@ impl Stack {
             |ip: &Ipv6Addr| !ip.is_multicast() && !ip.is_unspecified() && !ip.is_unicast_link_local();
         let servers = servers.iter().map(|b| Ipv6Addr::from(*b)).filter(usable).map(IpAddr::V6);
         let servers = if lifetime == 0 { Vec::new() } else { servers.take(3).collect() };
-        self.set_name_servers(link, false, servers);
+        self.set_name_servers(link, Origin::Router, servers);
     }
 
     /// When a lifetime ends; all ones: never.

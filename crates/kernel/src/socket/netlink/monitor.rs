@@ -34,6 +34,9 @@ impl Kernel {
     /// Tells what has changed in the network since this was called last.
     pub(crate) fn tell_monitors(&mut self) {
         while let Some(event) = self.net.stack.next_event() {
+            if let Event::NameServers(servers) = &event {
+                self.write_resolv_conf(servers);
+            }
             if self.net.monitors.0.is_empty() {
                 continue;
             }

@@ -34,7 +34,7 @@ pub(crate) const KIND: Kind = Kind {
         ("net6", "ADDRESS/LEN", "its IPv6 network, by default fd72:756d:70::/64"),
         ("ipv6", "yes|no", "whether it has IPv6, by default if the host has a way to the outside by IPv6"),
         ("loopback", "yes|no", "whether the gateway's addresses are the host's loopback, by default no"),
-        ("dns", "ADDRESS[:PORT]", "a name server to ask instead of the host's; may be repeated"),
+        ("dnsfwd", "ADDRESS[:PORT]", "whom its name server asks instead of the host's; may be repeated"),
         ("hostfwd", "RULE", "[tcp|udp]:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT; may be repeated"),
     ],
     parse,
@@ -71,7 +71,7 @@ fn parse(fields: &mut Fields) -> Result<Box<dyn Plan>, String> {
         ipv6: fields.parsed("ipv6", values::yes_no)?.or(v6.map(|_| true)),
         v6: v6.map_or_else(|| Side::of(NET6), Ok)?,
         loopback: fields.parsed("loopback", values::yes_no)?.unwrap_or(false),
-        names: fields.all_parsed("dns", names::server)?,
+        names: fields.all_parsed("dnsfwd", names::server)?,
         forwards: fields.all_parsed("hostfwd", Forward::parse)?,
     }))
 }
@@ -92,6 +92,7 @@ impl Plan for UserPlan {
         Ok(Opened {
             addrs: sides.iter().map(|side| (side.guest, side.len)).collect(),
             mtu: Some(mtu),
+            name_servers: sides.iter().map(|side| side.names).collect(),
             gateways: sides.iter().map(|side| side.gateway).collect(),
             ..Opened::plain(gateway)
         })

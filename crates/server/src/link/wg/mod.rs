@@ -83,7 +83,7 @@ impl Plan for WgPlan {
             datagram: vec![0; SPACE],
         };
         let mtu = Some(conf.mtu.unwrap_or(MTU));
-        Ok(Opened { addrs: conf.addresses, routes, mtu, ..Opened::plain(wg) })
+        Ok(Opened { addrs: conf.addresses, routes, mtu, name_servers: conf.dns, ..Opened::plain(wg) })
     }
 }
 
