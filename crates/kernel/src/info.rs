@@ -20,9 +20,10 @@ impl Kernel {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "{}\t{}\t{}\t{}\t{}\t{}",
+                "{}\t{}\t{}\t{}\t{}\t{}\t{}",
                 process.pid.0,
                 process.ppid.0,
+                process.who.host_pid,
                 process.who.uid,
                 process.fds.iter().count(),
                 process.calls,

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::attach::Attach;
+use crate::lab::LabCommand;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -55,6 +56,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ImageCommand,
     },
+    /// Start a network of rump kernels and programs from one file, run programs on its hosts, and end it
+    Lab {
+        #[command(subcommand)]
+        command: LabCommand,
+    },
     /// Tell whether and how a program's calls will be caught
     #[command(after_help = CHECK_HELP)]
     Check {
@@ -96,7 +102,8 @@ const TRACE_HELP: &str = "A line is the process in the rump kernel, its name, th
 const HALT_HELP: &str = "Its processes lose their connection, and the files that it had in memory are gone.\n\nExamples:\n  rump \
     halt --server unix:///tmp/s\n  RUMP_SERVER=unix:///tmp/s rump halt";
 
-const PS_HELP: &str = "CALLS counts the calls that the rump kernel served: 0 for a program that is not hijacked as meant.\n\n\
+const PS_HELP: &str = "HOSTPID is the process id on the host, 0 over tcp://. CALLS counts the calls that the rump kernel served: 0 for a program that is \
+    not hijacked as meant.\n\n\
     Examples:\n  rump ps --server unix:///tmp/s\n  RUMP_SERVER=unix:///tmp/s rump ps";
 
 const SOCKSTAT_HELP: &str =

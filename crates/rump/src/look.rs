@@ -19,7 +19,7 @@ pub(crate) fn halt(server: &ServerOption) -> Result<(), Error> {
 /// Lists processes.
 pub(crate) fn processes(server: &ServerOption) -> Result<String, Error> {
     let text = info(&mut Session::open(server)?, Info::Processes)?;
-    Ok(columns(&["PID", "PPID", "UID", "FDS", "CALLS", "NAME"], &text))
+    Ok(columns(&["PID", "PPID", "HOSTPID", "UID", "FDS", "CALLS", "NAME"], &text))
 }
 
 /// Lists sockets, as sockstat(1) does.
@@ -35,7 +35,7 @@ pub(crate) fn sockets(server: &ServerOption) -> Result<String, Error> {
 }
 
 /// The text of a topic of rump_info, however long it is.
-fn info(session: &mut Session, topic: Info) -> Result<String, Error> {
+pub(crate) fn info(session: &mut Session, topic: Info) -> Result<String, Error> {
     let mut len = 1 << 16;
     loop {
         let answer = session.call(private::INFO, &[topic as u64, BUFFER, len])?;

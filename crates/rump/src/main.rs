@@ -9,6 +9,7 @@ mod coverage;
 mod document;
 mod elf;
 mod image;
+mod lab;
 mod link;
 mod look;
 mod mount;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         }
         Command::Capture(options) => capture::capture(&options).map_err(|error| error.to_string()),
         Command::Image { command } => return image::image(&command),
+        Command::Lab { command } => return lab::lab(&command),
         Command::Check { program } => return check::check(&program),
         Command::Coverage { calls, missing } => coverage::coverage(&calls, missing),
         Command::Completions { shell } => document::completions(shell),

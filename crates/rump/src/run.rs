@@ -4,7 +4,7 @@ use crate::check;
 use crate::cli::RunOptions;
 use crate::elf::{self, Elf, Executable};
 use crate::session::Session;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -127,7 +127,7 @@ fn command(options: &RunOptions, library: &Path) -> Command {
     let program = &options.program;
     let found = elf::find(program);
     let path = match (&found, program.as_bytes().contains(&b'/')) {
-        (Some(path), _) if is_dynamic(path) => return Command::new(program),
+        (Some(path), _) if is_dynamic(path) && !loses_capabilities(path) => return Command::new(program),
         (Some(path), _) => path.as_os_str(),
         (None, true) => program,
         // The error is the host's.
@@ -141,6 +141,13 @@ fn command(options: &RunOptions, library: &Path) -> Command {
 /// Whether the host runs it by way of ld.so.
 fn is_dynamic(path: &Path) -> bool {
     matches!(elf::examine(path), Ok(Executable::Elf(Elf { interpreter: Some(_), .. })))
+}
+
+/// Whether it is a file with capabilities(7) that gives none: ld.so(8) leaves the library out all the same.
+fn loses_capabilities(path: &Path) -> bool {
+    let none: &mut [u8] = &mut [];
+    rustix::thread::no_new_privs().unwrap_or(false)
+        && rustix::fs::getxattr(path, "security.capability", none).is_ok()
 }
 
 fn find_library() -> Result<PathBuf, Error> {
@@ -167,6 +174,12 @@ fn own_directory() -> PathBuf {
     program.parent().map(Path::to_owned).unwrap_or_default()
 }
 
+/// rump_server beside this program, or else in PATH.
+pub(crate) fn server_program() -> PathBuf {
+    let beside = own_directory().join("rump_server");
+    if beside.exists() { beside } else { PathBuf::from("rump_server") }
+}
+
 /// Starts a server in a directory of its own that ends with this process.
 fn start_server(options: &RunOptions) -> Result<String, Error> {
     let failed = |error: io::Error| Error::Server(error.to_string());
@@ -175,9 +188,8 @@ fn start_server(options: &RunOptions) -> Result<String, Error> {
     let specs = drives.iter().filter_map(|(spec, _)| spec.as_ref()).flat_map(|spec| ["-d", spec]);
     let directory = tempfile::Builder::new().prefix("rump-").tempdir().map_err(failed)?;
     let url = format!("unix://{}", directory.path().join("s").display());
-    let beside = own_directory().join("rump_server");
-    let program = if beside.exists() { beside.as_os_str() } else { OsStr::new("rump_server") };
-    let output = Command::new(program)
+    let program = server_program();
+    let output = Command::new(&program)
         .args(["--until-exit", &std::process::id().to_string()])
         .args(options.root.then_some("--root"))
         .args(specs)

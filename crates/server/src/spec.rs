@@ -118,13 +118,19 @@ pub(crate) struct Fields(Vec<(String, String)>);
 impl Fields {
     /// Takes `name=value,…` apart. A name comes once, unless it is one of `repeated`.
     pub(crate) fn parse(text: &str, repeated: &[&str]) -> Result<Self, String> {
-        let mut fields: Vec<(String, String)> = Vec::new();
-        for part in text.split(',') {
+        let pair = |part: &str| {
             let (name, value) = part.split_once('=').ok_or_else(|| format!("'{part}' is not name=value"))?;
-            if !repeated.contains(&name) && fields.iter().any(|(known, _)| known == name) {
+            Ok((name.to_owned(), value.to_owned()))
+        };
+        Self::of(text.split(',').map(pair).collect::<Result<_, String>>()?, repeated)
+    }
+
+    /// What is apart already.
+    pub(crate) fn of(fields: Vec<(String, String)>, repeated: &[&str]) -> Result<Self, String> {
+        for (at, (name, _)) in fields.iter().enumerate() {
+            if !repeated.contains(&name.as_str()) && fields[..at].iter().any(|(known, _)| known == name) {
                 return Err(format!("'{name}' is there twice"));
             }
-            fields.push((name.to_owned(), value.to_owned()));
         }
         Ok(Self(fields))
     }

@@ -149,8 +149,14 @@ impl File {
         let mut stat = Stat::default();
         let known = h.world.host(nr::FSTAT, [fd.into(), (&raw mut stat) as u64, 0, 0, 0, 0]).is_ok();
         let set_id = stat.st_mode & S_ISUID != 0 || stat.st_mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;
+        !known || set_id || self.has_capabilities(h)
+    }
+
+    /// Whether this file of the host's has capabilities(7).
+    pub(super) fn has_capabilities<W: World>(&self, h: &Hijack<W>) -> bool {
+        let Self::Host(fd) = *self else { return false };
         let name = c"security.capability".as_ptr() as u64;
-        !known || set_id || h.world.host(nr::FGETXATTR, [fd.into(), name, 0, 0, 0, 0]).is_ok()
+        h.world.host(nr::FGETXATTR, [fd.into(), name, 0, 0, 0, 0]).is_ok()
     }
 
     /// Reads until the slice is full or the file ends; answers how much.

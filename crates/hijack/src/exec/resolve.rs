@@ -13,6 +13,9 @@ use loader::elf::{MAGIC, Program};
 /// fs/exec.c, `exec_binprm`: the interpreter of a script was a script, more often than this.
 const INTERPRETERS_MAX: usize = 5;
 
+/// prctl(2)
+const PR_GET_NO_NEW_PRIVS: u64 = 39;
+
 /// What a file is, as far as running it is concerned.
 enum Kind {
     Script(Line),
@@ -113,6 +116,13 @@ fn of_host<W: World>(h: &Hijack<W>, image: &Image, file: &File) -> Result<Step, 
             file.host_would_run(h, image)?;
             linker_file(h, &linker).map(|file| Step::Load(Some(file)))
         }
+        // ld.so(8) leaves the library out for a file with capabilities, also where they give it none.
+        Kind::Program(Some(linker))
+            if h.inherited.file.is_some() && no_new_privs(h) && file.has_capabilities(h) =>
+        {
+            file.host_would_run(h, image)?;
+            linker_file(h, &linker).map(|file| Step::Load(Some(file)))
+        }
         Kind::Script(_) | Kind::Program(_) | Kind::Foreign | Kind::Other => Ok(Step::Host),
     }
 }
@@ -133,9 +143,14 @@ fn kind<W: World>(h: &Hijack<W>, file: &File) -> Result<Kind, Errno> {
     }
 }
 
-/// Whether running the program gives it privileges: those of a strict process's are taken from it (`PR_SET_NO_NEW_PRIVS`).
+/// Whether running the program gives it privileges.
 fn privileged<W: World>(h: &Hijack<W>, file: &File) -> bool {
-    !h.inherited.strict && file.gives_privileges(h)
+    !no_new_privs(h) && file.gives_privileges(h)
+}
+
+/// Whether no program that is run gets privileges (`PR_SET_NO_NEW_PRIVS`), as in a strict process.
+fn no_new_privs<W: World>(h: &Hijack<W>) -> bool {
+    h.inherited.strict || h.world.host(nr::PRCTL, [PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0]) == Ok(1)
 }
 
 /// Whether the host alone can run this interpreter, and with the library in it.

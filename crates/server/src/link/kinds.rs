@@ -91,6 +91,16 @@ pub(crate) fn names() -> String {
     KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
 }
 
+/// The keys that links of all types have, besides their name.
+pub fn common_keys() -> impl Iterator<Item = &'static str> {
+    netspec::KEYS.iter().map(|(name, ..)| *name).filter(|name| *name != "ifname").chain(fault_names())
+}
+
+/// The keys of faults.
+pub fn fault_names() -> impl Iterator<Item = &'static str> {
+    faults::KEYS.iter().map(|key| key.name)
+}
+
 /// What `rump_server --help` says about -n.
 #[must_use]
 pub fn help() -> String {

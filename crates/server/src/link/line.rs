@@ -20,8 +20,8 @@ pub(crate) struct Line {
     pub(super) kind: &'static Kind,
     /// Default routes that come when it is brought up.
     pub(super) gateways: Vec<IpAddr>,
-    /// Networks behind it, likewise.
-    pub(super) routes: Vec<(IpAddr, u8)>,
+    /// Networks behind it, likewise: the length of the prefix, and the gateway if there is one.
+    pub(super) routes: Vec<(IpAddr, u8, Option<IpAddr>)>,
     pub(super) backend: Box<dyn Backend>,
     /// The line is cut: no frame passes, and neither end sees it.
     pub(super) partitioned: bool,
@@ -40,11 +40,13 @@ pub(crate) struct Line {
 
 impl Line {
     pub(super) fn new(spec: &NetSpec, opened: Opened) -> Self {
+        let said = spec.routes.iter().map(|(ip, len, gateway)| (*ip, *len, Some(*gateway)));
+        let own = opened.routes.iter().map(|(ip, len)| (*ip, *len, None));
         Self {
             name: spec.name.clone(),
             kind: spec.kind,
             gateways: [spec.gateways.clone(), opened.gateways].concat(),
-            routes: opened.routes,
+            routes: own.chain(said).collect(),
             backend: opened.backend,
             partitioned: false,
             faults: Faults::new(spec.faults),

@@ -29,6 +29,7 @@ use kinds::{Opened, Opening};
 use line::Line;
 use rustix::event::epoll::EventFlags;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
@@ -177,20 +178,32 @@ fn configure(kernel: &mut Kernel, id: LinkId, spec: &NetSpec, opened: &Opened) -
 fn bring_up(kernel: &mut Kernel, id: LinkId, line: &Line) -> Result<(), String> {
     kernel.change_network(|stack| {
         stack.set_up(id, true).map_err(why_not)?;
-        line.routes.iter().try_for_each(|(ip, len)| {
-            let route = Route::new(*ip, *len, None, Some(id));
-            stack.add_route(route, RouteUpdate::Replace).map_err(|errno| format!("route {ip}/{len}: {errno}"))
+        line.routes.iter().try_for_each(|(ip, len, gateway)| {
+            let protocol = gateway.map_or(Route::PROTOCOL_BOOT, |_| Route::PROTOCOL_STATIC);
+            let route = Route { protocol, ..Route::new(*ip, *len, *gateway, Some(id)) };
+            stack
+                .add_route(route, RouteUpdate::Replace)
+                .map_err(|errno| no_route(&format!("route {ip}/{len}"), *gateway, errno))
         })?;
         line.gateways.iter().try_for_each(|gateway| {
             let route = Route { protocol: Route::PROTOCOL_STATIC, ..Route::default_via(*gateway, Some(id)) };
-            stack.add_route(route, RouteUpdate::Replace).map_err(|errno| match errno {
-                abi::Errno::ENETUNREACH | abi::Errno::EHOSTUNREACH => {
-                    format!("gw {gateway} is in none of its networks: say addr=ADDRESS/LENGTH with {gateway} in it")
-                }
-                errno => format!("gw {gateway}: {errno}"),
-            })
+            stack
+                .add_route(route, RouteUpdate::Replace)
+                .map_err(|errno| no_route("gw", Some(*gateway), errno))
         })
     })
+}
+
+fn no_route(what: &str, gateway: Option<IpAddr>, errno: abi::Errno) -> String {
+    match (gateway, errno) {
+        (Some(gateway), abi::Errno::ENETUNREACH | abi::Errno::EHOSTUNREACH) => {
+            format!(
+                "{what}: {gateway} is in none of its networks: say addr=ADDRESS/LENGTH with {gateway} in it"
+            )
+        }
+        (Some(gateway), errno) => format!("{what} {gateway}: {errno}"),
+        (None, errno) => format!("{what}: {errno}"),
+    }
 }
 
 fn why_not(errno: abi::Errno) -> String {

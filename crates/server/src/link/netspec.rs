@@ -17,7 +17,7 @@ pub(crate) const MTU_DEFAULT: usize = 1500;
 const MTU_MIN: usize = 68;
 const MTU_MAX: usize = 65535;
 /// Keys that may be there several times.
-const REPEATED: &[&str] = &["addr", "gw", "dns", "dnsfwd", "hostfwd"];
+const REPEATED: &[&str] = &["addr", "gw", "route", "dns", "dnsfwd", "hostfwd"];
 
 /// Keys of all types besides the faults': name, what its value is, what it means.
 pub(crate) const KEYS: &[(&str, &str, &str)] = &[
@@ -27,6 +27,7 @@ pub(crate) const KEYS: &[(&str, &str, &str)] = &[
     ("addr", "ADDRESS/LEN", "an address of its own; may be repeated"),
     ("gw", "ADDRESS", "the default gateway; one for IPv4 and one for IPv6"),
     ("dns", "ADDRESS", "a name server for the kernel's /etc/resolv.conf; may be repeated"),
+    ("route", "NET/LEN via ADDRESS", "a route through a gateway; may be repeated"),
     ("dhcp", "yes|no", "whether DHCP finds address, gateway and name servers"),
     ("up", "yes|no", "whether it is up, by default yes"),
 ];
@@ -37,18 +38,22 @@ pub struct NetSpec {
     /// Its name in the rump kernel.
     pub(crate) name: String,
     /// What carries its packets.
-    pub(crate) kind: &'static Kind,
+    pub kind: &'static Kind,
     pub(crate) plan: Arc<dyn Plan>,
     /// None: a random one.
-    pub(crate) mac: Option<Mac>,
+    pub mac: Option<Mac>,
     /// None: the type's own.
     pub(crate) mtu: Option<usize>,
-    pub(crate) addrs: Vec<(IpAddr, u8)>,
-    pub(crate) gateways: Vec<IpAddr>,
     /// None: the type's own.
     pub(crate) name_servers: Vec<IpAddr>,
+    /// Its addresses, with the lengths of their prefixes.
+    pub addrs: Vec<(IpAddr, u8)>,
+    /// Its default gateways.
+    pub gateways: Vec<IpAddr>,
+    /// Its other routes: network, length of its prefix, gateway.
+    pub routes: Vec<(IpAddr, u8, IpAddr)>,
     /// A DHCP server says its address, gateway and name servers.
-    pub(crate) dhcp: bool,
+    pub dhcp: bool,
     pub(crate) up: bool,
     pub(crate) faults: FaultSpec,
 }
@@ -59,11 +64,19 @@ impl NetSpec {
     /// # Errors
     /// What is wrong, for whom to mend it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        Self::of(text).map_err(|why| format!("{why}; expected {FORM}"))
+        let fields = Fields::parse(text, REPEATED);
+        fields.and_then(Self::of).map_err(|why| format!("{why}; expected {FORM}"))
     }
 
-    fn of(text: &str) -> Result<Self, String> {
-        let mut fields = Fields::parse(text, REPEATED)?;
+    /// The netspec of these keys and values.
+    ///
+    /// # Errors
+    /// What is wrong, for whom to mend it.
+    pub fn from_pairs(pairs: &[(String, String)]) -> Result<Self, String> {
+        Self::of(Fields::of(pairs.to_vec(), REPEATED)?)
+    }
+
+    fn of(mut fields: Fields) -> Result<Self, String> {
         let name = name(&mut fields)?;
         let kind = fields.required("type")?;
         let kind =
@@ -78,6 +91,7 @@ impl NetSpec {
             addrs: fields.all_parsed("addr", values::prefix)?,
             gateways: gateways(fields.all_parsed("gw", values::address)?)?,
             name_servers: fields.all_parsed("dns", values::address)?,
+            routes: fields.all_parsed("route", values::route)?,
             dhcp: fields.parsed("dhcp", values::yes_no)?.unwrap_or(false),
             up: fields.parsed("up", values::yes_no)?.unwrap_or(true),
             faults: take_faults(&mut fields)?,
@@ -162,13 +176,14 @@ mod tests {
     #[test]
     fn a_full_one() {
         let text = "name=eth0,type=bus,path=/tmp/bus,mac=02:00:00:00:00:01,mtu=9000,addr=10.0.0.1/24,addr=fd00::1/64,\
-            gw=10.0.0.254,gw=fd00::fe,dns=10.0.0.253,dhcp=no,up=no,loss=2%,delay=10ms";
+            gw=10.0.0.254,gw=fd00::fe,dns=10.0.0.253,route=10.1.0.0/16 via 10.0.0.9,dhcp=no,up=no,loss=2%,delay=10ms";
         let spec = NetSpec::parse(text).unwrap();
         assert_eq!(
             (spec.name.as_str(), spec.kind.name, spec.mtu, spec.up),
             ("eth0", "bus", Some(9000), false)
         );
         assert_eq!((spec.addrs.len(), spec.gateways.len(), spec.name_servers.len()), (2, 2, 1));
+        assert_eq!(spec.routes.len(), 1);
         assert_eq!(faults::show(&spec.faults), "loss=2%,delay=10ms");
         let least = NetSpec::parse("type=bus,path=b,ifname=e").unwrap();
         assert_eq!((least.mtu, least.up, least.mac), (None, true, None));

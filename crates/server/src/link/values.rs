@@ -52,6 +52,19 @@ pub(crate) fn prefix(text: &str) -> Result<(IpAddr, u8), String> {
     Ok((ip, len))
 }
 
+/// A network and the gateway to it, as `10.1.0.0/16 via 10.0.0.9`.
+pub(crate) fn route(text: &str) -> Result<(IpAddr, u8, IpAddr), String> {
+    let bad =
+        || format!("'{text}' is no route: expected NET/LENGTH via ADDRESS, as in 10.1.0.0/16 via 10.0.0.9");
+    let (net, gateway) = text.split_once(" via ").ok_or_else(bad)?;
+    let (ip, len) = prefix(net.trim()).map_err(|_| bad())?;
+    let gateway: IpAddr = gateway.trim().parse().map_err(|_| bad())?;
+    if ip.is_ipv4() != gateway.is_ipv4() {
+        return Err(format!("'{text}' has addresses of two families"));
+    }
+    Ok((ip, len, gateway))
+}
+
 /// A bare address.
 pub(crate) fn address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("'{text}' is no IP address"))
@@ -171,6 +184,9 @@ mod tests {
             prefix("10.0.0.1/33").map(drop),
             prefix("224.0.0.1/24").map(drop),
             prefix("::/0").map(drop),
+            route("10.0.0.0/8").map(drop),
+            route("10.0.0.0/8 via fd00::1").map(drop),
+            route("10.0.0.0 via 10.0.0.1").map(drop),
             share("2").map(drop),
             share("101%").map(drop),
             share("-1%").map(drop),
