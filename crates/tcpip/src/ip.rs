@@ -31,6 +31,9 @@ impl Stack {
         };
         // RFC 1122, section 3.2.1.3: loopback addresses do not appear outside a host.
         let martian = !loopback && (ip.src.is_loopback() || ip.dst.is_loopback());
+        if !martian && self.dhcp_asked(link, &ip) {
+            return;
+        }
         // Who looks for an address of its own has none yet (RFC 4862, section 5.4.2).
         let nobody = ip.src.is_unspecified() && ip.protocol == IpProtocol::Icmpv6;
         if martian || !(is_unicast(ip.src) || nobody) {

@@ -50,6 +50,7 @@ mod udp;
 mod udp_header;
 mod upkeep;
 
+pub use autoconf::DhcpOffer;
 pub use bpf::{Instruction, Program};
 pub use error_queue::{Origin, QueuedError};
 pub use event::{Change, Event};

@@ -184,6 +184,17 @@ impl Stack {
         Ok(id)
     }
 
+    /// bind(2) to an address that need not be ours (`IP_TRANSPARENT`): what is sent from there is sent in another's name.
+    ///
+    /// # Errors
+    /// As [`Stack::bind`].
+    pub fn bind_in_the_name_of(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
+        if self.sockets.find(id)?.binding.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        self.bind_to(id, Some(addr.ip()), addr.port())
+    }
+
     /// Answers a SYN otherwise.
     pub fn refuse_intercepted(&mut self, syn: &InterceptedSyn, refusal: Refusal) {
         let Some((link, bytes)) = self.interceptions.syns.remove(&syn.flow()) else { return };

@@ -5,7 +5,7 @@ mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use common::net::MS;
+use common::{lan::Lan, net::MS};
 use proptest::prelude::*;
 use smoltcp::{
     phy::ChecksumCapabilities,
@@ -233,6 +233,31 @@ fn a_router_does_not_listen_to_others() {
     stack.settings_mut().forwarding = true;
     stack.frame_in(link, &advertisement(1800, &prefix(4000, 2000)));
     assert_eq!(stack.addresses().iter().filter(|(id, _)| *id == link).count(), 1);
+}
+
+/// The client of one stack and the server of another.
+#[test]
+fn an_address_is_lent() {
+    let mut lan = Lan::new(5);
+    let (guest, gateway) = (lan.host(), lan.host());
+    let link = lan.join(guest, 0, &[]);
+    let served = lan.join(gateway, 0, &["192.0.2.1/24"]);
+    let offer = tcpip::DhcpOffer {
+        server: SERVER,
+        guest: OURS,
+        prefix_len: 24,
+        name_server: Ipv4Addr::new(192, 0, 2, 3),
+    };
+    lan.stacks[gateway].offer_by_dhcp(served, offer).expect("a link");
+    lan.stacks[guest].set_dhcp(link, true).expect("a client");
+    lan.run(3 * SECOND);
+    assert_eq!(lan.stacks[guest].dhcp_lease(link), Some(OURS));
+    assert_eq!(lan.stacks[guest].name_servers(), [IpAddr::from([192, 0, 2, 3])]);
+    let way = lan.stacks[guest].route_to([198, 51, 100, 1].into(), None).expect("a default route");
+    assert_eq!((way.gateway, way.source), (Some(SERVER.into()), Some(OURS.into())));
+    // It is lent again and again.
+    lan.run(100_000 * SECOND);
+    assert_eq!(lan.stacks[guest].dhcp_lease(link), Some(OURS));
 }
 
 proptest! {

@@ -115,6 +115,20 @@ fn names_of_a_lab() {
     assert_eq!(seen, std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
 }
 
+/// The gateway of `type=user` lends address and name server by DHCP.
+#[test]
+fn names_and_address_of_dhcp() {
+    let server = Server::start_with(&["-n", "name=eth0,type=user,dhcp=yes,ipv6=no"]);
+    let script = "for i in $(seq 400); do grep -q nameserver /rump/etc/resolv.conf && break; sleep 0.02; done; \
+                  grep nameserver /rump/etc/resolv.conf; ip -4 -o addr show dev eth0; ip route";
+    let seen = run(server.hijacked("sh").args(["-c", script])).success();
+    for part in
+        ["nameserver 10.0.2.3\n", "inet 10.0.2.15/24", "dynamic", "default via 10.0.2.2 dev eth0 proto dhcp"]
+    {
+        assert!(seen.contains(part), "{seen}");
+    }
+}
+
 /// wg-quick(8)'s `DNS`.
 #[test]
 fn names_of_a_tunnel() {

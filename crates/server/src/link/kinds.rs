@@ -1,7 +1,7 @@
 //! The table of link types: one row and one file each.
 
 use crate::link::backend::{Backend, Watch};
-use crate::link::{bus, faults, netspec, passt, stream, tap, user, wg};
+use crate::link::{bus, dgram, faults, netspec, passt, stream, tap, user, wg};
 use crate::spec::Fields;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -29,7 +29,8 @@ impl std::fmt::Debug for Kind {
 }
 
 /// All of them.
-pub const KINDS: &[&Kind] = &[&bus::KIND, &stream::KIND, &passt::KIND, &tap::KIND, &user::KIND, &wg::KIND];
+pub const KINDS: &[&Kind] =
+    &[&bus::KIND, &stream::KIND, &dgram::KIND, &passt::KIND, &tap::KIND, &user::KIND, &wg::KIND];
 
 /// What a netspec says about its link's type, checked as far as text can be.
 pub(crate) trait Plan: std::fmt::Debug + Send + Sync {

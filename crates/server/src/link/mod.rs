@@ -6,6 +6,7 @@
 mod backend;
 mod bus;
 mod control;
+mod dgram;
 mod faults;
 mod fds_unsafe;
 mod framing;

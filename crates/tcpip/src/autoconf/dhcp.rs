@@ -24,8 +24,8 @@ use crate::{
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
-pub(crate) const CLIENT_PORT: u16 = 68;
-const SERVER_PORT: u16 = 67;
+pub(super) const CLIENT_PORT: u16 = 68;
+pub(super) const SERVER_PORT: u16 = 67;
 /// Between two tries: 1 s doubled up to 64 s. (RFC 2131, section 4.1 begins with 4 s; a lab of its own is quicker.)
 const FIRST_RETRY_NS: u64 = SECOND_NS;
 const LAST_RETRY_NS: u64 = 64 * SECOND_NS;

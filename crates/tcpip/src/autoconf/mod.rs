@@ -7,15 +7,19 @@ use abi::Errno;
 use crate::{Stack, event::Event, types::LinkId};
 
 mod dhcp;
+mod dhcp_server;
 mod router;
 
 use dhcp::Client;
+pub use dhcp_server::DhcpOffer;
 use router::Solicitation;
 
 /// What links have been told.
 #[derive(Debug, Default)]
 pub(crate) struct Autoconf {
     clients: BTreeMap<LinkId, Client>,
+    /// What is lent to others.
+    offers: BTreeMap<LinkId, DhcpOffer>,
     solicitations: BTreeMap<LinkId, Solicitation>,
     name_servers: BTreeMap<(LinkId, Origin), Vec<IpAddr>>,
 }
@@ -92,6 +96,7 @@ impl Stack {
         self.set_name_servers(link, Origin::Dhcp, Vec::new());
         if self.links.get(link).is_none() {
             self.set_name_servers(link, Origin::Hand, Vec::new());
+            self.autoconf.offers.remove(&link);
         }
     }
 }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use tcpip::{Domain, InterceptedSyn, Refusal};
+use tcpip::{Domain, InterceptedSyn, Opt, Refusal, SocketId};
 
 impl Gateway {
     /// The guest wants a connection.
@@ -63,14 +63,15 @@ impl Gateway {
     /// Connects to the guest for somebody who has come.
     fn join(&mut self, host: OwnedFd, target: SocketAddr) {
         let Some(side) = self.network.side(target.ip()) else { return };
-        let domain = if target.is_ipv4() { Domain::Inet } else { Domain::Inet6 };
-        let id = self.stack.tcp_socket(domain);
-        tcp::prepare_guest(&mut self.stack, id);
-        let bound = self.stack.bind(id, SocketAddr::new(side.gateway, 0));
-        let begun = bound.and_then(|()| self.stack.connect(id, target));
+        let peer =
+            rustix::net::getpeername(&host).ok().flatten().and_then(|peer| SocketAddr::try_from(peer).ok());
+        let seen = peer.and_then(|peer| self.network.seen(peer, target.ip()));
+        // The guest sees who comes, unless it has just seen the same port of theirs.
+        let gateway = SocketAddr::new(side.gateway, 0);
+        let begun = seen.into_iter().chain([gateway]).find_map(|from| self.connect(from, target));
+        let Some(id) = begun else { return };
         let connection = Connection::to_guest(host, id);
-        let going = begun == Err(abi::Errno::EINPROGRESS) && self.connections < self.connections_max;
-        if !going {
+        if self.connections >= self.connections_max {
             return connection.reset(&mut self.stack);
         }
         match self.insert(Slot::Connection(connection)) {
@@ -84,5 +85,20 @@ impl Gateway {
                 self.lacks("a connection", errno);
             }
         }
+    }
+
+    /// A socket that connects to the guest.
+    fn connect(&mut self, from: SocketAddr, to: SocketAddr) -> Option<SocketId> {
+        let domain = if to.is_ipv4() { Domain::Inet } else { Domain::Inet6 };
+        let id = self.stack.tcp_socket(domain);
+        tcp::prepare_guest(&mut self.stack, id);
+        let _ = self.stack.set_option(id, Opt::ReuseAddr(true));
+        let bound = self.stack.bind_in_the_name_of(id, from);
+        let begun = bound.and_then(|()| self.stack.connect(id, to));
+        if begun == Err(abi::Errno::EINPROGRESS) {
+            return Some(id);
+        }
+        self.stack.close(id);
+        None
     }
 }

@@ -14,9 +14,9 @@ use foldhash::HashMap;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
-use tcpip::{Config, Intercepted, LinkConfig, LinkId, SocketId, Stack};
+use tcpip::{Config, DhcpOffer, Intercepted, LinkConfig, LinkId, SocketId, Stack};
 
 /// Connections and flows that there may be at a time. Each has a descriptor, and of those they take a quarter and an eighth at most.
 const CONNECTIONS_MAX: usize = 4096;
@@ -84,6 +84,12 @@ impl Gateway {
         let config = LinkConfig { addrs: addrs.collect(), mtu, ..LinkConfig::ethernet("guest", mac) };
         let link = stack.add_link(config).map_err(|errno| errno.to_string())?;
         stack.set_transparent(link, true).map_err(|errno| errno.to_string())?;
+        if let (IpAddr::V4(server), IpAddr::V4(guest), IpAddr::V4(name_server)) =
+            (network.v4.gateway, network.v4.guest, network.v4.names)
+        {
+            let offer = DhcpOffer { server, guest, prefix_len: network.v4.len, name_server };
+            stack.offer_by_dhcp(link, offer).map_err(|errno| errno.to_string())?;
+        }
         let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let descriptors = descriptors.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         let mut gateway = Self {
