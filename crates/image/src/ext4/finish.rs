@@ -2,7 +2,7 @@
 //!
 //! It forgets the blocks of the extent tree itself when a directory grows beyond four extents
 //! (`append_directory_block` overwrites what `insert_extent` has counted), and e2fsck(8) then says 'i_blocks is 28, should be 32'.
-//! The directories that names were entered into are counted and put right.
+//! The directories that names were entered into are counted and put right; all of them if the server was killed.
 //!
 //! It also makes the inode bitmap of a group that had none yet without ones behind its end ('Padding at end of inode bitmap is not
 //! set'). They are set; the bitmap's checksum does not cover them.
@@ -14,6 +14,14 @@ use rsext4::crc32c::crc32c::crc32c_append;
 /// `bg_flags` of a group's descriptor, and `EXT4_BG_INODE_UNINIT`.
 const FLAGS: usize = 0x12;
 const INODE_UNINIT: u16 = 1;
+/// `bg_itable_unused`, and its upper half.
+const UNUSED_LO: usize = 0x1c;
+const UNUSED_HI: usize = 0x32;
+/// `S_IFMT`, `S_IFDIR`
+const TYPE: u16 = 0xf000;
+const DIRECTORY: u16 = 0x4000;
+/// Inodes that are read at a time.
+const BATCH: u32 = 256;
 const EXTENTS_FL: u32 = 0x8_0000;
 const HUGE_FILE_FL: u32 = 0x4_0000;
 const EXTENT_MAGIC: u16 = 0xf30a;
@@ -58,6 +66,47 @@ impl Raw {
             }
         }
         self.disk.write_at(&inode, place)
+    }
+
+    /// Puts right what a server that was killed can have left undone anywhere.
+    ///
+    /// # Errors
+    /// `EIO`.
+    pub(super) fn finish_all(&self) -> Result<(), Errno> {
+        // Where the descriptors do not lie together e2fsck(8) has to.
+        for group in 0..self.groups {
+            let Ok(descriptor) = self.descriptor(group) else { return Ok(()) };
+            if u16_at(&descriptor, FLAGS) & INODE_UNINIT == 0 {
+                self.pad_bitmap(group)?;
+                self.recount_group(group, &descriptor)?;
+            }
+        }
+        self.disk.sync()
+    }
+
+    /// Counts the blocks of a group's directories.
+    fn recount_group(&self, group: u32, descriptor: &[u8]) -> Result<(), Errno> {
+        let high = if descriptor.len() >= 64 { u32::from(u16_at(descriptor, UNUSED_HI)) << 16 } else { 0 };
+        let unused = u32::from(u16_at(descriptor, UNUSED_LO)) | high;
+        let used = self.inodes_per_group.saturating_sub(unused);
+        let first = group.checked_mul(self.inodes_per_group).and_then(|before| before.checked_add(1));
+        let first = first.ok_or(Errno::EUCLEAN)?;
+        let size = usize::from(self.inode_size);
+        for begin in (0..used).step_by(BATCH as usize) {
+            let count = BATCH.min(used - begin);
+            let mut table = vec![0; count as usize * size];
+            self.disk.read_at(&mut table, self.place(first + begin)?)?;
+            for (inode, ino) in table.chunks(size).zip(first + begin..) {
+                let grown = u16_at(inode, 0) & TYPE == DIRECTORY
+                    && u32_at(inode, 0x20) & EXTENTS_FL != 0
+                    && u16_at(inode, BLOCK + 6) > 0;
+                if grown {
+                    // One that is not in order is e2fsck's.
+                    let _ = self.recount(ino);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The groups without an inode bitmap (`EXT4_BG_INODE_UNINIT`).

@@ -3,15 +3,18 @@
 //! What is added here: times with their nanoseconds, access control lists, inodes that are open and have no name, errors.
 
 mod acl;
+mod commit;
 mod device;
 mod finish;
+mod journal;
 mod raw;
 mod system;
 
 use crate::disk::Disk;
 use crate::{Opened, Opening};
 use abi::Errno;
-use device::{Device, SharedClock};
+use commit::Commits;
+use device::{Device, SharedClock, Weight};
 use raw::{Raw, Times};
 use rsext4::{
     Ext4, Ext4Error, Ext4ErrorKind, InodeInfo, InodeNumber, MountOptions, MountServices, MountedServices,
@@ -30,6 +33,7 @@ struct State {
     ext4: Ext4<Device, MountedServices<(), NoopObserver, ()>>,
     clock: SharedClock,
     raw: Raw,
+    commits: Commits,
     read_only: bool,
     /// Times of inodes that were changed here; those of others are on the disk. The crate tells seconds only.
     times: HashMap<u32, Times>,
@@ -48,8 +52,12 @@ struct State {
 /// `EINVAL`: there is none, or it cannot be used. `EROFS`: its journal would have to be written. `EUCLEAN`: it is damaged.
 pub(crate) fn open(disk: Disk, how: Opening<'_>) -> Result<Opened> {
     options(how.options)?;
-    let raw = Raw::read(disk.clone())?;
+    let mut raw = Raw::read(disk.clone())?;
     let read_only = how.read_only || disk.is_read_only();
+    if raw.needs_recovery && !read_only {
+        recover(&disk)?;
+        raw = Raw::read(disk.clone())?;
+    }
     let clock = SharedClock::default();
     let mount = match read_only {
         false => MountOptions::read_write(),
@@ -59,9 +67,14 @@ pub(crate) fn open(disk: Disk, how: Opening<'_>) -> Result<Opened> {
         true => MountOptions { readonly: true, replay_journal: true, block_validity: true },
     };
     let services = MountServices::new(clock.clone(), (), NoopObserver);
-    let ext4 = Ext4::mount(Device::new(disk), services, mount).map_err(|error| mount_errno(&error))?;
+    let weight = Weight::default();
+    let holds = !raw.checksum_journal(read_only)?;
+    let device = Device::new(disk, weight.clone(), holds);
+    let ext4 = Ext4::mount(device, services, mount).map_err(|error| mount_errno(&error))?;
     let bare_groups = if read_only { Vec::new() } else { raw.groups_without_bitmap().unwrap_or_default() };
+    let journal = raw.journal_size();
     let state = State {
+        commits: Commits::new(journal, weight, holds),
         ext4,
         clock,
         raw,
@@ -73,6 +86,15 @@ pub(crate) fn open(disk: Disk, how: Opening<'_>) -> Result<Opened> {
         bare_groups,
     };
     Ok(Opened { fs: Box::new(Ext4Fs(RefCell::new(state))), behind: !read_only, keeps_nodes: true })
+}
+
+/// What a server that was killed has left in the journal is put in its place, and then what the crate leaves undone.
+fn recover(disk: &Disk) -> Result<()> {
+    let device = Device::new(disk.clone(), Weight::default(), true);
+    let services = MountServices::new(SharedClock::default(), (), NoopObserver);
+    let mounted = Ext4::mount(device, services, MountOptions::read_write());
+    mounted.and_then(|mut ext4| ext4.unmount()).map_err(|error| mount_errno(&error))?;
+    Raw::read(disk.clone())?.finish_all()
 }
 
 /// Options that say what is done anyway (ext4(5)).
@@ -133,9 +155,7 @@ impl State {
             return Ok(());
         }
         self.orphans.remove(&ino);
-        let number = number(ino)?;
-        self.times.remove(&number.raw());
-        self.ext4.reap_unlinked_inode(number).map_err(|error| errno(&error))
+        self.die(ino)
     }
 }
 

@@ -16,6 +16,8 @@ const CSUM_SEED: u32 = 0x2000;
 const META_BG: u32 = 0x10;
 const BIGALLOC: u32 = 0x200;
 const METADATA_CSUM: u32 = 0x400;
+/// `EXT4_FEATURE_COMPAT_HAS_JOURNAL`
+const HAS_JOURNAL: u32 = 4;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Times of an inode.
@@ -34,13 +36,15 @@ pub(super) struct Raw {
     pub(super) checksums: bool,
     pub(super) checksum_seed: u32,
     first_data_block: u64,
-    inode_size: u64,
+    pub(super) inode_size: u16,
     pub(super) inodes_per_group: u32,
     pub(super) groups: u32,
     descriptor_size: u64,
     /// Blocks that only root may take.
     pub(super) reserved: u64,
     pub(super) needs_recovery: bool,
+    /// The inode of the journal; 0: there is none.
+    pub(super) journal: u32,
     /// Descriptors lie together, and blocks are counted singly: not with `meta_bg` and `bigalloc`.
     plain: bool,
 }
@@ -67,12 +71,13 @@ impl Raw {
                 _ => u32_at(&sb, 0x270),
             },
             first_data_block: u64::from(u32_at(&sb, 0x14)),
-            inode_size: if old { 128 } else { u64::from(u16_at(&sb, 0x58)) },
+            inode_size: if old { 128 } else { u16_at(&sb, 0x58) },
             inodes_per_group: u32_at(&sb, 0x28),
             groups: u32_at(&sb, 0x00).div_ceil(u32_at(&sb, 0x28).max(1)),
             descriptor_size: if wide { u64::from(u16_at(&sb, 0xfe)).max(32) } else { 32 },
             reserved: u64::from(u32_at(&sb, 0x08))
                 | if wide { u64::from(u32_at(&sb, 0x154)) << 32 } else { 0 },
+            journal: if u32_at(&sb, 0x5c) & HAS_JOURNAL != 0 { u32_at(&sb, 0xe0) } else { 0 },
             needs_recovery: incompat & RECOVER != 0,
             plain: incompat & META_BG == 0 && u32_at(&sb, 0x64) & BIGALLOC == 0,
         };
@@ -99,7 +104,7 @@ impl Raw {
 
     /// An inode as it is on the disk, and where.
     pub(super) fn inode(&self, ino: u32) -> Result<(Vec<u8>, u64), Errno> {
-        let mut inode = vec![0; usize::try_from(self.inode_size).unwrap_or(128)];
+        let mut inode = vec![0; usize::from(self.inode_size)];
         let place = self.place(ino)?;
         self.disk.read_at(&mut inode, place)?;
         Ok((inode, place))
@@ -116,14 +121,15 @@ impl Raw {
         Ok(bytes)
     }
 
-    fn place(&self, ino: u32) -> Result<u64, Errno> {
+    /// Where an inode is.
+    pub(super) fn place(&self, ino: u32) -> Result<u64, Errno> {
         let index = ino.checked_sub(1).ok_or(Errno::EUCLEAN)?;
         let (group, index) = (index / self.inodes_per_group, index % self.inodes_per_group);
         let bytes = self.descriptor(group)?;
         let high = if bytes.len() >= 64 { u64::from(u32_at(&bytes, 0x28)) << 32 } else { 0 };
         let table = u64::from(u32_at(&bytes, 0x08)) | high;
         let table = table.checked_mul(self.block_size).ok_or(Errno::EUCLEAN)?;
-        table.checked_add(u64::from(index) * self.inode_size).ok_or(Errno::EUCLEAN)
+        table.checked_add(u64::from(index) * u64::from(self.inode_size)).ok_or(Errno::EUCLEAN)
     }
 }
 

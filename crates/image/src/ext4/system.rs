@@ -144,11 +144,36 @@ impl State {
         of(ext4.create_special_inode(context, parent, name, permissions, special)).map(made)
     }
 
+    /// Sets the time of the last access and nothing else.
+    fn set_atime(&mut self, ino: Ino, atime: Time) -> Result<()> {
+        let info = self.inode(ino)?;
+        // An access alone is no change of the inode: the crate would set ctime, so it is told the old one.
+        let times = self.times_of(&info);
+        let update = InodeMetadataUpdate { atime: Some(timestamp(atime)), ..InodeMetadataUpdate::default() };
+        of(self.at(times.ctime).ext4.update_inode_metadata(info.number, update))?;
+        self.times.insert(info.number.raw(), super::Times { atime, ..times });
+        Ok(())
+    }
+
+    /// Everything is on the disk, and the crate can do what follows: with the journal nearly full it refuses to write a superblock as
+    /// the first thing of a transaction (`jbd2:checkpoint_with_unfinished_block_edit`), so another change begins it.
+    fn settle(&mut self) -> Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        self.commit()?;
+        let root = self.ext4.root_inode().as_u64();
+        let info = self.inode(root)?;
+        let atime = self.times_of(&info).atime;
+        self.set_atime(root, atime)
+    }
+
     /// That so many blocks can be taken, and some for what leads to them: the crate loses blocks when it runs out halfway (0.9.2),
     /// and e2fsck(8) complains.
-    fn has_room(&self, blocks: u64) -> Result<()> {
+    fn has_room(&mut self, blocks: u64) -> Result<()> {
         let needed = blocks + blocks / 64 + SPARE;
-        if self.ext4.statfs().free_blocks < needed { Err(Errno::ENOSPC) } else { Ok(()) }
+        let fits = |state: &Self| state.ext4.statfs().free_blocks >= needed;
+        if fits(self) || self.reclaims()? && fits(self) { Ok(()) } else { Err(Errno::ENOSPC) }
     }
 
     /// How many of these bytes can be written.
@@ -240,6 +265,9 @@ impl FileSystem for Ext4Fs {
         let times = state.times_of(&info);
         if let Some(size) = change.size {
             of(state.ext4.truncate_inode(inode, size))?;
+            if size < info.size {
+                state.commits.freed(ino);
+            }
         }
         let owner = (change.uid.is_some() || change.gid.is_some())
             .then(|| (change.uid.unwrap_or(info.uid), change.gid.unwrap_or(info.gid)));
@@ -266,6 +294,7 @@ impl FileSystem for Ext4Fs {
             ..times
         };
         state.times.insert(inode.raw(), times);
+        state.changed();
         Ok(())
     }
 
@@ -294,11 +323,17 @@ impl FileSystem for Ext4Fs {
         // The crate cannot make inodes without names.
         let NewName::Named(name) = name else { return Err(Errno::EOPNOTSUPP) };
         let state = self.0.get_mut();
-        let ino = state.make(dir, name, node, now)?;
+        let ino = match state.make(dir, name, node, now) {
+            // Inodes run out as well.
+            Err(Errno::ENOSPC) if state.reclaims()? => state.make(dir, name, node, now)?,
+            made => made?,
+        };
+        state.commits.made(ino);
         state
             .times
             .insert(number(ino)?.raw(), super::Times { atime: now, mtime: now, ctime: now, btime: now });
         state.note_dir(dir, now);
+        state.changed();
         Ok(ino)
     }
 
@@ -308,6 +343,7 @@ impl FileSystem for Ext4Fs {
         of(state.at(now).ext4.hard_link(number(ino)?, number(dir)?, file_name(name)?))?;
         state.note(ino, |times| times.ctime = now);
         state.note_dir(dir, now);
+        state.changed();
         Ok(())
     }
 
@@ -317,7 +353,11 @@ impl FileSystem for Ext4Fs {
         state.note_dir(dir, now);
         let ino = outcome.inode.as_u64();
         state.note(ino, |times| times.ctime = now);
-        if outcome.requires_reap() { state.bury(ino) } else { Ok(()) }
+        if outcome.requires_reap() {
+            state.bury(ino)?;
+        }
+        state.changed();
+        Ok(())
     }
 
     fn rmdir(&mut self, dir: Ino, name: &[u8], now: Time) -> Result<()> {
@@ -326,7 +366,11 @@ impl FileSystem for Ext4Fs {
         state.note_dir(dir, now);
         let ino = outcome.inode.as_u64();
         state.note(ino, |times| times.ctime = now);
-        if outcome.requires_reap() { state.bury(ino) } else { Ok(()) }
+        if outcome.requires_reap() {
+            state.bury(ino)?;
+        }
+        state.changed();
+        Ok(())
     }
 
     fn rename(&mut self, from: (Ino, &[u8]), to: (Ino, &[u8]), now: Time) -> Result<()> {
@@ -359,9 +403,11 @@ impl FileSystem for Ext4Fs {
 
     fn write(&mut self, ino: Ino, offset: u64, bytes: &[u8], now: Time) -> Result<usize> {
         let state = self.0.get_mut();
+        state.allocates()?;
         let len = state.writable(ino, offset, bytes.len())?;
         of(state.at(now).ext4.write_inode(number(ino)?, offset, &bytes[..len]))?;
         state.note(ino, |times| (times.mtime, times.ctime) = (now, now));
+        state.changed();
         Ok(len)
     }
 
@@ -376,11 +422,16 @@ impl FileSystem for Ext4Fs {
             _ => return Err(Errno::EOPNOTSUPP),
         };
         let state = self.0.get_mut();
+        state.allocates()?;
         if mode & FALLOC_FL_PUNCH_HOLE == 0 {
             state.has_room(len.div_ceil(state.raw.block_size))?;
         }
         of(state.at(now).ext4.operate_inode_range(number(ino)?, offset, len, operation))?;
+        if !matches!(operation, RangeOperation::Allocate(_) | RangeOperation::Insert) {
+            state.commits.freed(ino);
+        }
         state.note(ino, |times| (times.mtime, times.ctime) = (now, now));
+        state.changed();
         Ok(())
     }
 
@@ -453,6 +504,7 @@ impl FileSystem for Ext4Fs {
             outcome => of(outcome)?,
         }
         state.note(ino, |times| times.ctime = now);
+        state.changed();
         Ok(())
     }
 
@@ -478,6 +530,7 @@ impl FileSystem for Ext4Fs {
             None => return Ok(()),
         }
         state.note(ino, |times| times.ctime = now);
+        state.changed();
         Ok(())
     }
 
@@ -498,13 +551,14 @@ impl FileSystem for Ext4Fs {
         let state = self.0.borrow();
         let stats = state.ext4.statfs();
         let block_size = stats.block_size.cast_signed();
+        let free = stats.free_blocks + state.commits.dying_blocks() * 512 / stats.block_size.max(512);
         Ok(Statfs {
             f_type: MAGIC,
             f_bsize: block_size,
             f_frsize: block_size,
             f_blocks: stats.total_blocks,
-            f_bfree: stats.free_blocks,
-            f_bavail: stats.free_blocks.saturating_sub(state.raw.reserved),
+            f_bfree: free,
+            f_bavail: free.saturating_sub(state.raw.reserved),
             f_files: u64::from(stats.total_inodes),
             f_ffree: u64::from(stats.free_inodes),
             f_namelen: 255,
@@ -513,7 +567,7 @@ impl FileSystem for Ext4Fs {
     }
 
     fn sync(&mut self, _ino: Option<Ino>) -> Result<()> {
-        of(self.0.get_mut().ext4.sync())
+        self.0.get_mut().commit()
     }
 
     fn unmount(&mut self) -> Result<()> {
@@ -522,6 +576,7 @@ impl FileSystem for Ext4Fs {
             state.holders.remove(&ino);
             let _ = state.bury(ino);
         }
+        state.settle()?;
         of(state.ext4.unmount())?;
         if !state.read_only {
             for ino in std::mem::take(&mut state.grown) {
@@ -539,6 +594,7 @@ impl FileSystem for Ext4Fs {
     fn remount(&mut self, options: &[u8], read_only: bool) -> Result<()> {
         super::options(options)?;
         let state = self.0.get_mut();
+        state.settle()?;
         let options = rsext4::MountOptions { readonly: read_only, ..state.ext4.options() };
         of(state.ext4.remount(options))?;
         state.read_only = read_only;
@@ -547,15 +603,8 @@ impl FileSystem for Ext4Fs {
 
     fn touch(&mut self, ino: Ino, now: Time) {
         let state = self.0.get_mut();
-        let Ok(info) = state.inode(ino) else { return };
-        if state.read_only {
-            return;
-        }
-        // An access alone is no change of the inode: the crate would set ctime, so it is told the old one.
-        let times = state.times_of(&info);
-        let update = InodeMetadataUpdate { atime: Some(timestamp(now)), ..InodeMetadataUpdate::default() };
-        if state.at(times.ctime).ext4.update_inode_metadata(info.number, update).is_ok() {
-            state.times.insert(info.number.raw(), super::Times { atime: now, ..times });
+        if !state.read_only && state.set_atime(ino, now).is_ok() {
+            state.changed();
         }
     }
 }
@@ -577,12 +626,11 @@ impl Ext4Fs {
         state.note_dir(from.0, now);
         state.note_dir(to.0, now);
         match outcome.replaced {
-            Some(replaced) if replaced.requires_reap() => state.bury(replaced.inode.as_u64()),
-            Some(replaced) => {
-                state.note(replaced.inode.as_u64(), |times| times.ctime = now);
-                Ok(())
-            }
-            None => Ok(()),
+            Some(replaced) if replaced.requires_reap() => state.bury(replaced.inode.as_u64())?,
+            Some(replaced) => state.note(replaced.inode.as_u64(), |times| times.ctime = now),
+            None => {}
         }
+        state.changed();
+        Ok(())
     }
 }
