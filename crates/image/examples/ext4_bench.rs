@@ -28,7 +28,9 @@ fn main() {
         println!("{what:24} {each:8.1} µs");
     };
     let dirs: Vec<u64> = (0..count.div_ceil(100))
-        .map(|n| fs.create(root, NewName::Named(format!("{n}").as_bytes()), &node(Kind::Directory), 1).unwrap())
+        .map(|n| {
+            fs.create(root, NewName::Named(format!("{n}").as_bytes()), &node(Kind::Directory), 1).unwrap()
+        })
         .collect();
     let mut inos = Vec::new();
     let name = |n: u32| format!("file{n}").into_bytes();

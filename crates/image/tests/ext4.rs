@@ -304,3 +304,37 @@ fn read_only_changes_no_byte() {
     fs.unmount().unwrap();
     assert!(before == std::fs::read(image.path()).unwrap());
 }
+
+/// A removal that was lost when the server was killed leaves the file with its own bytes, not with those of who got its blocks.
+#[test]
+fn blocks_of_lost_removals_are_nobody_elses() {
+    for options in [&["-t", "ext4"][..], &["-t", "ext3"]] {
+        let image = Image::new(64 * MIB, options);
+        let mut fs = image.open();
+        let root = fs.root();
+        let synced: Vec<u64> = (0..20).map(|at| file(&mut *fs, root, &format!("synced{at}"))).collect();
+        for ino in &synced {
+            fs.write(*ino, 0, &[1; 40_960], NOW).unwrap();
+        }
+        fs.sync(None).unwrap();
+        for (at, ino) in synced.iter().enumerate() {
+            if at % 2 == 0 {
+                fs.unlink(root, format!("synced{at}").as_bytes(), NOW).unwrap();
+            } else {
+                fs.set_attr(*ino, &SetAttr { size: Some(0), ..SetAttr::default() }, NOW).unwrap();
+            }
+            let other = file(&mut *fs, root, &format!("other{at}"));
+            fs.write(other, 0, &[2; 40_960], NOW).unwrap();
+        }
+        drop(fs);
+        let mut fs = image.open();
+        for at in 0..20 {
+            let Ok(ino) = fs.lookup(root, format!("synced{at}").as_bytes()) else { continue };
+            let mut bytes = vec![1; 40_960];
+            fs.read(ino, 0, &mut bytes).unwrap();
+            assert!(bytes.iter().all(|byte| *byte == 1), "{options:?}: synced{at}");
+        }
+        fs.unmount().unwrap();
+        image.is_clean();
+    }
+}

@@ -52,39 +52,8 @@ struct State {
 /// `EINVAL`: there is none, or it cannot be used. `EROFS`: its journal would have to be written. `EUCLEAN`: it is damaged.
 pub(crate) fn open(disk: Disk, how: Opening<'_>) -> Result<Opened> {
     options(how.options)?;
-    let mut raw = Raw::read(disk.clone())?;
     let read_only = how.read_only || disk.is_read_only();
-    if raw.needs_recovery && !read_only {
-        recover(&disk)?;
-        raw = Raw::read(disk.clone())?;
-    }
-    let clock = SharedClock::default();
-    let mount = match read_only {
-        false => MountOptions::read_write(),
-        true if !raw.needs_recovery => MountOptions::read_only_no_journal_replay(),
-        true if disk.is_read_only() => return Err(Errno::EROFS),
-        // As Linux does: "read-only" is what programs may do; the journal is replayed all the same (ext4(5), noload).
-        true => MountOptions { readonly: true, replay_journal: true, block_validity: true },
-    };
-    let services = MountServices::new(clock.clone(), (), NoopObserver);
-    let weight = Weight::default();
-    let holds = !raw.checksum_journal(read_only)?;
-    let device = Device::new(disk, weight.clone(), holds);
-    let ext4 = Ext4::mount(device, services, mount).map_err(|error| mount_errno(&error))?;
-    let bare_groups = if read_only { Vec::new() } else { raw.groups_without_bitmap().unwrap_or_default() };
-    let journal = raw.journal_size();
-    let state = State {
-        commits: Commits::new(journal, weight, holds),
-        ext4,
-        clock,
-        raw,
-        read_only,
-        times: HashMap::new(),
-        holders: HashMap::new(),
-        orphans: HashSet::new(),
-        grown: HashSet::new(),
-        bare_groups,
-    };
+    let state = State::open(disk, read_only)?;
     Ok(Opened { fs: Box::new(Ext4Fs(RefCell::new(state))), behind: !read_only, keeps_nodes: true })
 }
 
@@ -116,6 +85,58 @@ fn options(text: &[u8]) -> Result<()> {
 }
 
 impl State {
+    fn open(disk: Disk, read_only: bool) -> Result<Self> {
+        let mut raw = Raw::read(disk.clone())?;
+        if raw.needs_recovery {
+            // As Linux does: "read-only" is what programs may do; the journal is replayed all the same (ext4(5), noload).
+            if disk.is_read_only() {
+                return Err(Errno::EROFS);
+            }
+            recover(&disk)?;
+            raw = Raw::read(disk.clone())?;
+        }
+        let mount = match read_only {
+            false => MountOptions::read_write(),
+            true => MountOptions::read_only_no_journal_replay(),
+        };
+        let (clock, weight) = (SharedClock::default(), Weight::default());
+        let services = MountServices::new(clock.clone(), (), NoopObserver);
+        let holds = !raw.checksum_journal(read_only)?;
+        let device = Device::new(disk, weight.clone(), holds);
+        let ext4 = Ext4::mount(device, services, mount).map_err(|error| mount_errno(&error))?;
+        let bare_groups =
+            if read_only { Vec::new() } else { raw.groups_without_bitmap().unwrap_or_default() };
+        Ok(Self {
+            commits: Commits::new(raw.journal_size(), weight, holds),
+            ext4,
+            clock,
+            raw,
+            read_only,
+            times: HashMap::new(),
+            holders: HashMap::new(),
+            orphans: HashSet::new(),
+            grown: HashSet::new(),
+            bare_groups,
+        })
+    }
+
+    /// Hands the disk back as it is to be.
+    fn close(&mut self) -> Result<()> {
+        self.settle()?;
+        self.ext4.unmount().map_err(|error| errno(&error))?;
+        if self.read_only {
+            return Ok(());
+        }
+        for ino in std::mem::take(&mut self.grown) {
+            // One that was removed meanwhile has no extents; one that is not in order is e2fsck's.
+            let _ = self.raw.recount(ino);
+        }
+        for group in std::mem::take(&mut self.bare_groups) {
+            self.raw.pad_bitmap(group)?;
+        }
+        self.raw.disk.sync()
+    }
+
     /// From now on it is this late for the crate.
     fn at(&mut self, now: Time) -> &mut Self {
         self.clock.set(now);

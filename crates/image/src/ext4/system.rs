@@ -157,7 +157,7 @@ impl State {
 
     /// Everything is on the disk, and the crate can do what follows: with the journal nearly full it refuses to write a superblock as
     /// the first thing of a transaction (`jbd2:checkpoint_with_unfinished_block_edit`), so another change begins it.
-    fn settle(&mut self) -> Result<()> {
+    pub(super) fn settle(&mut self) -> Result<()> {
         if self.read_only {
             return Ok(());
         }
@@ -576,28 +576,26 @@ impl FileSystem for Ext4Fs {
             state.holders.remove(&ino);
             let _ = state.bury(ino);
         }
-        state.settle()?;
-        of(state.ext4.unmount())?;
-        if !state.read_only {
-            for ino in std::mem::take(&mut state.grown) {
-                // One that was removed meanwhile has no extents; one that is not in order is e2fsck's.
-                let _ = state.raw.recount(ino);
-            }
-            for group in std::mem::take(&mut state.bare_groups) {
-                state.raw.pad_bitmap(group)?;
-            }
-            state.raw.disk.sync()?;
-        }
-        Ok(())
+        state.close()
     }
 
+    /// The crate's own leaves in the journal what it has to write for that (0.9.2): so it is taken away and opened anew.
     fn remount(&mut self, options: &[u8], read_only: bool) -> Result<()> {
         super::options(options)?;
         let state = self.0.get_mut();
-        state.settle()?;
-        let options = rsext4::MountOptions { readonly: read_only, ..state.ext4.options() };
-        of(state.ext4.remount(options))?;
-        state.read_only = read_only;
+        if read_only == state.read_only {
+            return Ok(());
+        }
+        if !state.orphans.is_empty() {
+            return Err(Errno::EBUSY);
+        }
+        let disk = state.raw.disk.clone();
+        if disk.is_read_only() {
+            return Err(Errno::EROFS);
+        }
+        state.close()?;
+        let holders = std::mem::take(&mut state.holders);
+        *state = State { holders, ..State::open(disk, read_only)? };
         Ok(())
     }
 

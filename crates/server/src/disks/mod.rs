@@ -45,8 +45,11 @@ struct Answers {
 
 impl Answers {
     fn send(&self, done: Done) {
+        // That something went well which was answered already can wait until there is something else to tell: a call that finds too
+        // much on its way is behind it.
+        let wakes = done.call.is_some() || done.answer.is_err();
         // Nobody listens any more: the server ends.
-        if self.sender.send(done).is_ok() {
+        if self.sender.send(done).is_ok() && wakes {
             let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
         }
     }

@@ -3,6 +3,7 @@
 use super::drives::Drive;
 use super::{Answers, Done, Job};
 use crate::clock;
+use crate::spin::Spin;
 use abi::Errno;
 use image::{Disk, DriveFile, Opened, Opening};
 use kernel::CallId;
@@ -18,8 +19,6 @@ use vfs::remote::{Answer, MountSource, Mounted, Op, Value, Worker, carry_out};
 
 /// What was written is on the disk so long after at the latest (`commit=` of ext4(5)).
 const COMMIT: Duration = Duration::from_secs(5);
-/// How long the next operation is looked for before the thread sleeps: a call that needs one needs another as often as not.
-const LOOKS: Duration = Duration::from_micros(50);
 const STACK: usize = 8 << 20;
 
 /// What a worker is for.
@@ -42,6 +41,7 @@ struct Duty {
     jobs: Receiver<Job>,
     answers: Answers,
     failed: Arc<AtomicBool>,
+    spin: Spin,
     /// Nobody can ask for anything any more.
     over: bool,
 }
@@ -65,7 +65,8 @@ pub(super) fn start(
     let told = Arc::clone(&failed);
     let handle =
         std::thread::Builder::new().name(format!("disk {worker}")).stack_size(STACK).spawn(move || {
-            let duty = Duty { worker, call: None, weight: 0, jobs, answers, failed: told, over: false };
+            let spin = Spin::default();
+            let duty = Duty { worker, call: None, weight: 0, jobs, answers, failed: told, spin, over: false };
             DUTY.with(|own| *own.borrow_mut() = Some(duty));
             match task {
                 Task::Drive(drive) => {
@@ -164,7 +165,7 @@ fn serve(fs: &mut dyn FileSystem) {
 fn next(timeout: Option<Duration>) -> Option<Op> {
     with_duty(|duty| {
         let jobs = &duty.jobs;
-        let job = look(jobs).or_else(|| match timeout {
+        let job = look(jobs, &mut duty.spin).or_else(|| match timeout {
             Some(timeout) => match jobs.recv_timeout(timeout) {
                 Err(RecvTimeoutError::Disconnected) => {
                     duty.over = true;
@@ -185,16 +186,21 @@ fn is_over() -> bool {
     with_duty(|duty| duty.over).unwrap_or(true)
 }
 
-fn look(jobs: &Receiver<Job>) -> Option<Job> {
-    let begun = Instant::now();
+/// The next operation without going to sleep: a call that needs one needs another as often as not.
+fn look(jobs: &Receiver<Job>, spin: &mut Spin) -> Option<Job> {
+    let mut now = clock::mono_ns();
     loop {
         if let Ok(job) = jobs.try_recv() {
+            spin.worked(now);
             return Some(job);
         }
-        if begun.elapsed() > LOOKS {
+        if !spin.looks(now) {
             return None;
         }
         rustix::thread::sched_yield();
+        let later = clock::mono_ns();
+        spin.yielded(now, later);
+        now = later;
     }
 }
 

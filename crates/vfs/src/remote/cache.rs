@@ -38,7 +38,9 @@ impl std::hash::Hasher for InoHasher {
 #[derive(Default)]
 struct Names {
     known: HashMap<Box<[u8]>, Option<Ino>>,
-    /// All of them, if the directory was listed and has not changed since.
+    /// There are no others.
+    complete: bool,
+    /// All of them in their order, if the directory was listed and has not changed since.
     listing: Option<Arc<Vec<Entry>>>,
     /// Where in the listing an inode stands.
     places: ByIno<u32>,
@@ -120,7 +122,7 @@ impl Cache {
         let names = self.names.get(&dir)?;
         match names.known.get(name) {
             Some(known) => Some(*known),
-            None if names.listing.is_some() => Some(None),
+            None if names.complete => Some(None),
             None => None,
         }
     }
@@ -153,7 +155,7 @@ impl Cache {
         let known = listing.iter().map(|entry| (entry.name.as_slice().into(), Some(entry.ino))).collect();
         let places = listing.iter().zip(0..).map(|(entry, at)| (entry.ino, at)).collect();
         self.names_count += listing.len();
-        self.names.insert(dir, Names { known, listing: Some(Arc::clone(listing)), places });
+        self.names.insert(dir, Names { known, complete: true, listing: Some(Arc::clone(listing)), places });
     }
 
     /// The inodes to ask for when this one is wanted: the next ones of the directory that is gone through, too.
