@@ -156,11 +156,19 @@ ssize_t rump_sys_copy_file_range(int fd_in, off_t *off_in, int fd_out, off_t *of
 ssize_t rump_sys_preadv2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags);
 ssize_t rump_sys_pwritev2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags);
 int rump_sys_statx(int dirfd, const char *path, int flags, unsigned int mask, struct statx *statxbuf);
+int rump_sys_open_tree(int dirfd, const char *path, unsigned int flags);
+int rump_sys_move_mount(int from_dirfd, const char *from_path, int to_dirfd, const char *to_path, unsigned int flags);
+int rump_sys_fsopen(const char *fsname, unsigned int flags);
+int rump_sys_fsconfig(int fd, unsigned int cmd, const char *key, const void *value, int aux);
+int rump_sys_fsmount(int fd, unsigned int flags, unsigned int attr_flags);
+int rump_sys_fspick(int dirfd, const char *path, unsigned int flags);
 int rump_sys_close_range(unsigned int first, unsigned int last, int flags);
 int rump_sys_openat2(int dirfd, const char *path, const struct open_how *how, size_t size);
 int rump_sys_faccessat2(int dirfd, const char *path, int mode, int flags);
+int rump_sys_mount_setattr(int dirfd, const char *path, unsigned int flags, const void *attr, size_t size);
 int rump_sys_fchmodat2(int dirfd, const char *path, mode_t mode, int flags);
 ssize_t rump_sys_listmount(const void *req, void *mnt_ids, size_t nr_mnt_ids, unsigned int flags);
+int rump_sys_open_tree_attr(int dirfd, const char *path, unsigned int flags, const void *attr, size_t size);
 
 int rump_sys_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, struct timeval *timeout);
 int rump_sys_pselect(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, const struct timespec *timeout, const sigset_t *sigmask);

@@ -54,6 +54,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("mkfs.vfat", "dosfstools"),
     ("mcopy", "mtools"),
     ("mksquashfs", "squashfs-tools"),
+    ("nfs-ls", "libnfs-utils"),
+    ("/usr/include/nfsc/libnfs.h", "libnfs-dev"),
+    ("showmount", "nfs-common"),
 ];
 
 /// Installs what is missing, as root; otherwise says what is missing.

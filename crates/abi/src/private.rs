@@ -80,6 +80,11 @@ private! {
     /// `rump_lane()`: memory for calls of this process (rump_sp(7), "Lanes"), as a file that comes along. `EOPNOTSUPP` where no
     /// descriptors can be passed.
     LANE "rump_lane" &[];
+    /// `rump_nfs(op, text, len, buf, size)`: lists, makes or removes exports of the NFS server ([`NfsOp`]). Answers the length of
+    /// what there is to tell, or an error, and then `buf` says why. `EPERM` unless root in the rump kernel.
+    NFS "rump_nfs" &[
+        Arg::Int, Arg::Buf(Dir::In, Len::Arg(2)), Arg::Size, Arg::Buf(Dir::Out, Len::Arg(4)), Arg::Size,
+    ];
 }
 
 /// What `rump_link` can do.
@@ -102,6 +107,27 @@ impl LinkOp {
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
         [Self::List, Self::Add, Self::Del, Self::Set].into_iter().find(|op| *op as u64 == number)
+    }
+}
+
+/// What `rump_nfs` can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum NfsOp {
+    /// What is exported, one row a line: directory, client, options.
+    List = 0,
+    /// Exports a directory. The text, parted by NULs: options that hold unless a client's say otherwise, the directory, and clients as
+    /// exports(5) writes them.
+    Export = 1,
+    /// Exports a directory no more. The text: it.
+    Unexport = 2,
+}
+
+impl NfsOp {
+    /// The operation with this number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        [Self::List, Self::Export, Self::Unexport].into_iter().find(|op| *op as u64 == number)
     }
 }
 

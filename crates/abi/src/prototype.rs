@@ -149,11 +149,19 @@ macro_rules! prototypes {
             rump_sys_preadv2 PREADV2 ssize_t(int fd, ptr "const struct iovec *" iov, int iovcnt, off_t offset, int flags);
             rump_sys_pwritev2 PWRITEV2 ssize_t(int fd, ptr "const struct iovec *" iov, int iovcnt, off_t offset, int flags);
             rump_sys_statx STATX int(int dirfd, ptr "const char *" path, int flags, uint mask, ptr "struct statx *" statxbuf);
+            rump_sys_open_tree OPEN_TREE int(int dirfd, ptr "const char *" path, uint flags);
+            rump_sys_move_mount MOVE_MOUNT int(int from_dirfd, ptr "const char *" from_path, int to_dirfd, ptr "const char *" to_path, uint flags);
+            rump_sys_fsopen FSOPEN int(ptr "const char *" fsname, uint flags);
+            rump_sys_fsconfig FSCONFIG int(int fd, uint cmd, ptr "const char *" key, ptr "const void *" value, int aux);
+            rump_sys_fsmount FSMOUNT int(int fd, uint flags, uint attr_flags);
+            rump_sys_fspick FSPICK int(int dirfd, ptr "const char *" path, uint flags);
             rump_sys_close_range CLOSE_RANGE int(uint first, uint last, int flags);
             rump_sys_openat2 OPENAT2 int(int dirfd, ptr "const char *" path, ptr "const struct open_how *" how, size_t size);
             rump_sys_faccessat2 FACCESSAT2 int(int dirfd, ptr "const char *" path, int mode, int flags);
+            rump_sys_mount_setattr MOUNT_SETATTR int(int dirfd, ptr "const char *" path, uint flags, ptr "const void *" attr, size_t size);
             rump_sys_fchmodat2 FCHMODAT2 int(int dirfd, ptr "const char *" path, mode_t mode, int flags);
             rump_sys_listmount LISTMOUNT ssize_t(ptr "const void *" req, ptr "void *" mnt_ids, size_t nr_mnt_ids, uint flags);
+            rump_sys_open_tree_attr OPEN_TREE_ATTR int(int dirfd, ptr "const char *" path, uint flags, ptr "const void *" attr, size_t size);
         }
     };
 }

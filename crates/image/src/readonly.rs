@@ -44,6 +44,11 @@ pub(crate) trait Tree {
 
     /// As [`FileSystem::statfs`].
     fn statfs(&self) -> Statfs;
+
+    /// As [`FileSystem::identity`]; the numbers of inodes must follow from the image.
+    fn identity(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A file system that is never changed.
@@ -191,6 +196,14 @@ impl<T: Tree> FileSystem for ReadOnly<T> {
     }
 
     fn hold(&mut self, _ino: Ino, _held: bool) {}
+
+    fn identity(&self) -> Option<u64> {
+        self.tree.identity()
+    }
+
+    fn find(&self, ino: Ino) -> Result<()> {
+        if self.links.contains_key(&ino) { Ok(()) } else { Err(Errno::ESTALE) }
+    }
 
     fn statfs(&self) -> Result<Statfs> {
         Ok(self.tree.statfs())

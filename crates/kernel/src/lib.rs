@@ -23,6 +23,7 @@ mod lock;
 mod mem;
 mod names;
 mod net;
+mod nfsd;
 mod notify;
 mod owner;
 mod park;
@@ -87,6 +88,7 @@ pub struct Kernel {
     /// The process whose call runs, as Linux's `current`.
     current: Pid,
     net: net::Net,
+    nfsd: nfsd::Nfsd,
     unix: socket::UnixTable,
     fifos: file::pipe::Fifos,
     inotify: notify::Inotify,
@@ -134,6 +136,7 @@ impl Kernel {
             calls_served: counters::Counters::default(),
             current: Pid(0),
             net: net::Net::new(now, seed),
+            nfsd: nfsd::Nfsd::default(),
             unix: socket::UnixTable::default(),
             fifos: file::pipe::Fifos::default(),
             inotify: notify::Inotify::default(),
@@ -324,6 +327,7 @@ impl Kernel {
         self.set_current(call.pid);
         self.fs.exchange.borrow_mut().begin(std::mem::take(&mut call.log));
         let outcome = match syscall::handler(call.nr) {
+            _ if call.is_nfs() => self.run_nfs(&call),
             Some(handler) => handler(&mut Cx { kernel: self, call: &mut call }),
             None => Err(Stop::Errno(Errno::ENOSYS)),
         };
@@ -354,6 +358,9 @@ impl Kernel {
     }
 
     fn answer(&mut self, mut call: Call, result: Result<u64, Errno>) {
+        if call.is_nfs() {
+            return self.nfs_done(call.id);
+        }
         for passed in call.passed.drain(..) {
             self.effects.push_back(Effect::DropPassed(passed));
         }
@@ -376,6 +383,9 @@ impl Kernel {
                 }
                 self.deliver_file_events();
             }
+            if self.serve_nfs() {
+                continue;
+            }
             let Some(call) = self.next_in_turn() else { break };
             self.run(call);
         }
@@ -394,6 +404,9 @@ impl Kernel {
             }
         }
         while let Some(socket) = self.net.stack.next_change() {
+            if self.note_nfs(socket) {
+                continue;
+            }
             self.fill_ring(socket);
             if let Some(object) = self.net.object(socket) {
                 self.parked.wake(object);

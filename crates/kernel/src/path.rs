@@ -98,7 +98,22 @@ impl Cx<'_> {
     pub(crate) fn lookup_point(&mut self, path: usize) -> Result<Point, Stop> {
         let arg = self.path(None, path)?;
         let tree = self.tree()?;
-        Ok(tree.vfs.lookup_point(&tree.who, arg.start, &arg.path)?)
+        Ok(tree.vfs.lookup_point(&tree.who, arg.start, &arg.path, Follow::Yes)?)
+    }
+
+    /// As [`Cx::place`], and by which name, if a path has led there.
+    ///
+    /// # Errors
+    /// As path_resolution(7); `EBADF`, `EOPNOTSUPP`.
+    pub(crate) fn point(&mut self, dir: usize, path: usize, flags: u32) -> Result<Point, Stop> {
+        use abi::raw::general::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
+        if flags & AT_EMPTY_PATH != 0 && self.string(path)?.is_empty() {
+            return Ok(Point::of(self.place(dir, path, flags)?));
+        }
+        let arg = self.path(Some(dir), path)?;
+        let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
+        let tree = self.tree()?;
+        Ok(tree.vfs.lookup_point(&tree.who, arg.start, &arg.path, follow)?)
     }
 
     /// As [`Cx::lookup`]; `flags` holds AT_SYMLINK_NOFOLLOW or not, and with AT_EMPTY_PATH an empty path names what the

@@ -47,6 +47,9 @@ pub(crate) enum Command {
         /// Where it is mounted
         dir: String,
     },
+    /// Export directories of a rump kernel by its own NFS server, or list what is exported
+    #[command(after_help = NFS_HELP)]
+    Nfs(NfsOptions),
     /// Write what passes the links of a rump kernel to a file of pcapng, for tshark(1) and wireshark(1)
     #[command(after_help = CAPTURE_HELP)]
     Capture(CaptureOptions),
@@ -141,6 +144,46 @@ pub(crate) struct CaptureOptions {
     /// Not the frames for other stations of the segment
     #[arg(short = 'p', long)]
     pub(crate) no_promiscuous: bool,
+}
+
+const NFS_HELP: &str = "CLIENT is *, an address or a network (10.0.0.0/8), with options behind it as in exports(5): ro, rw, sync, async, \
+    secure, insecure, root_squash, no_root_squash, all_squash, anonuid=, anongid=, crossmnt. Without a client all may read and write, from \
+    ports below 1024 (secure), and their root is nobody (root_squash). NFSv3 and MOUNT are served over TCP and UDP at all addresses of the rump \
+    kernel, at ports 2049 and 20048, and a port mapper at 111, until nothing is exported any more.\n\nExamples:\n  rump nfs export /srv\n  \
+    rump nfs export --ro /srv 10.0.0.0/24 '10.0.0.7(rw,no_root_squash)'\n  rump nfs\n  rump nfs unexport /srv";
+
+/// What is to be done with exports.
+#[derive(Debug, Args)]
+pub(crate) struct NfsOptions {
+    #[command(flatten)]
+    pub(crate) server: ServerOption,
+    #[command(subcommand)]
+    pub(crate) action: Option<NfsAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NfsAction {
+    /// List them, as without a subcommand
+    List,
+    /// Export a directory
+    Export {
+        /// To be read only, unless a client's options say otherwise
+        #[arg(long)]
+        ro: bool,
+        /// Options of exports(5) that hold unless a client's say otherwise
+        #[arg(short, long, value_name = "LIST")]
+        options: Option<String>,
+        /// The directory, by the rump kernel's name
+        dir: String,
+        /// Who may use it, with options in parentheses
+        #[arg(value_name = "CLIENT[(OPTIONS)]", default_value = "*")]
+        clients: Vec<String>,
+    },
+    /// Export a directory no more
+    Unexport {
+        /// The directory
+        dir: String,
+    },
 }
 
 const LINK_HELP: &str = "Examples:\n  rump link\n  rump link add name=eth0,type=bus,path=/tmp/bus,addr=10.0.0.1/24\n  \

@@ -6,10 +6,6 @@ use crate::session::{Error, Session};
 use abi::private::{self, LinkOp};
 use std::os::unix::ffi::OsStrExt;
 
-/// Any addresses will do: this program has no memory that a call is about.
-const TEXT: u64 = 0x1000;
-const BUFFER: u64 = 0x2_0000;
-
 /// Lists or changes links; answers what is to be printed.
 pub(crate) fn link(options: &LinkOptions) -> Result<String, Error> {
     let mut session = Session::open(&options.server)?;
@@ -27,21 +23,8 @@ pub(crate) fn link(options: &LinkOptions) -> Result<String, Error> {
     }
 }
 
-/// The answer, however long it is.
 fn ask(session: &mut Session, op: LinkOp, text: &[u8]) -> Result<String, Error> {
-    let mut len = 1 << 16;
-    loop {
-        let args = [op as u64, TEXT, text.len() as u64, BUFFER, len];
-        let answer = session.call_with(private::LINK, &args, TEXT, text)?;
-        let told = String::from_utf8_lossy(&answer.out).into_owned();
-        match answer.result {
-            // Only a list can be so long, and asking again for one changes nothing.
-            Ok(whole) if whole > len => len = whole,
-            Ok(_) => return Ok(told),
-            Err(errno) if told.is_empty() => return Err(session.refused(errno)),
-            Err(_) => return Err(Error::Why(told)),
-        }
-    }
+    session.ask(private::LINK, op as u64, text)
 }
 
 fn table(rows: &str) -> String {

@@ -13,6 +13,7 @@ mod lab;
 mod link;
 mod look;
 mod mount;
+mod nfs;
 mod output;
 mod run;
 mod session;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
             mount::umount(&server, &dir, lazy).map_err(|error| error.to_string())
         }
         Command::Capture(options) => capture::capture(&options).map_err(|error| error.to_string()),
+        Command::Nfs(options) => nfs::nfs(&options).map_err(|error| error.to_string()),
         Command::Image { command } => return image::image(&command),
         Command::Lab { command } => return lab::lab(&command),
         Command::Check { program } => return check::check(&program),

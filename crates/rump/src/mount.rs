@@ -96,7 +96,7 @@ pub(crate) fn umount(server: &ServerOption, dir: &str, lazy: bool) -> Result<Str
         Ok(_) => Ok(String::new()),
         Err(Errno::EINVAL) => Err(session.explained(format!("{dir}: nothing is mounted there"))),
         Err(Errno::EBUSY) => Err(session.explained(format!(
-            "{dir}: busy: files in it are open, or it is somebody's directory (-l does it all the same)"
+            "{dir}: busy: files in it are open, or it is somebody's directory or exported (-l does it all the same)"
         ))),
         Err(errno) => Err(session.refused(errno)),
     }
@@ -115,7 +115,7 @@ fn flags(list: &str) -> (u32, String) {
 }
 
 /// A path as the rump kernel knows it: users also say it as hijacked programs see it.
-fn inside(session: &mut Session, path: &str) -> String {
+pub(crate) fn inside(session: &mut Session, path: &str) -> String {
     match path.strip_prefix(PREFIX) {
         Some(rest) if (rest.is_empty() || rest.starts_with('/')) && !exists(session, path) => {
             if rest.is_empty() { "/".to_owned() } else { rest.to_owned() }

@@ -13,6 +13,10 @@ use wire::call::{Reply, emit_request};
 use wire::url::Url;
 use wire::{Decoder, Frame, Header, Message, class, handshake, kind, option};
 
+/// Any addresses will do: this program has no memory that a call is about.
+const TEXT: u64 = 0x1000;
+const BUFFER: u64 = 0x2_0000;
+
 /// Why there is no session, or none any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -167,6 +171,23 @@ impl Session {
         strings.iter().for_each(|(_, bytes)| payload.extend_from_slice(bytes));
         self.request(kind::CALL, nr, &payload)?;
         self.answer()
+    }
+
+    /// Makes a call of ours that takes `(op, text, len, buf, size)` and tells something, or why it refuses; however long that is.
+    pub(crate) fn ask(&mut self, nr: u32, op: u64, text: &[u8]) -> Result<String, Error> {
+        let mut len = 1 << 16;
+        loop {
+            let args = [op, TEXT, text.len() as u64, BUFFER, len];
+            let answer = self.call_with(nr, &args, TEXT, text)?;
+            let told = String::from_utf8_lossy(&answer.out).into_owned();
+            match answer.result {
+                // Only a list can be so long, and asking again for one changes nothing.
+                Ok(whole) if whole > len => len = whole,
+                Ok(_) => return Ok(told),
+                Err(errno) if told.is_empty() => return Err(self.refused(errno)),
+                Err(_) => return Err(Error::Why(told)),
+            }
+        }
     }
 
     /// What went wrong, for whom to mend it.

@@ -6,6 +6,7 @@ const KNOWN: &[&str] = &[
     "rumpdev",
     "rumpdev_rnd",
     "rumpfs_kernfs",
+    "rumpfs_nfsserver",
     "rumpfs_tmpfs",
     "rumpkern_sysproxy",
     "rumpkern_tty",

@@ -1,7 +1,8 @@
 //! Mounts that show again what is mounted elsewhere (`MS_BIND`), and the exchange of the root (pivot_root(2)).
 
 use crate::mount::{Location, Mount, Point, Vfs};
-use crate::node::Kind;
+use crate::mount_flags::MountFlags;
+use crate::node::{Attr, Kind};
 use abi::Errno;
 use std::collections::HashMap;
 
@@ -12,13 +13,7 @@ impl Vfs {
     /// `ENOTDIR`: one is a directory and the other is not. `ENOENT`: one was removed. `ENOMEM`: no more mount numbers.
     pub fn bind(&mut self, source: &Point, on: &Point, recursive: bool) -> Result<Location, Errno> {
         let covers = self.covered(on.at);
-        let (shown, covered) = (self.attr(source.at)?, self.attr(covers)?);
-        if (shown.kind == Kind::Directory) != (covered.kind == Kind::Directory) {
-            return Err(Errno::ENOTDIR);
-        }
-        if shown.nlink == 0 || covered.nlink == 0 {
-            return Err(Errno::ENOENT);
-        }
+        let shown = self.same_kind(source.at, covers)?;
         // What lies below is found before the new mount is among it.
         let below = if recursive { self.mounts_in(source.at) } else { Vec::new() };
         let entries = on.entry.clone().zip(source.entry.clone()).filter(|_| shown.kind != Kind::Directory);
@@ -26,7 +21,25 @@ impl Vfs {
         if let Some(mount) = self.mounts.get_mut(&root.mount) {
             mount.entries = entries;
         }
-        let mut copies = HashMap::from([(source.at.mount, root.mount)]);
+        self.copy_below(source.at.mount, root.mount, below)?;
+        Ok(root)
+    }
+
+    /// What a mount shows, if it can cover this: both are directories, or neither is.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `ENOENT`.
+    pub(crate) fn same_kind(&self, shown: Location, covers: Location) -> Result<Attr, Errno> {
+        let (shown, covered) = (self.attr(shown)?, self.attr(covers)?);
+        if (shown.kind == Kind::Directory) != (covered.kind == Kind::Directory) {
+            return Err(Errno::ENOTDIR);
+        }
+        if shown.nlink == 0 || covered.nlink == 0 { Err(Errno::ENOENT) } else { Ok(shown) }
+    }
+
+    /// Copies mounts that are in one mount to the same places of another that shows the same.
+    pub(crate) fn copy_below(&mut self, from: u32, to: u32, below: Vec<u32>) -> Result<(), Errno> {
+        let mut copies = HashMap::from([(from, to)]);
         for number in below {
             let Some(Mount { root: shown, covers, entries, .. }) = self.mounts.get(&number) else { continue };
             let (shown, covers, entries) = (*shown, *covers, entries.clone());
@@ -38,14 +51,16 @@ impl Vfs {
             }
             copies.insert(number, copy.mount);
         }
-        Ok(root)
+        Ok(())
+    }
+
+    /// What a mount that shows this place is called, and its flags.
+    pub(crate) fn shown_as(&self, at: Location) -> Result<(String, MountFlags), Errno> {
+        self.mounts.get(&at.mount).map(|mount| (mount.source.clone(), mount.flags)).ok_or(Errno::EINVAL)
     }
 
     fn bind_one(&mut self, source: Location, covers: Location) -> Result<Location, Errno> {
-        let (name, flags) = match self.mounts.get(&source.mount) {
-            Some(mount) => (mount.source.clone(), mount.flags),
-            None => return Err(Errno::EINVAL),
-        };
+        let (name, flags) = self.shown_as(source)?;
         let mount = self.next_mount()?;
         let root = Location { mount, ..source };
         self.cover(covers, mount);
@@ -54,7 +69,7 @@ impl Vfs {
     }
 
     /// The mounts in this directory and below, each behind the one that it is in.
-    fn mounts_in(&self, dir: Location) -> Vec<u32> {
+    pub(crate) fn mounts_in(&self, dir: Location) -> Vec<u32> {
         let inside = |number: &u32| {
             let mount = self.mounts.get(number).filter(|mount| mount.root != dir)?;
             let covers = mount.entries.as_ref().map_or(mount.covers, |((dir, _), _)| *dir);

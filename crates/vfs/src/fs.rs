@@ -226,15 +226,34 @@ pub trait FileSystem {
         None
     }
 
-    /// What an inode can be found by again, for as long as it has a name (name_to_handle_at(2)): up to 124 bytes. None: this file
-    /// system has no such handles.
-    fn handle(&self, _ino: Ino) -> Option<Vec<u8>> {
+    /// What it is known by whenever and wherever it is mounted. None: it is another one after each mount.
+    fn identity(&self) -> Option<u64> {
         None
     }
 
-    /// The inode of a handle; none: it is not one of this file system's, or the inode is gone. Any bytes may come.
-    fn by_handle(&self, _handle: &[u8]) -> Option<Ino> {
-        None
+    /// What an inode can be found by again, for as long as it has a name (name_to_handle_at(2)): up to 32 bytes. With an
+    /// [`FileSystem::identity`] it is good after the next mount, too.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`: this file system has no such handles. `ESTALE`.
+    fn handle(&self, _ino: Ino) -> Result<Vec<u8>> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// The inode of a handle. Any bytes may come.
+    ///
+    /// # Errors
+    /// `ESTALE`: it is not one of this file system's, or the inode is gone.
+    fn by_handle(&self, _handle: &[u8]) -> Result<Ino> {
+        Err(Errno::ESTALE)
+    }
+
+    /// Whether there is an inode of this number that a name may lead to. Any number may come.
+    ///
+    /// # Errors
+    /// `ESTALE`.
+    fn find(&self, ino: Ino) -> Result<()> {
+        self.attr(ino).map(drop)
     }
 
     /// The drive that it is on.

@@ -11,6 +11,7 @@
 
 mod acl;
 mod bind;
+mod detached;
 pub mod dev;
 mod fs;
 pub mod locks;

@@ -1,11 +1,12 @@
 //! The mounts, and places in them.
 
-use crate::dev::Devices;
 use crate::dev::drive::Drive;
+use crate::dev::{Devices, URANDOM};
 use crate::fs::FileSystem;
 use crate::mount_flags::MountFlags;
 use crate::node::{Attr, Ino, Kind};
 use crate::notify::Notices;
+use crate::op::handle::Identity;
 use crate::tmpfs::Tmpfs;
 use abi::Errno;
 use std::cell::Cell;
@@ -50,6 +51,8 @@ pub(crate) struct Mounted {
     pub(crate) mounts: usize,
     /// Read-only through all of them.
     pub(crate) read_only: bool,
+    /// What its file handles begin with.
+    pub(crate) identity: Identity,
 }
 
 /// A name in a directory.
@@ -62,6 +65,14 @@ pub struct Point {
     pub at: Location,
     /// The directory and the name; none: the path ended in `/`, `.` or `..`.
     pub(crate) entry: Option<Entry>,
+}
+
+impl Point {
+    /// A place that was found without a name.
+    #[must_use]
+    pub const fn of(at: Location) -> Self {
+        Self { at, entry: None }
+    }
 }
 
 pub(crate) struct Mount {
@@ -98,6 +109,8 @@ pub struct Vfs {
     pub(crate) notices: Notices,
     /// What sticky directories keep people from.
     pub protected: crate::Protected,
+    /// Makes file handles that nobody can guess.
+    pub(crate) handle_key: [u8; 32],
     /// How many processes run the program in a file.
     pub(crate) running: HashMap<(u32, u64), u32>,
 }
@@ -121,9 +134,12 @@ impl Vfs {
             drives: BTreeMap::new(),
             notices: Notices::default(),
             protected: crate::Protected::default(),
+            handle_key: [0; 32],
             running: HashMap::new(),
         };
-        vfs.systems.insert(FIRST_FS, Mounted { fs: Box::new(root), mounts: 0, read_only: false });
+        vfs.devices.read(URANDOM, &mut vfs.handle_key)?;
+        let identity = vfs.identify(&root)?;
+        vfs.systems.insert(FIRST_FS, Mounted { fs: Box::new(root), mounts: 0, read_only: false, identity });
         vfs.enter_mount(at, at, "rootfs", MountFlags::default());
         crate::dev::populate(&mut vfs, now)?;
         Ok(vfs)
@@ -153,13 +169,24 @@ impl Vfs {
         source: &str,
         flags: MountFlags,
     ) -> Result<Location, Errno> {
+        let root = self.new_system(fs, flags)?;
+        self.cover(covers, root.mount);
+        self.enter_mount(root, covers, source, flags);
+        Ok(root)
+    }
+
+    /// Numbers for a file system and its first mount; the latter is to be entered.
+    pub(crate) fn new_system(
+        &mut self,
+        fs: Box<dyn FileSystem>,
+        flags: MountFlags,
+    ) -> Result<Location, Errno> {
         let mount = self.next_mount()?;
         let number = self.last_fs.checked_add(1).ok_or(Errno::ENOMEM)?;
         self.last_fs = number;
         let root = Location { mount, fs: number, ino: fs.root() };
-        self.systems.insert(number, Mounted { fs, mounts: 0, read_only: flags.is_read_only() });
-        self.cover(covers, mount);
-        self.enter_mount(root, covers, source, flags);
+        let identity = self.identify(&*fs)?;
+        self.systems.insert(number, Mounted { fs, mounts: 0, read_only: flags.is_read_only(), identity });
         Ok(root)
     }
 
@@ -270,6 +297,12 @@ impl Vfs {
             below = Some(at);
         }
         below
+    }
+
+    /// The directory below all that is mounted on it, of a mount's root.
+    #[must_use]
+    pub fn covered_by(&self, root: Location) -> Option<Location> {
+        self.below_mount(root)
     }
 
     /// Whether something is mounted here, or it is a mount's root.

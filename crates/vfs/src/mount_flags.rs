@@ -54,6 +54,12 @@ impl MountFlags {
         Self::new(if named { flags } else { flags | self.0 & (ATIME | MS_NODIRATIME) | self.strict() })
     }
 
+    /// With these set and those cleared (`MS_*`). Of the ways to keep access times one holds: `MS_STRICTATIME` is none of the others.
+    #[must_use]
+    pub const fn changed(self, set: u32, clear: u32) -> Self {
+        Self(self.0 & !clear & !(set & MS_STRICTATIME) | set & !MS_STRICTATIME)
+    }
+
     const fn strict(self) -> u32 {
         if self.0 & ATIME == 0 { MS_STRICTATIME } else { 0 }
     }

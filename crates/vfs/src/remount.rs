@@ -1,6 +1,7 @@
 //! Changes of mounts: taken away, moved, mounted anew with other flags (mount(2), umount(2)).
 
 use crate::mount::{Location, Mount, Vfs};
+use crate::mount_flags::MountFlags;
 use abi::Errno;
 use abi::raw::general::MS_RDONLY;
 
@@ -55,13 +56,63 @@ impl Vfs {
         }
         // Those on top of others first: each holds the directory that it covers.
         for number in self.mounts_below(root.mount).into_iter().rev() {
-            self.uncover(number);
-            let idle = self.mounts.get_mut(&number).is_some_and(|mount| {
-                mount.detached = true;
-                mount.holders == 0
-            });
-            if idle {
-                self.drop_mount(number);
+            self.take_out(number);
+        }
+        Ok(())
+    }
+
+    /// Takes a mount out of the tree; it goes when nobody uses it.
+    pub(crate) fn take_out(&mut self, number: u32) {
+        self.uncover(number);
+        let idle = self.mounts.get_mut(&number).is_some_and(|mount| {
+            mount.detached = true;
+            mount.holders == 0
+        });
+        if idle {
+            self.drop_mount(number);
+        }
+    }
+
+    /// Gives a file system other options (`FSCONFIG_CMD_RECONFIGURE`), and says whether it is read-only. That no file is open for
+    /// writing where it becomes that is the caller's check.
+    ///
+    /// # Errors
+    /// `EINVAL`: an option that the file system does not know.
+    pub fn reconfigure(
+        &mut self,
+        at: Location,
+        options: &[u8],
+        read_only: Option<bool>,
+    ) -> Result<(), Errno> {
+        let system = self.systems.get_mut(&at.fs).ok_or(Errno::EINVAL)?;
+        let read_only = read_only.unwrap_or(system.read_only);
+        system.fs.remount(options, read_only)?;
+        system.read_only = read_only;
+        Ok(())
+    }
+
+    /// Changes flags of the mount whose root this is, and of those in it if `recursive` (mount_setattr(2)): of all, or of none
+    /// if `check` refuses one.
+    ///
+    /// # Errors
+    /// `EINVAL`: not the root of a mount. What `check` answers.
+    pub fn set_mount_flags(
+        &mut self,
+        root: Location,
+        recursive: bool,
+        change: impl Fn(MountFlags) -> MountFlags,
+        check: impl Fn(Location, MountFlags) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        if self.mounts.get(&root.mount).is_none_or(|mount| mount.root != root) {
+            return Err(Errno::EINVAL);
+        }
+        let numbers = if recursive { self.mounts_below(root.mount) } else { vec![root.mount] };
+        for mount in numbers.iter().filter_map(|number| self.mounts.get(number)) {
+            check(mount.root, change(mount.flags))?;
+        }
+        for number in numbers {
+            if let Some(mount) = self.mounts.get_mut(&number) {
+                mount.flags = change(mount.flags);
             }
         }
         Ok(())

@@ -109,12 +109,18 @@ impl Vfs {
         self.walk(who, start, path, follow.into(), 0)?.node
     }
 
-    /// As [`Vfs::lookup`], following a link at the end; and by which name it was found.
+    /// As [`Vfs::lookup`], and by which name it was found.
     ///
     /// # Errors
     /// As [`Vfs::lookup`].
-    pub fn lookup_point(&self, who: &Who<'_>, start: Start, path: &[u8]) -> Result<Point, Errno> {
-        let walked = self.walk(who, start, path, Last::Followed, 0)?;
+    pub fn lookup_point(
+        &self,
+        who: &Who<'_>,
+        start: Start,
+        path: &[u8],
+        follow: Follow,
+    ) -> Result<Point, Errno> {
+        let walked = self.walk(who, start, path, follow.into(), 0)?;
         Ok(Point { at: walked.node?, entry: walked.name.map(|name| (walked.dir, name)) })
     }
 

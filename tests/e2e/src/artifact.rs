@@ -74,6 +74,16 @@ pub fn c_program(name: &str, directory: &Path) -> PathBuf {
     compile(&source(name), directory, &[])
 }
 
+/// As [`c_program`], with libraries of the system (`-lNAME`).
+///
+/// # Panics
+/// If there is no compiler or it refuses.
+#[must_use]
+pub fn c_program_with(name: &str, directory: &Path, libraries: &[&str]) -> PathBuf {
+    let libraries: Vec<&OsStr> = libraries.iter().map(OsStr::new).collect();
+    compile(&source(name), directory, &libraries)
+}
+
 /// As [`c_program`], a client of librumpclient.
 ///
 /// # Panics

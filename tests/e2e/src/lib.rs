@@ -14,7 +14,9 @@ mod server;
 mod user;
 mod web;
 
-pub use artifact::{artifact, c_program, c_source, install_rumpclient, repository, rumpclient_program};
+pub use artifact::{
+    artifact, c_program, c_program_with, c_source, install_rumpclient, repository, rumpclient_program,
+};
 pub use background::Background;
 pub use compare::{same_in_both, same_program};
 pub use raw_unsafe::syscall;

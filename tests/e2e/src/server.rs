@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 pub struct Server {
     directory: tempfile::TempDir,
     child: Child,
+    args: Vec<String>,
 }
 
 impl Server {
@@ -35,18 +36,20 @@ impl Server {
         ordinary_user();
         let directory = tempfile::Builder::new().prefix("rump").tempdir().expect("a temporary directory");
         let child = spawn(directory.path(), args);
-        let mut server = Self { directory, child };
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut server = Self { directory, child, args };
         server.wait_until_served();
         server
     }
 
-    /// Ends the server at once (SIGKILL) and starts another at the same URL.
+    /// Ends the server at once (SIGKILL) and starts another at the same URL, with the same arguments.
     ///
     /// # Panics
     /// If the new one does not start within ten seconds.
     pub fn restart(&mut self) {
         self.kill();
-        self.child = spawn(self.directory.path(), &[]);
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        self.child = spawn(self.directory.path(), &args);
         self.wait_until_served();
     }
 

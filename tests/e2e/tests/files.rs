@@ -1,6 +1,8 @@
 //! Everyday programs on files: each script prints the same on the host's tree and on the rump kernel's.
 
-use e2e::same_in_both;
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use e2e::{Server, c_program, native, run, same_in_both};
 
 /// A small tree in `$D/tree`, the same each time.
 const TREE: &str = "
@@ -183,4 +185,21 @@ fn a_program_that_runs_is_busy() {
         mv "$D/prog" "$D/other"; "$D/other" /dev/null && echo runs
         "#,
     );
+}
+
+/// fsopen(2) and its kin, as Linux answers them to the root of a user namespace; where there is none, as it did once.
+#[test]
+fn the_calls_of_newer_mount_programs() {
+    let server = Server::start();
+    let program = c_program("h_newmount", server.directory());
+    run(server.hijacked("mkdir").arg("/rump/d")).success();
+    let found = run(server.hijacked(&program).arg("/rump/d")).success();
+    assert!(server.counter("call.move_mount") > 5 && server.counter("call.fsconfig") > 5);
+    let here = server.directory().join("d");
+    std::fs::create_dir(&here).unwrap();
+    let mut native = native("unshare");
+    if run(native.arg("-Urm").arg(&program).arg(&here)).status == 0 {
+        assert_eq!(found, run(&mut native).success(), "hijacked (left) differs from native (right)");
+    }
+    assert!(found.contains("clone with what is below: ok\n") && found.ends_with("4 bytes\n"), "{found}");
 }

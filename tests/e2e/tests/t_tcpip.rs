@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use e2e::{Background, Ran, Server, invoking_user, native, run};
+use e2e::{Background, Ran, Segments, Server, artifact, invoking_user, native, run};
 use std::process::Command;
 
 const KEY_FILES: [&str; 2] = ["host_key", "user_key"];
@@ -144,4 +144,39 @@ fn rsync() {
     sync("127.0.0.1:/rump/there/", "/rump/back/");
     let same = run(sshd.server.hijacked("diff").args(["-r", tree, "/rump/back"]));
     assert_eq!((same.status, same.stdout.as_str()), (0, ""), "{same:?}");
+}
+
+/// Two rump kernels on one segment: one has a disk with files and serves them, the other looks at them. `args` are the components that
+/// the server is told to have.
+fn nfs_with(args: &[&str]) {
+    let segments = Segments::new();
+    let client = Server::start_with(&["-n", &segments.link("shmif0", "net", ",addr=10.1.1.100/24")]);
+    let image = client.directory().join("ffs.img");
+    run(native("mkfs.ext4").args(["-q", "-E", "root_owner=65534:65534"]).arg(&image).arg("5m")).success();
+    let drive = format!("key=/dk,hostpath={},size=host", image.display());
+    let link = segments.link("shmif0", "net", ",addr=10.1.1.1/24");
+    let server = Server::start_with(&[args, &["-d", &drive, "-n", &link]].concat());
+    let script = "mkdir /rump/export; \
+        \"$RUMP\" mount -t ext4 /dk /export; touch /rump/export/im_alive; \
+        echo testing > /rump/export/file; dd if=/dev/zero of=/rump/export/zeroes bs=1k count=100 2>/dev/null; \
+        \"$RUMP\" nfs export /export";
+    run(server.hijacked("sh").args(["-euc", script]).env("RUMP", artifact("rump"))).success();
+    let read = run(client.hijacked("nfs-cat").arg("nfs://10.1.1.1/export/file")).success();
+    assert_eq!(read, "testing\n");
+    let listed = run(client.hijacked("nfs-ls").arg("nfs://10.1.1.1/export")).success();
+    let file = listed.lines().find(|line| line.ends_with(" im_alive")).unwrap_or_else(|| panic!("{listed}"));
+    let fields: Vec<&str> = file.split_whitespace().collect();
+    assert_eq!(fields, ["-rw-r--r--", "1", "65534", "65534", "0", "im_alive"]);
+    assert!(listed.lines().any(|line| line.contains(" 102400 zeroes")), "{listed}");
+}
+
+#[test]
+fn nfs() {
+    nfs_with(&["-l", "rumpvfs", "-l", "rumpnet_netinet", "-l", "rumpfs_nfsserver"]);
+}
+
+/// Nobody has said that the server will be an NFS server.
+#[test]
+fn nfs_autoload() {
+    nfs_with(&[]);
 }

@@ -187,7 +187,7 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
     ROWS.iter()
 }
 
-/// What the third argument of `fcntl` or `ioctl` is, by the call's number and its command.
+/// What the argument of `fcntl`, `ioctl` or `fsconfig` is that depends on the command, by the call's number and its command.
 ///
 /// Unknown ioctl commands are taken at their encoded word (`_IOC` direction and size, asm-generic/ioctl.h);
 /// the old ones without it are listed. Unknown fcntl commands take a plain number.
@@ -196,9 +196,13 @@ pub fn command(nr: u32, cmd: u32) -> Arg {
     match nr {
         crate::nr::FCNTL => fcntl(cmd),
         crate::nr::IOCTL => ioctl(cmd),
+        crate::nr::FSCONFIG if cmd == FSCONFIG_SET_STRING => Arg::Str,
         _ => Arg::Int,
     }
 }
+
+/// `enum fsconfig_command` (linux/mount.h)
+const FSCONFIG_SET_STRING: u32 = 1;
 
 fn fcntl(cmd: u32) -> Arg {
     use crate::raw::general::*;

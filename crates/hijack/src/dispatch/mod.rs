@@ -100,6 +100,7 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::COPY_FILE_RANGE => transfer::copy_file_range,
         nr::MMAP => mmap::mmap,
         nr::MOUNT => mount::mount,
+        nr::FSOPEN => mount::fsopen,
         nr::LISTMOUNT => mounts::listmount,
         nr::STATMOUNT => mounts::statmount,
         nr::INOTIFY_ADD_WATCH => inotify::inotify_add_watch,

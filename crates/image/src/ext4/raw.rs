@@ -18,6 +18,8 @@ const BIGALLOC: u32 = 0x200;
 const METADATA_CSUM: u32 = 0x400;
 /// `EXT4_FEATURE_COMPAT_HAS_JOURNAL`
 const HAS_JOURNAL: u32 = 4;
+/// `EXT4_GOOD_OLD_FIRST_INO`
+const FIRST_INODE: u32 = 11;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Times of an inode.
@@ -45,6 +47,10 @@ pub(super) struct Raw {
     pub(super) needs_recovery: bool,
     /// The inode of the journal; 0: there is none.
     pub(super) journal: u32,
+    /// What the file system is known by: its UUID, folded.
+    pub(super) identity: u64,
+    /// Inodes below it, but the root's, are the file system's own.
+    pub(super) first_inode: u32,
     /// Descriptors lie together, and blocks are counted singly: not with `meta_bg` and `bigalloc`.
     plain: bool,
 }
@@ -79,6 +85,8 @@ impl Raw {
                 | if wide { u64::from(u32_at(&sb, 0x154)) << 32 } else { 0 },
             journal: if u32_at(&sb, 0x5c) & HAS_JOURNAL != 0 { u32_at(&sb, 0xe0) } else { 0 },
             needs_recovery: incompat & RECOVER != 0,
+            identity: u64_at(&sb, 0x68) ^ u64_at(&sb, 0x70),
+            first_inode: if old { FIRST_INODE } else { u32_at(&sb, 0x54) },
             plain: incompat & META_BG == 0 && u32_at(&sb, 0x64) & BIGALLOC == 0,
         };
         if raw.inodes_per_group == 0 || !(128..=4096).contains(&raw.inode_size) {
@@ -146,4 +154,8 @@ pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }

@@ -547,6 +547,21 @@ impl FileSystem for Ext4Fs {
         }
     }
 
+    fn identity(&self) -> Option<u64> {
+        Some(self.0.borrow().raw.identity)
+    }
+
+    fn find(&self, ino: Ino) -> Result<()> {
+        let mut state = self.0.borrow_mut();
+        let root = state.ext4.root_inode().as_u64();
+        let own = ino != root && ino < u64::from(state.raw.first_inode);
+        if own || state.attr(ino).map_err(|_| Errno::ESTALE)?.nlink == 0 {
+            Err(Errno::ESTALE)
+        } else {
+            Ok(())
+        }
+    }
+
     fn statfs(&self) -> Result<Statfs> {
         let state = self.0.borrow();
         let stats = state.ext4.statfs();

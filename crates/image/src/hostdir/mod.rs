@@ -4,12 +4,13 @@
 //! without following any link, and what the host changes meanwhile cannot change that. Devices, fifos and sockets are shown and
 //! are the rump kernel's to open; the host's are never opened.
 
+mod search;
 mod system;
 
 use crate::disk::errno;
 use crate::{Opened, Opening};
 use abi::Errno;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat, Statx, StatxFlags, StatxTimestamp};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -27,6 +28,8 @@ const KNOWN_MAX: usize = 1 << 18;
 pub(crate) struct HostDirectory {
     root: OwnedFd,
     root_ino: Ino,
+    /// What the directory is known by on this host.
+    identity: Option<u64>,
     /// Where inodes were seen last: the directory, and the name there.
     known: RefCell<HashMap<Ino, (Ino, Vec<u8>)>>,
     /// Files that are open and may have no name any more.
@@ -44,10 +47,12 @@ pub(crate) fn open(path: &[u8], how: Opening<'_>) -> Result<Opened> {
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(OsStr::from_bytes(path), flags, Mode::empty()).map_err(of)?;
-    let root_ino = rustix::fs::fstat(&root).map_err(of)?.st_ino;
+    let stat = rustix::fs::fstat(&root).map_err(of)?;
+    let root_ino = stat.st_ino;
     let fs = HostDirectory {
         root,
         root_ino,
+        identity: Some(stat.st_dev.rotate_left(32) ^ root_ino),
         known: RefCell::default(),
         held: HashMap::new(),
         read_only: how.read_only,
@@ -124,6 +129,17 @@ impl HostDirectory {
         rustix::fs::fstat(self.descriptor(ino, OFlags::PATH)?).map_err(of)
     }
 
+    /// As [`HostDirectory::stat`], with the time when it was made.
+    fn statx(&self, ino: Ino) -> Result<Statx> {
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+        let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
+        match self.held.get(&ino) {
+            Some(file) => rustix::fs::statx(file, "", flags, wanted),
+            None => rustix::fs::statx(self.descriptor(ino, OFlags::PATH)?, "", flags, wanted),
+        }
+        .map_err(of)
+    }
+
     /// What a name stands for, which is known from now on.
     fn child(&self, dir: Ino, name: &[u8]) -> Result<Stat> {
         let at = self.directory(dir)?;
@@ -151,25 +167,26 @@ fn kind(stat: &Stat) -> Option<Kind> {
     Kind::from_mode(stat.st_mode)
 }
 
-fn attr(stat: &Stat) -> Result<Attr> {
-    let time = |seconds: i64, nanoseconds: u64| -> Time {
-        u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+fn attr(stat: &Statx) -> Result<Attr> {
+    let time = |time: StatxTimestamp| -> Time {
+        let whole = u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000);
+        whole.saturating_add(time.tv_nsec.into())
     };
-    let ctime = time(stat.st_ctime, stat.st_ctime_nsec);
+    let mode = u32::from(stat.stx_mode);
     Ok(Attr {
-        ino: stat.st_ino,
-        kind: kind(stat).ok_or(Errno::EIO)?,
-        mode: stat.st_mode & 0o7777,
-        nlink: stat.st_nlink,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        rdev: stat.st_rdev,
-        size: u64::try_from(stat.st_size).unwrap_or(0),
-        blocks: u64::try_from(stat.st_blocks).unwrap_or(0),
-        atime: time(stat.st_atime, stat.st_atime_nsec),
-        mtime: time(stat.st_mtime, stat.st_mtime_nsec),
-        ctime,
-        btime: ctime,
+        ino: stat.stx_ino,
+        kind: Kind::from_mode(mode).ok_or(Errno::EIO)?,
+        mode: mode & 0o7777,
+        nlink: stat.stx_nlink.into(),
+        uid: stat.stx_uid,
+        gid: stat.stx_gid,
+        rdev: rustix::fs::makedev(stat.stx_rdev_major, stat.stx_rdev_minor),
+        size: stat.stx_size,
+        blocks: stat.stx_blocks,
+        atime: time(stat.stx_atime),
+        mtime: time(stat.stx_mtime),
+        ctime: time(stat.stx_ctime),
+        btime: time(stat.stx_btime),
         acl: None,
     })
 }

@@ -93,7 +93,7 @@ impl FileSystem for HostDirectory {
     }
 
     fn attr(&self, ino: Ino) -> Result<Attr> {
-        attr(&self.stat(ino)?)
+        attr(&self.statx(ino)?)
     }
 
     fn set_attr(&mut self, ino: Ino, change: &SetAttr, _now: Time) -> Result<()> {
@@ -264,6 +264,17 @@ impl FileSystem for HostDirectory {
             self.held.remove(&ino);
         } else if let Ok(file) = self.file(ino, !self.read_only).or_else(|_| self.file(ino, false)) {
             self.held.insert(ino, file);
+        }
+    }
+
+    fn identity(&self) -> Option<u64> {
+        self.identity
+    }
+
+    fn find(&self, ino: Ino) -> Result<()> {
+        match self.stat(ino) {
+            Ok(_) => Ok(()),
+            Err(_) => self.search(ino),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{Opened, Opening};
 use abi::Errno;
 use abi::layout::Statfs;
 use backhand::{BackhandError, FilesystemReader, InnerNode, Node, SquashfsFileReader};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -25,6 +26,8 @@ const TARGET_MAX: usize = 4095;
 struct Squashfs {
     reader: FilesystemReader<'static>,
     size: u64,
+    /// Of the superblock, which holds the time and places of all that was packed.
+    identity: u64,
 }
 
 /// Opens one.
@@ -36,9 +39,13 @@ pub(crate) fn open(disk: Disk, how: Opening<'_>) -> Result<Opened> {
         return Err(Errno::EINVAL);
     }
     let size = disk.size();
+    let mut superblock = [0; 96];
+    disk.read_at(&mut superblock, 0).map_err(|_| Errno::EINVAL)?;
+    let mut hasher = DefaultHasher::new();
+    superblock.hash(&mut hasher);
     let reader =
         FilesystemReader::from_reader(BufReader::new(disk.stream())).map_err(|error| errno(&error))?;
-    let squashfs = Squashfs { reader, size };
+    let squashfs = Squashfs { reader, size, identity: hasher.finish() };
     Ok(Opened { fs: Box::new(ReadOnly::new(squashfs)?), behind: false, keeps_nodes: true })
 }
 
@@ -158,6 +165,10 @@ impl Tree for Squashfs {
         skipped.map_err(|_| Errno::EIO)?;
         reader.read_exact(into).map_err(|_| Errno::EIO)?;
         Ok(into.len())
+    }
+
+    fn identity(&self) -> Option<u64> {
+        Some(self.identity)
     }
 
     fn statfs(&self) -> Statfs {

@@ -9,8 +9,10 @@ pub(crate) mod device;
 pub(crate) mod directory;
 pub(crate) mod drive;
 pub(crate) mod fifo;
+pub(crate) mod fscontext;
 pub(crate) mod inotify;
 pub(crate) mod made;
+pub(crate) mod mounted;
 pub(crate) mod path;
 pub(crate) mod pipe;
 pub(crate) mod regular;
@@ -153,6 +155,11 @@ pub(crate) trait File {
 
     /// What changes with its readiness, if it is an inotify instance.
     fn inotify(&self) -> Option<ObjectId> {
+        None
+    }
+
+    /// The context, if it is what fsopen(2) opens.
+    fn fs_context(&self) -> Option<&RefCell<fscontext::Context>> {
         None
     }
 

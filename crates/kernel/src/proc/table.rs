@@ -2,6 +2,7 @@
 
 use super::text::{mounts, net, snmp, system, task};
 use crate::Kernel;
+use crate::nfsd;
 use crate::process::{Places, Process};
 use crate::sysctl;
 use vfs::Location;
@@ -36,6 +37,10 @@ pub(super) const KERNEL: &[Row] = &[
     ("cpuinfo", 0o444, Content::Text(system::cpuinfo)),
     ("devices", 0o444, Content::Text(system::devices)),
     ("filesystems", 0o444, Content::Text(system::filesystems)),
+    ("fs/nfsd/exports", 0o444, Content::Text(nfsd::exports)),
+    ("fs/nfsd/portlist", 0o444, Content::Text(nfsd::portlist)),
+    ("fs/nfsd/threads", 0o444, Content::Text(nfsd::threads)),
+    ("fs/nfsd/versions", 0o444, Content::Text(nfsd::versions)),
     ("loadavg", 0o444, Content::Text(system::loadavg)),
     ("meminfo", 0o444, Content::Text(system::meminfo)),
     ("mounts", 0o777, Content::Link("self/mounts")),

@@ -57,6 +57,10 @@ handlers! {
     abi::nr::FGETXATTR => fgetxattr;
     abi::nr::FLISTXATTR => flistxattr;
     abi::nr::FLOCK => flock;
+    abi::nr::FSCONFIG => fsconfig;
+    abi::nr::FSMOUNT => fsmount;
+    abi::nr::FSOPEN => fsopen;
+    abi::nr::FSPICK => fspick;
     abi::nr::FREMOVEXATTR => fremovexattr;
     abi::nr::FSETXATTR => fsetxattr;
     abi::nr::FSTAT => fstat;
@@ -98,10 +102,14 @@ handlers! {
     abi::nr::MKNOD => mknod;
     abi::nr::MKNODAT => mknodat;
     abi::nr::MOUNT => mount;
+    abi::nr::MOUNT_SETATTR => mount_setattr;
+    abi::nr::MOVE_MOUNT => move_mount;
     abi::nr::NAME_TO_HANDLE_AT => name_to_handle_at;
     abi::nr::NEWFSTATAT => newfstatat;
     abi::nr::OPEN => open;
     abi::nr::OPEN_BY_HANDLE_AT => open_by_handle_at;
+    abi::nr::OPEN_TREE => open_tree;
+    abi::nr::OPEN_TREE_ATTR => open_tree_attr;
     abi::nr::OPENAT => openat;
     abi::nr::OPENAT2 => openat2;
     abi::nr::PIPE => pipe;
@@ -164,6 +172,7 @@ handlers! {
     abi::private::INFO => rump_info;
     abi::private::MAPFD => rump_mapfd;
     abi::private::MOUNTS => rump_mounts;
+    abi::private::NFS => rump_nfs;
     abi::private::STATMOUNT => rump_statmount;
     abi::private::TEXT => rump_text;
     abi::private::TRACE => rump_trace;

@@ -45,31 +45,56 @@ fn string(cx: &Cx<'_>, at: usize) -> Result<Vec<u8>, Stop> {
 
 fn mount_new(cx: &mut Cx<'_>, at: Location, (source, kind, options): (&[u8], &[u8], &[u8]), flags: u32) -> Answer {
     one_more(cx)?;
-    let who = &cx.process()?.who;
-    let owner = (who.uid, who.gid);
-    let now = cx.kernel.now.real_ns;
-    let fs: Box<dyn FileSystem> = match kind {
-        b"tmpfs" => Box::new(Tmpfs::mounted(options, owner, now)?),
-        b"proc" if options.is_empty() => Box::new(Pseudo::new(Proc::new(cx.kernel.processes.view.clone()), now)),
-        b"proc" => return Err(Errno::EINVAL.into()),
-        _ => Box::new(open(cx, source, (kind, options), flags)?),
-    };
-    // Names with a tab or newline would break the table of mounts.
-    let source = String::from_utf8_lossy(source).replace(char::is_whitespace, "?");
-    let source = if source.is_empty() { "none" } else { &source };
-    cx.kernel.fs.vfs.mount(fs, at, source, MountFlags::new(flags))?;
+    let fs = file_system(cx, (source, kind, options), flags & MS_RDONLY != 0)?;
+    cx.kernel.fs.vfs.mount(fs, at, &shown(source), MountFlags::new(flags))?;
     Ok(0)
 }
 
+/// A source as the table of mounts shows it: a tab or newline would break the table.
+pub(super) fn shown(source: &[u8]) -> String {
+    match source {
+        b"" => "none".to_owned(),
+        source => String::from_utf8_lossy(source).replace(char::is_whitespace, "?"),
+    }
+}
+
+/// A file system of some type from some source.
+///
+/// # Errors
+/// As mount(2).
+pub(super) fn file_system(
+    cx: &mut Cx<'_>,
+    (source, kind, options): (&[u8], &[u8], &[u8]),
+    read_only: bool,
+) -> Result<Box<dyn FileSystem>, Stop> {
+    let who = &cx.process()?.who;
+    let owner = (who.uid, who.gid);
+    let now = cx.kernel.now.real_ns;
+    Ok(match kind {
+        b"tmpfs" => Box::new(Tmpfs::mounted(options, owner, now)?),
+        b"proc" if options.is_empty() => Box::new(Pseudo::new(Proc::new(cx.kernel.processes.view.clone()), now)),
+        b"proc" => return Err(Errno::EINVAL.into()),
+        _ => Box::new(open(cx, source, (kind, options), read_only)?),
+    })
+}
+
+/// Whether there is such a type (filesystems(5)).
+pub(super) fn is_known(kind: &[u8]) -> bool {
+    let elsewhere: [&[u8]; 4] = [b"tmpfs", b"proc", b"dir", b"auto"];
+    elsewhere.contains(&kind) || ON_DRIVES.iter().any(|known| known.as_bytes() == kind)
+}
+
 /// Opens a file system that the server has to do with: one on a drive, or a directory of the host.
-fn open(cx: &mut Cx<'_>, source: &[u8], (kind, options): (&[u8], &[u8]), flags: u32) -> Result<Remote, Stop> {
-    let read_only = flags & MS_RDONLY != 0;
+fn open(
+    cx: &mut Cx<'_>,
+    source: &[u8],
+    (kind, options): (&[u8], &[u8]),
+    read_only: bool,
+) -> Result<Remote, Stop> {
     let from = match kind {
         b"dir" => Source::Host(source.to_vec()),
         // That there is no such type is said before anything is asked of the source.
-        kind if kind != b"auto" && !ON_DRIVES.iter().any(|known| known.as_bytes() == kind) => {
-            return Err(Errno::ENODEV.into());
-        }
+        kind if !is_known(kind) => return Err(Errno::ENODEV.into()),
         _ => Source::Drive(drive(cx, source, read_only)?),
     };
     let source = MountSource { from, kind: kind.to_vec(), options: options.to_vec(), read_only };
@@ -120,7 +145,10 @@ fn bind(cx: &mut Cx<'_>, flags: u32) -> Answer {
 }
 
 /// `fs.mount-max`.
-fn one_more(cx: &Cx<'_>) -> Result<(), Errno> {
+///
+/// # Errors
+/// `ENOSPC`.
+pub(super) fn one_more(cx: &Cx<'_>) -> Result<(), Errno> {
     if cx.kernel.fs.vfs.mount_count() >= cx.kernel.tunables.mount_max { Err(Errno::ENOSPC) } else { Ok(()) }
 }
 
@@ -141,7 +169,7 @@ fn remount(cx: &mut Cx<'_>, at: Location, flags: u32, options: &[u8]) -> Answer 
 }
 
 /// Whether a file of the mount (or of the file system, by whichever mount) is open for writing.
-fn is_written(cx: &Cx<'_>, at: Location, only_mount: bool) -> bool {
+pub(super) fn is_written(cx: &Cx<'_>, at: Location, only_mount: bool) -> bool {
     cx.kernel.files.iter().any(|file| {
         let writes = file.flags.get() & O_ACCMODE != O_RDONLY && file.ops.kind() == crate::file::FileKind::Regular;
         let here = |place: Location| if only_mount { place.same_mount(&at) } else { place.key().0 == at.key().0 };

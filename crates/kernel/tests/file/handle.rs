@@ -62,7 +62,7 @@ fn the_room_that_a_handle_needs_is_told() {
     let mut rump = Rump::new();
     make(&mut rump, "/tmp/f");
     assert_eq!(handle_of(&mut rump, "/tmp/f", 0), Err(Errno::EOVERFLOW));
-    assert_eq!(rump.memory()[4096..4100], 12u32.to_ne_bytes());
+    assert_eq!(rump.memory()[4096..4100], 24u32.to_ne_bytes());
     assert_eq!(rump.memory()[8192..8196], 1i32.to_ne_bytes(), "the mount's number too");
     assert_eq!(handle_of(&mut rump, "/tmp/f", 129), Err(Errno::EINVAL));
     assert_eq!(handle_of(&mut rump, "/proc/version", 128), Err(Errno::EOPNOTSUPP));
@@ -74,13 +74,13 @@ fn made_up_handles_lead_nowhere() {
     let mut rump = Rump::new();
     let handle = handle_of(&mut rump, "/tmp", 128).expect("a handle");
     assert!(open_handle(&mut rump, CWD, &handle, O_DIRECTORY).is_ok());
-    for at in [4, 8, 12, 19] {
+    for at in [4, 8, 12, 19, 31] {
         let mut other = handle.clone();
         other[at] ^= 0x55;
         assert_eq!(open_handle(&mut rump, CWD, &other, O_RDONLY), Err(Errno::ESTALE), "byte {at}");
     }
     let mut short = handle.clone();
-    short[0] = 11;
+    short[0] = 23;
     assert_eq!(open_handle(&mut rump, CWD, &short, O_RDONLY), Err(Errno::ESTALE));
     short[..4].copy_from_slice(&129u32.to_ne_bytes());
     assert_eq!(open_handle(&mut rump, CWD, &short, O_RDONLY), Err(Errno::EINVAL));

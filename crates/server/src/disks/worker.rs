@@ -112,6 +112,7 @@ fn open(worker: Worker, from: From) {
                 behind: opened.behind,
                 keeps_nodes: opened.keeps_nodes,
                 keeps_pages: opened.keeps_nodes,
+                identity: opened.fs.identity(),
                 options: opened.fs.options(),
             };
             tracing::info!("disk {worker}: {} mounted", mounted.name);

@@ -171,6 +171,7 @@ fn mounted(worker: Worker) -> Mounted {
         behind: false,
         keeps_nodes: true,
         keeps_pages: false,
+        identity: None,
         options: String::new(),
     }
 }

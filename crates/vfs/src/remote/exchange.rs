@@ -28,6 +28,7 @@ pub(super) enum What {
     Lookup,
     Parent,
     NameOf,
+    Find,
     Create,
     Link,
     Unlink,
@@ -202,10 +203,14 @@ impl Exchange {
         None
     }
 
+    /// Whether the log's next answer is that of this operation.
+    pub(super) fn is_next(&self, key: Key) -> bool {
+        self.log.answers.get(self.log.at).is_some_and(|logged| logged.key == key)
+    }
+
     /// As [`Exchange::replay`], for what changes nothing and is not logged when it comes out of a cache.
     pub(super) fn replay_read(&mut self, key: Key) -> Option<(Answer, bool)> {
-        let logged = self.log.answers.get(self.log.at).is_some_and(|logged| logged.key == key);
-        if logged || self.wanted.is_some() { self.replay(key) } else { None }
+        if self.is_next(key) || self.wanted.is_some() { self.replay(key) } else { None }
     }
 
     /// Logs what a cache has answered.

@@ -22,6 +22,8 @@ pub enum Op {
     },
     Parent(Ino),
     NameOf(Ino),
+    /// Whether an inode that somebody names by its number is there ([`FileSystem::find`]).
+    Find(Ino),
     /// `name` none: [`NewName::Unnamed`].
     Create {
         dir: Ino,
@@ -188,6 +190,8 @@ pub struct Mounted {
     pub keeps_nodes: bool,
     /// The same of the bytes of files.
     pub keeps_pages: bool,
+    /// What it is known by whenever it is mounted ([`FileSystem::identity`]).
+    pub identity: Option<u64>,
     /// Options for the list of mounts.
     pub options: String,
 }
@@ -237,6 +241,7 @@ impl Op {
                 | Self::Lookup { .. }
                 | Self::Parent(_)
                 | Self::NameOf(_)
+                | Self::Find(_)
                 | Self::Readlink(_)
                 | Self::Read { .. }
                 | Self::Seek { .. }
@@ -262,6 +267,7 @@ pub fn carry_out(op: Op, fs: &mut dyn FileSystem) -> Answer {
         }
         Op::Parent(ino) => fs.parent(ino).map(Value::Number),
         Op::NameOf(ino) => fs.name_of(ino).map(bytes),
+        Op::Find(ino) => fs.find(ino).map(|()| Value::Nothing),
         Op::Readlink(ino) => fs.readlink(ino).map(bytes),
         Op::Read { ino, offset, len } => read(fs, ino, offset, len),
         Op::Seek { ino, offset, data } => fs.seek(ino, offset, data).map(Value::Number),

@@ -1,6 +1,7 @@
 //! The file system as the tree uses it.
 
 use super::Worker;
+use super::cache::Cache;
 use super::exchange::What;
 use super::op::{Entry, Op, Value, Xattrs};
 use super::pages::Pages;
@@ -322,6 +323,24 @@ impl FileSystem for Remote {
 
     fn drive(&self) -> Option<Worker> {
         self.drive
+    }
+
+    fn identity(&self) -> Option<u64> {
+        self.identity
+    }
+
+    fn handle(&self, ino: Ino) -> Result<Vec<u8>> {
+        Ok([ino.to_ne_bytes(), self.node(ino)?.attr.btime.to_ne_bytes()].concat())
+    }
+
+    fn by_handle(&self, handle: &[u8]) -> Result<Ino> {
+        let (ino, made) = handle.split_first_chunk().ok_or(Errno::ESTALE)?;
+        let ino = Ino::from_ne_bytes(*ino);
+        // What is known was found by a name, or by this.
+        let known = |cache: &mut Cache| cache.node(ino).map(|_| Ok(Value::Nothing));
+        self.ask(self.key(What::Find, ino), known, |_| Op::Find(ino), |_, _| {})?;
+        // Numbers of inodes are used again (ext4 has generations for that, which `rsext4` leaves at 0).
+        if self.node(ino)?.attr.btime.to_ne_bytes() == made { Ok(ino) } else { Err(Errno::ESTALE) }
     }
 
     fn options(&self) -> String {

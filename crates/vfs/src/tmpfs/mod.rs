@@ -292,13 +292,13 @@ impl FileSystem for Tmpfs {
     }
 
     /// The number alone: none is ever used again.
-    fn handle(&self, ino: Ino) -> Option<Vec<u8>> {
-        Some(ino.to_ne_bytes().to_vec())
+    fn handle(&self, ino: Ino) -> Result<Vec<u8>, Errno> {
+        Ok(ino.to_ne_bytes().to_vec())
     }
 
-    fn by_handle(&self, handle: &[u8]) -> Option<Ino> {
-        let ino = Ino::from_ne_bytes(handle.try_into().ok()?);
-        self.inodes.contains_key(&ino).then_some(ino)
+    fn by_handle(&self, handle: &[u8]) -> Result<Ino, Errno> {
+        let ino = Ino::from_ne_bytes(handle.try_into().map_err(|_| Errno::ESTALE)?);
+        if self.inodes.contains_key(&ino) { Ok(ino) } else { Err(Errno::ESTALE) }
     }
 
     fn options(&self) -> String {
