@@ -96,26 +96,26 @@ impl Kernel {
     }
 
     /// A process closed a descriptor of this inode, and with it lost its locks there (fcntl(2)).
-    pub(crate) fn unlock_process(&mut self, pid: Pid, at: Location) {
-        let held = self.processes.get_mut(pid).is_ok_and(|process| process.locked.remove(&at.key()));
-        if held && self.fs.locks.unlock_all(at.key(), Owner::Process(pid.0)) {
-            self.lock_freed(at.key());
+    pub(crate) fn unlock_process(&mut self, pid: Pid, key: Key) {
+        let held = self.processes.get_mut(pid).is_ok_and(|process| process.locked.remove(&key));
+        if held && self.fs.locks.unlock_all(key, Owner::Process(pid.0)) {
+            self.lock_freed(key);
         }
     }
 
     /// An open file is gone, and with it the locks that it held.
-    pub(crate) fn unlock_file(&mut self, file: u64, at: Location) {
-        let flock = self.fs.locks.unflock(at.key(), file);
-        let ranges = self.fs.locks.unlock_all(at.key(), Owner::File(file));
+    pub(crate) fn unlock_file(&mut self, file: u64, key: Key) {
+        let flock = self.fs.locks.unflock(key, file);
+        let ranges = self.fs.locks.unlock_all(key, Owner::File(file));
         if flock || ranges {
-            self.lock_freed(at.key());
+            self.lock_freed(key);
         }
     }
 
     /// A process dropped a descriptor of a file.
     pub(crate) fn unlock_at_close(&mut self, pid: Pid, file: FileId) {
-        if let Some(at) = self.files.get(file).ok().and_then(|file| file.ops.location()) {
-            self.unlock_process(pid, at);
+        if let Ok(key) = self.files.get(file).map(|file| file.lock_key()) {
+            self.unlock_process(pid, key);
         }
     }
 

@@ -11,7 +11,6 @@ use abi::raw::general::{
     F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_RDLCK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR, SEEK_END,
     SEEK_SET,
 };
-use vfs::Location;
 use vfs::locks::{Owner, Range};
 
 /// F_GETLK, F_SETLK, F_SETLKW and their F_OFD_ forms.
@@ -21,22 +20,22 @@ use vfs::locks::{Owner, Range};
 pub(crate) fn fcntl(cx: &mut Cx<'_>, file: &OpenFile, cmd: u32) -> Answer {
     let addr = cx.arg(2);
     let wanted: Flock = cx.get(addr)?;
-    let place = file.ops.location().ok_or(Errno::EINVAL)?;
+    let key = file.lock_key();
     let of_file = matches!(cmd, F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW);
     if of_file && wanted.l_pid != 0 {
         return Err(Errno::EINVAL.into());
     }
     let owner = if of_file { Owner::File(file.id.0) } else { Owner::Process(cx.call.pid.0) };
     let kind = u32::try_from(wanted.l_type).map_err(|_| Errno::EINVAL)?;
-    let (start, last) = range(cx, file, place, &wanted)?;
+    let (start, last) = range(cx, file, &wanted)?;
     let range = Range { start, last, exclusive: kind == F_WRLCK, owner };
     if matches!(cmd, F_GETLK | F_OFD_GETLK) {
-        return find(cx, place.key(), kind, &range);
+        return find(cx, key, kind, &range);
     }
     match kind {
         F_UNLCK => {
-            if cx.kernel.fs.locks.unlock(place.key(), &range)? {
-                cx.kernel.lock_freed(place.key());
+            if cx.kernel.fs.locks.unlock(key, &range)? {
+                cx.kernel.lock_freed(key);
             }
             return Ok(0);
         }
@@ -44,15 +43,18 @@ pub(crate) fn fcntl(cx: &mut Cx<'_>, file: &OpenFile, cmd: u32) -> Answer {
         F_WRLCK => file.check_writes()?,
         _ => return Err(Errno::EINVAL.into()),
     }
-    set(cx, place.key(), range, matches!(cmd, F_SETLKW | F_OFD_SETLKW))
+    set(cx, key, range, matches!(cmd, F_SETLKW | F_OFD_SETLKW))
 }
 
 /// First and last byte.
-fn range(cx: &Cx<'_>, file: &OpenFile, at: Location, wanted: &Flock) -> Result<(u64, u64), Stop> {
+fn range(cx: &Cx<'_>, file: &OpenFile, wanted: &Flock) -> Result<(u64, u64), Stop> {
     let from = match u32::try_from(wanted.l_whence).map_err(|_| Errno::EINVAL)? {
         SEEK_SET => 0,
         SEEK_CUR => file.offset.get(),
-        SEEK_END => cx.kernel.fs.vfs.attr(at)?.size,
+        SEEK_END => match file.ops.location() {
+            Some(at) => cx.kernel.fs.vfs.attr(at)?.size,
+            None => 0,
+        },
         _ => return Err(Errno::EINVAL.into()),
     };
     let start = from.cast_signed().checked_add(wanted.l_start).ok_or(Errno::EOVERFLOW)?;

@@ -2,6 +2,7 @@
 
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
+use crate::socket::Socket;
 use abi::Errno;
 use vfs::Location;
 
@@ -55,6 +56,29 @@ pub(crate) fn remove(cx: &mut Cx<'_>, at: Location) -> Answer {
     let tree = cx.tree()?;
     tree.vfs.remove_xattr(&tree.who, at, &name, tree.now)?;
     Ok(0)
+}
+
+/// The attribute that a socket has: its protocol (net/socket.c, sockfs_xattr_get).
+const PROTOCOL: &[u8] = b"system.sockprotoname";
+
+/// fgetxattr(2) of a socket.
+///
+/// # Errors
+/// `EOPNOTSUPP`: another name. As getxattr(2).
+pub(crate) fn get_of_socket(cx: &mut Cx<'_>, socket: &dyn Socket) -> Answer {
+    if name(cx)? != PROTOCOL {
+        return Err(Errno::EOPNOTSUPP.into());
+    }
+    let value = [socket.common().protocol_name().as_bytes(), &[0]].concat();
+    answer(cx, 2, value)
+}
+
+/// flistxattr(2) of a socket.
+///
+/// # Errors
+/// As listxattr(2).
+pub(crate) fn list_of_socket(cx: &mut Cx<'_>) -> Answer {
+    answer(cx, 1, [PROTOCOL, &[0]].concat())
 }
 
 /// # Errors

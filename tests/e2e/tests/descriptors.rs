@@ -36,3 +36,10 @@ fn epoll_and_its_kin() {
 fn files_in_memory() {
     same_program("h_mmap", "rump_mapfd");
 }
+
+/// Locks, mode, owner, attributes and some options of sockets.
+#[test]
+fn what_sockets_have_as_files() {
+    let told = e2e::same_program("h_inode", "flock");
+    assert!(told.contains("child: set EAGAIN") && told.contains("mode 140640, ours 1 1"), "{told}");
+}

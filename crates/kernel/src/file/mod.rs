@@ -13,10 +13,12 @@ pub(crate) mod fscontext;
 pub(crate) mod inotify;
 pub(crate) mod made;
 pub(crate) mod mounted;
+pub(crate) mod nameless;
 pub(crate) mod path;
 pub(crate) mod pipe;
 pub(crate) mod regular;
 
+use crate::fs::Key;
 use crate::process::{Descriptors, Process};
 use crate::socket::Socket;
 use crate::{Effect, Kernel};
@@ -131,6 +133,16 @@ pub(crate) trait File {
         None
     }
 
+    /// Its inode, if no path leads there and it can be changed all the same.
+    fn nameless(&self) -> Option<&nameless::Nameless> {
+        None
+    }
+
+    /// Tells its inode from those of other files that no path leads to.
+    fn number(&self, f: &OpenFile) -> ObjectId {
+        f.object
+    }
+
     /// The end of a pipe, if it is one.
     fn pipe(&self) -> Option<&pipe::PipeEnd> {
         None
@@ -194,6 +206,14 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
+    /// What locks know its inode by.
+    pub(crate) fn lock_key(&self) -> Key {
+        /// No file system's number.
+        const NOWHERE: u32 = u32::MAX;
+        let nameless = || (NOWHERE, self.ops.number(self).0);
+        self.ops.location().map_or_else(nameless, |at| at.key())
+    }
+
     /// Whether O_NONBLOCK is set.
     pub(crate) fn nonblock(&self) -> bool {
         self.flags.get() & abi::raw::general::O_NONBLOCK != 0
@@ -345,9 +365,7 @@ impl Kernel {
 
     pub(crate) fn close_file(&mut self, id: FileId) {
         let Some(file) = self.files.remove(id) else { return };
-        if let Some(at) = file.ops.location() {
-            self.unlock_file(id.0, at);
-        }
+        self.unlock_file(id.0, file.lock_key());
         self.tell_closed(&file);
         file.ops.close(self);
         self.wake(file.object);

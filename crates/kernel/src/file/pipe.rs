@@ -278,11 +278,15 @@ impl File for PipeEnd {
         Some(self)
     }
 
-    fn stat(&self, _k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
+    fn number(&self, _f: &OpenFile) -> ObjectId {
+        // Both ends are one file.
+        self.pipe.borrow().objects.both
+    }
+
+    fn stat(&self, _k: &mut Kernel, f: &OpenFile) -> Result<Stat, Stop> {
         let own = Stat {
             st_dev: PIPE_DEV,
-            // Both ends are one file.
-            st_ino: self.pipe.borrow().objects.both.0,
+            st_ino: self.number(f).0,
             st_mode: S_IFIFO | 0o600,
             st_nlink: 1,
             st_blksize: 4096,

@@ -4,9 +4,9 @@
 use crate::Kernel;
 use abi::layout::{Timespec, Timeval};
 use abi::raw::net::{
-    AF_INET, AF_INET6, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP,
-    IPPROTO_IPV6, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO,
-    IPV6_RECVTCLASS, IPV6_TCLASS, SOL_SOCKET,
+    AF_INET, AF_INET6, IP_ORIGDSTADDR, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL,
+    IPPROTO_IP, IPPROTO_IPV6, IPV6_HOPLIMIT, IPV6_ORIGDSTADDR, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RECVHOPLIMIT,
+    IPV6_RECVPKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS, SOL_SOCKET,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tcpip::{Origin, QueuedError, Received};
@@ -19,8 +19,8 @@ pub(crate) const SO_TIMESTAMP: u32 = 29;
 /// `SO_TIMESTAMPNS`.
 pub(crate) const SO_TIMESTAMPNS: u32 = 35;
 
-/// What the socket's options ask for.
-pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received) -> Vec<Control> {
+/// What the options of a socket with this port ask for.
+pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received, port: u16) -> Vec<Control> {
     let mut messages = timestamps(k, common, got.at_ns);
     let v4 = IPPROTO_IP as u32;
     let v6 = IPPROTO_IPV6 as u32;
@@ -33,10 +33,22 @@ pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received) -> Vec<Co
         add(common.flag(v4, IP_PKTINFO), v4, IP_PKTINFO, &pktinfo4(got));
         add(common.flag(v4, IP_RECVTTL), v4, IP_TTL, i32::from(got.ttl).as_bytes());
         add(common.flag(v4, IP_RECVTOS), v4, IP_TOS, &[got.tos]);
+        add(
+            common.flag(v4, IP_ORIGDSTADDR),
+            v4,
+            IP_ORIGDSTADDR,
+            &address::emit(AF_INET, (got.to, port).into()),
+        );
     } else {
         add(common.flag(v6, IPV6_RECVPKTINFO), v6, IPV6_PKTINFO, &pktinfo6(got));
         add(common.flag(v6, IPV6_RECVHOPLIMIT), v6, IPV6_HOPLIMIT, i32::from(got.ttl).as_bytes());
         add(common.flag(v6, IPV6_RECVTCLASS), v6, IPV6_TCLASS, i32::from(got.tos).as_bytes());
+        add(
+            common.flag(v6, IPV6_ORIGDSTADDR),
+            v6,
+            IPV6_ORIGDSTADDR,
+            &address::emit(AF_INET6, (got.to, port).into()),
+        );
     }
     messages
 }

@@ -1,6 +1,9 @@
 //! What every socket has, whatever its protocol.
 
-use abi::raw::net::{SO_RCVBUF, SO_SNDBUF, SOL_SOCKET};
+use abi::raw::net::{
+    AF_INET, AF_NETLINK, AF_PACKET, AF_UNIX, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDPLITE, SO_RCVBUF,
+    SO_SNDBUF, SOCK_RAW, SOCK_STREAM, SOL_SOCKET,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use tcpip::Settings;
@@ -41,6 +44,25 @@ impl Common {
             receive_timeout_ns: Cell::new(None),
             send_timeout_ns: Cell::new(None),
             values: RefCell::default(),
+        }
+    }
+
+    /// What Linux calls its protocol (`struct proto`, /proc/net/protocols).
+    pub(crate) fn protocol_name(&self) -> &'static str {
+        let v4 = self.family == AF_INET;
+        let of = |four, six| if v4 { four } else { six };
+        match (self.family, self.kind) {
+            (AF_UNIX, SOCK_STREAM) => "UNIX-STREAM",
+            (AF_UNIX, _) => "UNIX",
+            (AF_NETLINK, _) => "NETLINK",
+            (AF_PACKET, _) => "PACKET",
+            (_, SOCK_STREAM) => of("TCP", "TCPv6"),
+            (_, SOCK_RAW) => of("RAW", "RAWv6"),
+            _ if self.protocol == IPPROTO_UDPLITE as u32 => of("UDP-Lite", "UDPLITEv6"),
+            _ if self.protocol == IPPROTO_ICMP as u32 || self.protocol == IPPROTO_ICMPV6 => {
+                of("PING", "PINGv6")
+            }
+            _ => of("UDP", "UDPv6"),
         }
     }
 

@@ -34,7 +34,9 @@ pub(crate) use unix::{Table as UnixTable, Unix};
 use crate::Kernel;
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
+use crate::file::nameless::Nameless;
 use crate::file::{At, File, FileKind, ObjectId, OpenFile};
+use crate::process::Credentials;
 use abi::Errno;
 use abi::layout::{Stat, Ucred};
 use abi::raw::general::S_IFSOCK;
@@ -282,7 +284,17 @@ pub(crate) trait Socket {
 const SOCKET_DEV: u64 = 8;
 
 /// The open file of a socket.
-pub(crate) struct SocketFile(pub(crate) Box<dyn Socket>);
+pub(crate) struct SocketFile {
+    socket: Box<dyn Socket>,
+    inode: Nameless,
+}
+
+impl SocketFile {
+    /// That of a socket which this process made.
+    pub(crate) fn new(socket: Box<dyn Socket>, who: &Credentials) -> Self {
+        Self { socket, inode: Nameless::new(S_IFSOCK | 0o777, who) }
+    }
+}
 
 impl File for SocketFile {
     fn kind(&self) -> FileKind {
@@ -297,7 +309,7 @@ impl File for SocketFile {
         if buf.is_empty() {
             return Ok(0);
         }
-        let Incoming { data, control, .. } = self.0.receive(k, f, buf.len(), 0)?;
+        let Incoming { data, control, .. } = self.socket.receive(k, f, buf.len(), 0)?;
         k.drop_control(control);
         let len = data.len().min(buf.len());
         buf[..len].copy_from_slice(&data[..len]);
@@ -308,33 +320,37 @@ impl File for SocketFile {
         if at != At::Position {
             return Err(Errno::ESPIPE.into());
         }
-        self.0.send(k, f, &Outgoing { data, to: None, flags: 0, control: &Ancillary::default() })
+        self.socket.send(k, f, &Outgoing { data, to: None, flags: 0, control: &Ancillary::default() })
     }
 
     fn poll(&self, k: &Kernel) -> u16 {
-        self.0.poll(k)
+        self.socket.poll(k)
     }
 
     fn ioctl(&self, cx: &mut Cx<'_>, f: &OpenFile, cmd: u32) -> Answer {
-        ioctl::ioctl(cx, f, self.0.as_ref(), cmd)
+        ioctl::ioctl(cx, f, self.socket.as_ref(), cmd)
     }
 
     fn socket(&self) -> Option<&dyn Socket> {
-        Some(self.0.as_ref())
+        Some(self.socket.as_ref())
+    }
+
+    fn nameless(&self) -> Option<&Nameless> {
+        Some(&self.inode)
     }
 
     fn stat(&self, _k: &mut Kernel, f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(Stat {
+        let own = Stat {
             st_dev: SOCKET_DEV,
             st_ino: f.inode.get(),
-            st_mode: S_IFSOCK | 0o777,
             st_nlink: 1,
             st_blksize: 4096,
             ..Stat::default()
-        })
+        };
+        Ok(self.inode.stat(own))
     }
 
     fn close(&self, k: &mut Kernel) {
-        self.0.close(k);
+        self.socket.close(k);
     }
 }

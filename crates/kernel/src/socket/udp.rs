@@ -35,6 +35,11 @@ impl Udp {
 }
 
 impl Udp {
+    /// The port that it is bound to.
+    fn port(&self, k: &Kernel) -> u16 {
+        k.net.stack.local_addr(self.id).map_or(0, |addr| addr.port())
+    }
+
     /// socket(2), a ping socket (icmp(7)); everybody may have one, as where `net.ipv4.ping_group_range` holds all groups.
     pub(crate) fn ping(k: &mut Kernel, family: u32, object: ObjectId) -> Self {
         let id = k.net.stack.ping_socket(inet::domain(family));
@@ -118,7 +123,7 @@ impl Socket for Udp {
             data,
             full_len: got.full_len,
             from: Some(address::emit(self.common.family, got.from)),
-            control: ancillary::of_datagram(k, &self.common, &got),
+            control: ancillary::of_datagram(k, &self.common, &got, self.port(k)),
             flags: 0,
         })
     }

@@ -26,7 +26,7 @@ pub(super) fn accept_with(cx: &mut Cx<'_>, flags: u32) -> Answer {
     if let Some(room) = room {
         room.put(cx, &accepted.peer);
     }
-    let file = Box::new(SocketFile(accepted.socket));
+    let file = Box::new(SocketFile::new(accepted.socket, &cx.process()?.who));
     let status = O_RDWR | (flags & SOCK_NONBLOCK);
     cx.install_on(file, status, flags & SOCK_CLOEXEC != 0, 0, accepted.object)
 }

@@ -11,9 +11,14 @@ pub(crate) fn chown(cx: &mut Cx<'_>) -> Answer {
 
 /// Sets user and group to arguments `ids` and the next one; -1: stays.
 pub(super) fn set_owner(cx: &mut Cx<'_>, at: Location, ids: usize) -> Answer {
-    let id = |at| Some(cx.uint(at)).filter(|id| *id != u32::MAX);
-    let (uid, gid) = (id(ids), id(ids + 1));
+    let (uid, gid) = self::ids(cx, ids);
     let tree = cx.tree()?;
     tree.vfs.chown(&tree.who, at, uid, gid, tree.now)?;
     Ok(0)
+}
+
+/// User and group in arguments `at` and the next one; none: stays.
+pub(super) fn ids(cx: &Cx<'_>, at: usize) -> (Option<u32>, Option<u32>) {
+    let id = |at| Some(cx.uint(at)).filter(|id| *id != u32::MAX);
+    (id(at), id(at + 1))
 }

@@ -38,6 +38,7 @@ pub(crate) fn fcntl(cx: &mut Cx<'_>) -> Answer {
         F_SETOWN | F_GETOWN | F_SETOWN_EX | F_GETOWN_EX => owner(cx, &file, cmd),
         // There are none.
         F_GETLEASE => Ok(u64::from(F_UNLCK)),
+        F_NOTIFY if file.ops.kind() != FileKind::Directory => Err(Errno::ENOTDIR.into()),
         SETPIPE_SZ => {
             let end = file.ops.pipe().ok_or(Errno::EBADF)?;
             Ok(end.set_capacity(cx.kernel, arg as usize)? as u64)

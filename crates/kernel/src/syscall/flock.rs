@@ -9,7 +9,7 @@ use abi::raw::general::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN};
 pub(crate) fn flock(cx: &mut Cx<'_>) -> Answer {
     let file = cx.file(0)?;
     let operation = cx.uint(1);
-    let key = file.ops.location().ok_or(Errno::EBADF)?.key();
+    let key = file.lock_key();
     let exclusive = match operation & !LOCK_NB {
         LOCK_SH => false,
         LOCK_EX => true,

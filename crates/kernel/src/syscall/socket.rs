@@ -26,7 +26,8 @@ pub(crate) fn socket(cx: &mut Cx<'_>) -> Answer {
     let flags = kind_flags(kind)?;
     let object = cx.kernel.files.new_object();
     let socket = create(cx, family, kind & TYPE_MASK, protocol, object)?;
-    cx.install_on(Box::new(SocketFile(socket)), O_RDWR | flags.nonblock, flags.cloexec, 0, object)
+    let file = Box::new(SocketFile::new(socket, &cx.process()?.who));
+    cx.install_on(file, O_RDWR | flags.nonblock, flags.cloexec, 0, object)
 }
 
 /// What else the type argument says.

@@ -23,7 +23,7 @@ pub(crate) fn socketpair(cx: &mut Cx<'_>) -> Answer {
     let pair = Unix::pair(cx.kernel, unix_kind(kind & 0xf, protocol)?, objects);
     let mut put_at = addr;
     for (socket, object) in pair.into_iter().zip(objects) {
-        let file = Box::new(SocketFile(Box::new(socket)));
+        let file = Box::new(SocketFile::new(Box::new(socket), &cx.process()?.who));
         cx.install_on(file, O_RDWR | flags.nonblock, flags.cloexec, put_at, object)?;
         put_at = put_at.wrapping_add(4);
     }

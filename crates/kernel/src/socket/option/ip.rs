@@ -16,12 +16,7 @@ pub(super) const NOT_EMPTY: &[u32] =
 pub(super) const ROWS: &[Row] = &[
     own(IP_TOS, Some(|t| remembered(t, IP_TOS, 0)), Some(set_tos)),
     own(IP_TTL, Some(|t| remembered(t, IP_TTL, ttl_default(t))), Some(set_ttl)),
-    // No IP options are ever sent: none is what there is, and all that can be set.
-    own(
-        IP_OPTIONS,
-        Some(|_| Ok(Vec::new())),
-        Some(|_, v| if v.is_empty() { Ok(()) } else { Err(Errno::EINVAL) }),
-    ),
+    never_sent(IP_OPTIONS),
     flag(IP_RECVOPTS),
     flag(IP_RETOPTS),
     flag(IP_PKTINFO),
@@ -32,6 +27,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: IP_RECVERR, value: Value::Flag { default: false, stack: Some(Opt::RecvErr4) } },
     flag(IP_RECVTTL),
     flag(IP_RECVTOS),
+    flag(IP_ORIGDSTADDR),
     own(IP_MTU, Some(mtu), None),
     // Takes back no refusal: bind(2) to a foreign address fails all the same.
     flag(IP_FREEBIND),
@@ -59,6 +55,11 @@ pub(super) const ROWS: &[Row] = &[
     own(IP_UNBLOCK_SOURCE, None, Some(|t, v| multicast::ipv4_source(t, v, SourceChange::Unblock))),
     own(IP_HDRINCL, Some(raw::header_included), Some(raw::set_header_included)),
 ];
+
+/// Options and extension headers are never sent: none is what there is, and all that can be set.
+pub(super) const fn never_sent(name: u32) -> Row {
+    own(name, Some(|_| Ok(Vec::new())), Some(|_, v| if v.is_empty() { Ok(()) } else { Err(Errno::EINVAL) }))
+}
 
 fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8>, Errno> {
     Ok(int_bytes(target.common().value(LEVEL, name).unwrap_or(default)))

@@ -1,6 +1,6 @@
 //! `IPPROTO_IPV6` (ipv6(7)).
 
-use super::ip::byte;
+use super::ip::{byte, never_sent};
 use super::multicast::{self, Change};
 use super::raw;
 use super::{Row, Target, Value, flag, int, int_bytes, own};
@@ -40,6 +40,16 @@ pub(super) const ROWS: &[Row] = &[
     flag(IPV6_RECVPKTINFO),
     flag(IPV6_RECVHOPLIMIT),
     flag(IPV6_RECVTCLASS),
+    flag(IPV6_ORIGDSTADDR),
+    // Packets with such headers are received without them, and a path's MTU changes without a message.
+    flag(IPV6_RECVHOPOPTS),
+    flag(IPV6_RECVDSTOPTS),
+    flag(IPV6_RECVRTHDR),
+    flag(IPV6_RECVPATHMTU),
+    never_sent(IPV6_HOPOPTS),
+    never_sent(IPV6_DSTOPTS),
+    never_sent(IPV6_RTHDR),
+    never_sent(IPV6_RTHDRDSTOPTS),
     Row { name: IPV6_DONTFRAG, value: Value::Flag { default: false, stack: Some(Opt::DontFrag6) } },
     Row { name: IPV6_AUTOFLOWLABEL, value: Value::Flag { default: true, stack: None } },
     int(IPV6_MINHOPCOUNT, 0, 0, 255),

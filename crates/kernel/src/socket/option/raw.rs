@@ -2,6 +2,7 @@
 
 use super::{Row, Target, int_bytes, own};
 use abi::Errno;
+use abi::raw::net::SOCK_RAW;
 use tcpip::RawOptions;
 
 /// `SOL_RAW`.
@@ -35,7 +36,9 @@ pub(super) const ROWS_ICMPV6: &[Row] = &[own(
 
 /// `IP_HDRINCL`.
 pub(super) fn header_included(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
-    Ok(int_bytes(get(target)?.header_included.into()))
+    // Others have it, and it is off.
+    let raw = target.common().kind == SOCK_RAW;
+    Ok(int_bytes(i32::from(raw && get(target)?.header_included)))
 }
 
 pub(super) fn set_header_included(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {

@@ -36,7 +36,16 @@ pub(super) const ROWS: &[Row] = &[
     own(SO_PRIORITY, Some(|t| remembered(t, SO_PRIORITY, 0)), Some(set_priority)),
     own(SO_LINGER, Some(linger), Some(set_linger)),
     Row { name: SO_REUSEPORT, value: Value::Flag { default: false, stack: Some(Opt::ReusePort) } },
-    flag(SO_PASSCRED),
+    own(
+        SO_PASSCRED,
+        Some(|t| credentials_flag(t, SO_PASSCRED)),
+        Some(|t, v| set_credentials_flag(t, SO_PASSCRED, v)),
+    ),
+    own(
+        SO_PASSSEC,
+        Some(|t| credentials_flag(t, SO_PASSSEC)),
+        Some(|t, v| set_credentials_flag(t, SO_PASSSEC, v)),
+    ),
     own(SO_PEERCRED, Some(|t| Ok(t.socket.peer_credentials(t.k).as_bytes().to_vec())), None),
     own(SO_RCVLOWAT, Some(|t| remembered(t, SO_RCVLOWAT, 1)), Some(set_rcvlowat)),
     own(SO_SNDLOWAT, Some(|_| Ok(int_bytes(1))), None),
@@ -87,6 +96,22 @@ fn remembered(target: &mut Target<'_>, name: u32, default: i32) -> Result<Vec<u8
     Ok(int_bytes(target.common().value(SOL_SOCKET, name).unwrap_or(default)))
 }
 
+/// Only sockets whose messages can say who sent them have these (net/core/sock.c, sk_may_scm_recv).
+fn names_senders(target: &Target<'_>) -> Result<(), Errno> {
+    if matches!(target.common().family, AF_UNIX | AF_NETLINK) { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
+}
+
+fn credentials_flag(target: &mut Target<'_>, name: u32) -> Result<Vec<u8>, Errno> {
+    names_senders(target)?;
+    remembered(target, name, 0)
+}
+
+fn set_credentials_flag(target: &mut Target<'_>, name: u32, value: &[u8]) -> Result<(), Errno> {
+    names_senders(target)?;
+    target.common().remember(SOL_SOCKET, name, i32::from(number(value)? != 0));
+    Ok(())
+}
+
 fn options(target: &Target<'_>) -> Option<Options> {
     target.k.net.stack.options(target.socket.inet()?).ok()
 }
@@ -113,8 +138,13 @@ fn rcvbuf(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     }
 }
 
+/// A negative size is a large one (net/core/sock.c, sock_setsockopt).
+fn limited(asked: i32, max: i32) -> i32 {
+    if asked < 0 { max } else { asked.min(max) }
+}
+
 fn set_sndbuf(target: &mut Target<'_>, value: &[u8], max: i32) -> Result<(), Errno> {
-    let asked = number(value)?.min(max);
+    let asked = limited(number(value)?, max);
     super::apply(target, Some(Opt::SndBuf(u32::try_from(asked).unwrap_or(0))))?;
     // Linux doubles it, for its own bookkeeping (socket(7)).
     target.common().remember(SOL_SOCKET, SO_SNDBUF, asked.saturating_mul(2).max(SNDBUF_MIN));
@@ -122,7 +152,7 @@ fn set_sndbuf(target: &mut Target<'_>, value: &[u8], max: i32) -> Result<(), Err
 }
 
 fn set_rcvbuf(target: &mut Target<'_>, value: &[u8], max: i32) -> Result<(), Errno> {
-    let asked = number(value)?.min(max);
+    let asked = limited(number(value)?, max);
     super::apply(target, Some(Opt::RcvBuf(u32::try_from(asked).unwrap_or(0))))?;
     target.common().remember(SOL_SOCKET, SO_RCVBUF, asked.saturating_mul(2).max(RCVBUF_MIN));
     Ok(())
