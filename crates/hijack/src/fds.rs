@@ -25,6 +25,8 @@ pub enum Kind {
     Socket,
     /// Opened with O_PATH.
     Path,
+    /// A packet socket: a program that takes frames out of its ring makes no call, so its readiness is asked for before each wait.
+    Packet,
     /// A kind that this library does not know, or was not told.
     Other,
 }
@@ -40,8 +42,15 @@ impl Kind {
             4 => Self::Pipe,
             5 => Self::Socket,
             6 => Self::Path,
+            8 => Self::Packet,
             _ => Self::Other,
         }
+    }
+
+    /// Whether it is a socket.
+    #[must_use]
+    pub const fn is_socket(self) -> bool {
+        matches!(self, Self::Socket | Self::Packet)
     }
 
     const fn to_number(self) -> u64 {
@@ -53,6 +62,7 @@ impl Kind {
             Self::Pipe => 4,
             Self::Socket => 5,
             Self::Path => 6,
+            Self::Packet => 8,
         }
     }
 }

@@ -19,3 +19,27 @@ fn frames_that_a_filter_wants() {
     assert_eq!(lines.iter().filter(|line| wanted(line)).count(), 2, "{ran:?}");
     assert_eq!(lines.len(), 2, "nothing but what the filter wants, and the filter was taken: {ran:?}");
 }
+
+/// A program that waits for its ring and for something of the host sleeps while the ring is empty.
+#[test]
+fn a_ring_that_was_emptied_is_not_ready() {
+    let server = Server::start();
+    let script = "
+import mmap, os, select, socket, struct, time
+SOL_PACKET, PACKET_RX_RING, PACKET_VERSION, V2 = 263, 5, 10, 1
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x800)); s.bind(('lo', 0x800))
+s.setsockopt(SOL_PACKET, PACKET_VERSION, V2)
+s.setsockopt(SOL_PACKET, PACKET_RX_RING, struct.pack('4I', 4096, 2, 2048, 4))
+ring = mmap.mmap(s.fileno(), 8192)
+r, w = os.pipe(); p = select.poll(); p.register(s, select.POLLIN); p.register(r, select.POLLIN)
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+at = 0
+for n in range(3):
+    u.sendto(b'x', ('127.0.0.1', 9)); got = p.poll(5000); assert got == [(s.fileno(), select.POLLIN)], got
+    while struct.unpack_from('I', ring, at * 2048)[0]:
+        struct.pack_into('I', ring, at * 2048, 0); at = (at + 1) % 4
+    begun = time.monotonic(); got = p.poll(200); assert not got and time.monotonic() - begun > 0.15, got
+    ready = select.select([s, r], [], [], 0.05)[0]; assert not ready
+print('asleep')";
+    assert_eq!(run(server.hijacked("python3").args(["-c", script])).success(), "asleep\n");
+}

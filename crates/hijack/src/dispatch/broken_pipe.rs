@@ -25,7 +25,7 @@ impl<W: World> Hijack<W> {
 
     /// Datagrams only fail (net/unix/af_unix.c, unix_dgram_sendmsg).
     fn is_datagram(&self, rump: RumpFd) -> bool {
-        if rump.kind != Kind::Socket {
+        if !rump.kind.is_socket() {
             return false;
         }
         let (mut kind, mut length) = (0_u32, size_of::<u32>() as u32);

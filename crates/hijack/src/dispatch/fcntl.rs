@@ -58,7 +58,7 @@ fn number_only(entry: Entry) -> Verdict {
 fn owner<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let Owner::Rump(rump) = h.owner(call.args[0])? else { return Ok(Answer::Host) };
     let is_ioctl = call.nr == nr::IOCTL;
-    if rump.kind == Kind::Path || is_ioctl && rump.kind != Kind::Socket {
+    if rump.kind == Kind::Path || is_ioctl && !rump.kind.is_socket() {
         return h.by_fd((row_of(call.nr)?, call), 0);
     }
     let value = h.world.host(call.nr, call.args)?;
@@ -93,5 +93,5 @@ fn signals<W: World>(h: &Hijack<W>, fd: u64, on: bool) -> Result<(), Errno> {
 
 /// Regular files and directories are always ready (fcntl(2), F_SETFL: terminals, pipes, fifos and sockets signal).
 fn can_signal(rump: RumpFd) -> bool {
-    matches!(rump.kind, Kind::Socket | Kind::Pipe)
+    rump.kind.is_socket() || rump.kind == Kind::Pipe
 }

@@ -3,7 +3,7 @@
 
 use super::{Answer, Call, Verdict, row_of};
 use crate::Hijack;
-use crate::fds::{Entry, RumpFd};
+use crate::fds::{Entry, Kind, RumpFd};
 use crate::owner::Owner;
 use crate::world::{Args, World};
 use abi::Errno;
@@ -107,7 +107,8 @@ fn fd_of(entry: &Pollfd) -> u64 {
 
 /// Has the rump kernel drive this file's host descriptor from now on.
 pub(super) fn watch<W: World>(h: &Hijack<W>, fd: u32, rump: RumpFd) -> Result<(), Errno> {
-    if rump.watched {
+    // The answer takes back what was told of a ring that is empty by now.
+    if rump.watched && rump.kind != Kind::Packet {
         return Ok(());
     }
     let row = row_of(abi::private::WATCH)?;

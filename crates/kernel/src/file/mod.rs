@@ -61,15 +61,25 @@ pub enum FileKind {
     Path = 6,
     /// Something without a name (`anon_inode`).
     Anonymous = 7,
+    /// A packet socket. It may have a ring, and what a program takes out of that nobody is told of.
+    Packet = 8,
 }
 
 impl FileKind {
     /// The kind with this number.
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Regular, Self::Directory, Self::Device, Self::Pipe, Self::Socket, Self::Path, Self::Anonymous]
-            .into_iter()
-            .find(|kind| *kind as u32 == number)
+        let kinds = [
+            Self::Regular,
+            Self::Directory,
+            Self::Device,
+            Self::Pipe,
+            Self::Socket,
+            Self::Path,
+            Self::Anonymous,
+            Self::Packet,
+        ];
+        kinds.into_iter().find(|kind| *kind as u32 == number)
     }
 }
 

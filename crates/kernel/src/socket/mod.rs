@@ -152,6 +152,11 @@ pub(crate) trait Socket {
     /// What all sockets have.
     fn common(&self) -> &Common;
 
+    /// What clients are told.
+    fn kind(&self) -> FileKind {
+        FileKind::Socket
+    }
+
     /// bind(2) to an address as the program gave it.
     ///
     /// # Errors
@@ -298,7 +303,7 @@ impl SocketFile {
 
 impl File for SocketFile {
     fn kind(&self) -> FileKind {
-        FileKind::Socket
+        self.0.kind()
     }
 
     fn read(&self, k: &mut Kernel, f: &OpenFile, buf: &mut [u8], at: At) -> Result<usize, Stop> {

@@ -2,7 +2,7 @@
 
 use crate::Kernel;
 use crate::call::Stop;
-use crate::file::{ObjectId, OpenFile};
+use crate::file::{FileKind, ObjectId, OpenFile};
 use abi::Errno;
 use abi::raw::net::{AF_PACKET, MSG_OOB, MSG_PEEK, SOCK_DGRAM, SOCK_RAW};
 use tcpip::{FrameKind, LinkAddr, LinkId, Mac, Readiness, SocketId};
@@ -71,6 +71,10 @@ pub(super) fn emit(addr: &LinkAddr) -> Vec<u8> {
 impl Socket for Packet {
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn kind(&self) -> FileKind {
+        FileKind::Packet
     }
 
     fn bind(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
