@@ -6,7 +6,7 @@ use smoltcp::{
     phy::ChecksumCapabilities,
     wire::{
         IpAddress, IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet, TcpControl, TcpOption, TcpPacket, TcpRepr,
-        TcpSeqNumber,
+        TcpSeqNumber, TcpTimestampRepr,
     },
 };
 
@@ -207,23 +207,42 @@ impl Default for SynOptions {
 
 /// Sets the window scale option of a SYN that has one. Its checksum is not right afterwards.
 pub(crate) fn set_window_scale(tcp: &mut [u8], scale: u8) {
+    const WINDOW_SCALE: u8 = 3;
+    if let Some([value]) = option_mut(tcp, WINDOW_SCALE) {
+        *value = scale;
+    }
+}
+
+/// What a timestamps option takes in a header, padded as all senders pad it (RFC 7323, appendix A).
+pub(crate) const STAMP_LEN: usize = 12;
+
+/// Sets the timestamps option of a segment that has one. Its checksum is not right afterwards.
+pub(crate) fn set_stamp(tcp: &mut [u8], (value, echo): (u32, u32)) {
+    const TIMESTAMPS: u8 = 8;
+    if let Some([v0, v1, v2, v3, e0, e1, e2, e3]) = option_mut(tcp, TIMESTAMPS) {
+        [*v0, *v1, *v2, *v3] = value.to_be_bytes();
+        [*e0, *e1, *e2, *e3] = echo.to_be_bytes();
+    }
+}
+
+/// The value of a header's option.
+fn option_mut(tcp: &mut [u8], kind: u8) -> Option<&mut [u8]> {
     const END: u8 = 0;
     const NOP: u8 = 1;
-    const WINDOW_SCALE: u8 = 3;
     let header_len = usize::from(TcpPacket::new_unchecked(&*tcp).header_len());
     let mut at = 20;
     while at < header_len {
         match tcp.get(at..header_len) {
-            Some(&[WINDOW_SCALE, 3, ..]) => {
-                tcp[at + 2] = scale;
-                return;
+            Some(&[found, len, ..]) if found == kind && len >= 2 => {
+                return tcp.get_mut(at + 2..header_len.min(at + usize::from(len)));
             }
             Some(&[NOP, ..]) => at += 1,
-            Some(&[END, ..]) | Some(&[_, 0 | 1, ..]) => return,
+            Some(&[END, ..]) | Some(&[_, 0 | 1, ..]) => return None,
             Some(&[_, len, ..]) => at += usize::from(len),
-            _ => return,
+            _ => return None,
         }
     }
+    None
 }
 
 /// `a` lies behind `b` in sequence space.
@@ -243,6 +262,8 @@ pub(crate) struct BareSegment {
     pub(crate) seq: u32,
     pub(crate) ack: Option<u32>,
     pub(crate) window: u16,
+    /// Its timestamps option (RFC 7323).
+    pub(crate) stamp: Option<(u32, u32)>,
 }
 
 impl BareSegment {
@@ -259,7 +280,7 @@ impl BareSegment {
             max_seg_size: None,
             sack_permitted: false,
             sack_ranges: [None; 3],
-            timestamp: None,
+            timestamp: self.stamp.map(|(value, echo)| TcpTimestampRepr::new(value, echo)),
             payload: &[],
         };
         let (src, dst) = (IpAddress::from(self.flow.local.ip), IpAddress::from(self.flow.remote.ip));

@@ -37,6 +37,8 @@ pub struct Settings {
     pub tcp_syn_retries: u32,
     /// `net.ipv4.tcp_synack_retries`.
     pub tcp_synack_retries: u32,
+    /// `net.ipv4.tcp_timestamps`: connections have them where the peer does.
+    pub tcp_timestamps: bool,
     /// `net.ipv4.tcp_fin_timeout` in seconds.
     pub tcp_fin_timeout: u32,
     /// `net.ipv4.tcp_max_tw_buckets`.
@@ -64,6 +66,7 @@ impl Default for Settings {
             tcp_keepalive_probes: 9,
             tcp_syn_retries: 6,
             tcp_synack_retries: 5,
+            tcp_timestamps: true,
             tcp_fin_timeout: 60,
             tcp_max_tw_buckets: 65536,
         }

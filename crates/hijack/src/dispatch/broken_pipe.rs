@@ -2,7 +2,7 @@
 
 use super::row_of;
 use crate::Hijack;
-use crate::fds::{Kind, RumpFd};
+use crate::fds::RumpFd;
 use crate::world::{Args, Outcome, World};
 use abi::raw::net::{MSG_NOSIGNAL, SO_TYPE, SOCK_DGRAM, SOL_SOCKET};
 use abi::table::Row;

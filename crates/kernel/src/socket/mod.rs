@@ -303,7 +303,7 @@ impl SocketFile {
 
 impl File for SocketFile {
     fn kind(&self) -> FileKind {
-        self.0.kind()
+        self.socket.kind()
     }
 
     fn read(&self, k: &mut Kernel, f: &OpenFile, buf: &mut [u8], at: At) -> Result<usize, Stop> {

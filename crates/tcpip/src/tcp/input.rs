@@ -73,6 +73,12 @@ impl Stack {
         connection.soft_error = None;
         let open = connection.engine.state() != State::Closed;
         let news = connection.engine.ingress(self.now_ns, segment, &mut self.frames);
+        if news.stale {
+            // RFC 7323, section 5.3, R1.
+            let (link, answer) = (connection.link, connection.engine.announcement(self.now_ns));
+            self.send_bare(link, answer);
+            return;
+        }
         connection.reset |= open && segment.rst && connection.engine.state() == State::Closed;
         if let (true, Owner::Socket(id)) = (news.urgent, connection.owner) {
             self.urgent.push_back(id);
@@ -164,7 +170,7 @@ impl Stack {
         };
         let hints = Hints { link: addr::confined(segment.flow.remote.ip).then_some(from) };
         let Ok(link) = self.way(segment.flow.remote.ip, hints).map(|way| way.link) else { return };
-        self.send_bare(link, BareSegment { flow: segment.flow, rst: true, seq, ack, window: 0 });
+        self.send_bare(link, BareSegment { flow: segment.flow, rst: true, seq, ack, window: 0, stamp: None });
     }
 
     /// Sends a segment that no engine makes.

@@ -90,7 +90,7 @@ impl Stack {
             && let Some(peer) = self.connections.get_mut(peer)
             && peer.engine.owes_acknowledgement()
         {
-            let acknowledgement = peer.engine.announcement();
+            let acknowledgement = peer.engine.announcement(self.now_ns);
             self.send_bare(LinkId::LO, acknowledgement);
         }
     }
@@ -102,7 +102,7 @@ impl Stack {
         let (link, tos) = (connection.link, connection.limits.tos);
         while let Some(mut frame) = self.frames.made.pop_front() {
             if let Some(connection) = self.connections.get(key) {
-                connection.engine.amend(frame.bytes_mut());
+                connection.engine.amend(self.now_ns, frame.bytes_mut());
             }
             if tos != 0 {
                 packet::set_tos(frame.bytes_mut(), tos, &self.links.carrier(link).checksums());
@@ -327,7 +327,7 @@ impl Stack {
         } else {
             let ledger = connection.engine.ledger();
             let (seq, ack) = (ledger.snd_nxt, Some(ledger.rcv_nxt));
-            let rst = BareSegment { flow: connection.flow, rst: true, seq, ack, window: 0 };
+            let rst = BareSegment { flow: connection.flow, rst: true, seq, ack, window: 0, stamp: None };
             self.send_bare(connection.link, rst);
         }
         self.end(key, Some(error));
@@ -348,7 +348,8 @@ impl Stack {
         connection.clock.probes += 1;
         let ledger = connection.engine.ledger();
         let (seq, ack) = (ledger.snd_nxt.wrapping_sub(1), Some(ledger.rcv_nxt));
-        let probe = BareSegment { flow: connection.flow, rst: false, seq, ack, window: ledger.window };
+        let (window, stamp) = (ledger.window, connection.engine.stamp(self.now_ns));
+        let probe = BareSegment { flow: connection.flow, rst: false, seq, ack, window, stamp };
         let link = connection.link;
         self.send_bare(link, probe);
     }

@@ -1,4 +1,4 @@
-//! TIME-WAIT: 40 bytes in place of a connection (RFC 9293, section 3.6.1).
+//! TIME-WAIT: some 60 bytes in place of a connection (RFC 9293, section 3.6.1).
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use crate::{
     addr::Flow,
     packet::{BareSegment, Segment, seq_after},
     slab::Key,
-    tcp::connection::Connection,
+    tcp::{connection::Connection, engine::Timestamps},
     types::{Domain, LinkId},
 };
 
@@ -27,6 +27,7 @@ pub(crate) struct TimeWait {
     snd_nxt: u32,
     rcv_nxt: u32,
     window: u16,
+    timestamps: Timestamps,
     pub(crate) link: LinkId,
     pub(crate) domain: Domain,
     pub(crate) sharing: bool,
@@ -80,7 +81,7 @@ impl Stack {
             return;
         }
         wait.ends_ns = self.now_ns + TIME_WAIT_NS;
-        let (link, answer) = (wait.link, wait.acknowledgement(segment.flow));
+        let (link, answer) = (wait.link, wait.acknowledgement(segment.flow, self.now_ns));
         self.send_bare(link, answer);
     }
 
@@ -120,6 +121,7 @@ impl TimeWait {
             snd_nxt: ledger.snd_nxt,
             rcv_nxt: ledger.rcv_nxt,
             window: ledger.window,
+            timestamps: connection.engine.timestamps(),
             link: connection.link,
             domain: connection.domain,
             sharing: connection.sharing,
@@ -128,8 +130,9 @@ impl TimeWait {
         }
     }
 
-    fn acknowledgement(&self, flow: Flow) -> BareSegment {
-        BareSegment { flow, rst: false, seq: self.snd_nxt, ack: Some(self.rcv_nxt), window: self.window }
+    fn acknowledgement(&self, flow: Flow, now_ns: u64) -> BareSegment {
+        let (seq, ack, window) = (self.snd_nxt, Some(self.rcv_nxt), self.window);
+        BareSegment { flow, rst: false, seq, ack, window, stamp: self.timestamps.stamp(now_ns) }
     }
 }
 

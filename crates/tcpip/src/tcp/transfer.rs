@@ -9,7 +9,7 @@ use crate::{
     socket::{Kind, Socket, Tcp},
     tcp::{
         connection::{Connection, Owner},
-        engine::OutOfBand,
+        engine::{OutOfBand, SCALE},
     },
     types::{Readiness, SocketId},
 };
@@ -161,9 +161,15 @@ fn info(connection: &Connection) -> TcpInfo {
     let engine = &connection.engine;
     let ledger = engine.ledger();
     let mss = bytes(engine.max_segment_size(connection.flow));
+    let peer = engine.peer();
     TcpInfo {
         state: connection.state_name().1,
-        snd_mss: mss.min(engine.peer_mss().into()),
+        options: u8::from(engine.is_stamped())
+            | u8::from(peer.sack) << 1
+            | u8::from(peer.scale.is_some()) << 2,
+        wscale: peer.scale.map_or((0, 0), |scale| (scale, SCALE)),
+        rtt_us: u32::try_from(engine.srtt_ns() / 1000).unwrap_or(u32::MAX),
+        snd_mss: mss.min(engine.peer_mss()),
         rcv_mss: mss,
         unacked: bytes(engine.send_queue()),
         rcv_space: bytes(engine.recv_capacity()),

@@ -150,6 +150,16 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     numbers(
+        "net/ipv4/tcp_timestamps",
+        "Whether connections made from now on have timestamps where the peer has them (RFC 7323).",
+        (0, 2),
+        |k| vec![i64::from(k.net.stack.settings().tcp_timestamps)],
+        |k, values| {
+            k.net.stack.settings_mut().tcp_timestamps = one::<u32>(values)? > 0;
+            Ok(())
+        },
+    ),
+    numbers(
         "net/ipv4/tcp_wmem",
         "The least, `SO_SNDBUF` of new sockets, and the most that a send buffer grows to by itself, in bytes.",
         (1, BUFFER_MAX),

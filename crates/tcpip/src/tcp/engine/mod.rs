@@ -5,6 +5,7 @@
 //! * `recovery` lost segments are found out and sent again;
 //! * `queue` bytes on their way into the send buffer;
 //! * `urgent` what `MSG_OOB` sends and receives;
+//! * `timestamps` when segments were sent, and which are old;
 //! * `resize` other buffers for a connection that goes on.
 //!
 //! It is smoltcp's socket, alone in a socket set behind an interface of its own, so that a packet costs the same
@@ -23,7 +24,7 @@ use smoltcp::{
 use crate::{
     addr::{Endpoint, Flow},
     frame::{Carrier, Frames, Port},
-    packet::{Segment, SynOptions, seq_after},
+    packet::{self, Segment, SynOptions, seq_after},
 };
 
 mod passing;
@@ -31,13 +32,16 @@ mod queue;
 mod recovery;
 mod resize;
 mod setup;
+mod timestamps;
 mod urgent;
 
 use passing::Ledger;
+pub(crate) use passing::SCALE;
 use recovery::{Recovery, Verdict};
 use resize::Burst;
 pub(crate) use setup::Setup;
 use setup::{Build, SMALL, Sizes, build};
+pub(crate) use timestamps::Timestamps;
 pub(crate) use urgent::OutOfBand;
 use urgent::Urgent;
 
@@ -68,6 +72,7 @@ pub(crate) struct Engine {
     /// Up to where bytes have come before others that are missing. What was said of them (RFC 2018) is not taken back.
     ahead: u32,
     urgent: Urgent,
+    timestamps: Timestamps,
 }
 
 /// What a segment that came in brought besides bytes.
@@ -77,6 +82,8 @@ pub(crate) struct News {
     pub(crate) urgent: bool,
     /// The urgent byte has come (`POLLPRI`).
     pub(crate) urgent_there: bool,
+    /// It was an old duplicate: the peer is told where we are, and that is all.
+    pub(crate) stale: bool,
 }
 
 impl fmt::Debug for Engine {
@@ -108,7 +115,7 @@ impl Engine {
     fn new(setup: &Setup, flow: Flow, now_ns: u64) -> Self {
         let sizes = Sizes { rx: setup.most.rx.min(SMALL), tx: setup.most.tx.min(SMALL) };
         let Build { interface, sockets, handle } =
-            build(setup.carrier, sizes, setup.seed, flow.local, now_ns);
+            build(setup.carrier, sizes, setup.seed, flow.local, (now_ns, setup.timestamps));
         Self {
             interface,
             sockets,
@@ -128,6 +135,7 @@ impl Engine {
             recovery: Recovery::default(),
             ahead: 0,
             urgent: Urgent::default(),
+            timestamps: Timestamps::new(setup.timestamps, (setup.seed >> 32) as u32),
         }
     }
 
@@ -138,6 +146,9 @@ impl Engine {
             self.ledger.irs = segment.seq;
             self.ledger.synchronized = true;
             self.peer = segment.syn_options();
+            self.timestamps.begin(now_ns, segment);
+        } else if !self.timestamps.note(now_ns, segment, self.ledger.rcv_nxt) {
+            return News { stale: true, ..News::default() };
         } else if self.overruns(segment) {
             return News::default();
         }
@@ -153,7 +164,7 @@ impl Engine {
             Verdict::Repeat(ack, window) => self.feed(now_ns, &segment.with_ack(ack, window), frames),
             Verdict::Swallow => {}
         }
-        News { urgent, urgent_there: self.fetch_urgent() }
+        News { urgent, urgent_there: self.fetch_urgent(), stale: false }
     }
 
     fn feed(&mut self, now_ns: u64, packet: &[u8], frames: &mut Frames) {
@@ -264,14 +275,30 @@ impl Engine {
         self.interface = setup::interface(self.carrier, 0, self.flow.local, now_ns);
     }
 
-    /// The largest segment that the peer takes.
-    pub(crate) fn peer_mss(&self) -> u16 {
-        self.peer.mss
+    /// What the peer's SYN said.
+    pub(crate) fn peer(&self) -> SynOptions {
+        self.peer
+    }
+
+    /// The most bytes of a segment that the peer takes.
+    pub(crate) fn peer_mss(&self) -> u32 {
+        u32::from(self.peer.mss).saturating_sub(if self.is_stamped() { packet::STAMP_LEN as u32 } else { 0 })
+    }
+
+    /// Whether segments have timestamps.
+    pub(crate) fn is_stamped(&self) -> bool {
+        self.timestamps.agreed()
+    }
+
+    /// The smoothed round trip; 0: not measured.
+    pub(crate) fn srtt_ns(&self) -> u64 {
+        self.recovery.srtt_ns()
     }
 
     /// The largest segment that fits the link.
     pub(crate) fn max_segment_size(&self, flow: Flow) -> usize {
         let headers = if flow.local.ip.is_ipv4() { 40 } else { 60 };
+        let headers = headers + if self.is_stamped() { packet::STAMP_LEN } else { 0 };
         self.carrier.mtu.saturating_sub(headers)
     }
 

@@ -6,7 +6,7 @@ use super::{Engine, State};
 use crate::packet::{self, IpPacket, Segment, seq_after};
 
 /// The window scale that we announce (RFC 7323), whatever the size of the buffer is at the time: up to 8 MiB.
-const SCALE: u8 = 7;
+pub(crate) const SCALE: u8 = 7;
 
 /// What the engine's own interface does not tell, read off the segments that pass.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,13 +53,16 @@ impl Engine {
     /// turns its `SND.NXT` back when it retransmits: two ends that both do would reject each other's
     /// acknowledgements as old for ever. And the window is scaled as we announced it, not as the buffer of the
     /// moment suggests.
-    pub(crate) fn amend(&self, packet: &mut [u8]) {
+    pub(crate) fn amend(&self, now_ns: u64, packet: &mut [u8]) {
         let Some(ip) = IpPacket::parse(packet, false) else { return };
         let (src, dst, header_len) = (ip.src, ip.dst, ip.bytes.len() - ip.payload.len());
         let Some(segment) = Segment::parse(&ip, false) else { return };
         let (syn, rst, len, seq, window) =
             (segment.syn, segment.rst, segment.len(), segment.seq, usize::from(segment.window));
         let tcp = &mut packet[header_len..];
+        if !self.carrier.loopback {
+            self.timestamps.write(now_ns, tcp);
+        }
         if syn {
             packet::set_window_scale(tcp, SCALE);
         } else {

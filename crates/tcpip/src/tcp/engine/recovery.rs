@@ -79,6 +79,10 @@ pub(super) enum Verdict {
 }
 
 impl Recovery {
+    pub(super) fn srtt_ns(&self) -> u64 {
+        self.srtt_ns
+    }
+
     /// When [`Engine::resend`] will have something to do.
     pub(super) fn deadline(&self) -> Option<u64> {
         [self.reorder_ns, self.probe_ns].into_iter().flatten().min()
@@ -291,6 +295,7 @@ impl Engine {
         frame.bytes_mut().copy_from_slice(&sent.packet);
         let ip = IpPacket::parse(&sent.packet, false)?;
         let (src, dst, header_len) = (ip.src, ip.dst, sent.packet.len() - ip.payload.len());
+        self.timestamps.write(now_ns, &mut frame.bytes_mut()[header_len..]);
         let mut tcp = TcpPacket::new_unchecked(&mut frame.bytes_mut()[header_len..]);
         tcp.set_ack_number(TcpSeqNumber(self.ledger.rcv_nxt.cast_signed()));
         tcp.set_window_len(self.ledger.window);

@@ -9,7 +9,7 @@ use smoltcp::{
     iface::{Interface, SocketHandle, SocketSet},
     phy::ChecksumCapabilities,
     socket::tcp,
-    wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber},
+    wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, TcpTimestampRepr},
 };
 
 use super::{Build, Engine, SMALL, Sizes, State, build, instant};
@@ -48,7 +48,7 @@ impl Engine {
     /// Gives a peer that fills the receive buffer a larger one; what to tell it then.
     pub(crate) fn grow_receive(&mut self, now_ns: u64) -> Option<BareSegment> {
         let grown = self.wants_receive_room() && self.grow(now_ns, 0);
-        grown.then(|| self.announcement())
+        grown.then(|| self.announcement(now_ns))
     }
 
     /// Whether the receive buffer is what limits the peer.
@@ -77,7 +77,7 @@ impl Engine {
     /// Gives memory back that an idle connection does not need; what to tell the peer.
     pub(crate) fn shrink(&mut self, now_ns: u64) -> Option<BareSegment> {
         let quiet = self.recv_queue() == 0 && !self.owes_acknowledgement();
-        (quiet && self.resize(now_ns, self.least())).then(|| self.announcement())
+        (quiet && self.resize(now_ns, self.least())).then(|| self.announcement(now_ns))
     }
 
     /// Whether it has more memory than an idle connection needs.
@@ -108,12 +108,13 @@ impl Engine {
     }
 
     /// A segment that tells the peer what has come and how much room there is.
-    pub(crate) fn announcement(&mut self) -> BareSegment {
+    pub(crate) fn announcement(&mut self, now_ns: u64) -> BareSegment {
         let free = self.socket().recv_capacity() - self.recv_queue();
         self.ledger.window = u16::try_from(free >> self.announced_shift()).unwrap_or(u16::MAX);
         self.ledger.rcv_nxt = self.rcv_nxt().wrapping_add(u32::from(self.fin_received()));
         let (seq, ack) = (self.ledger.snd_nxt, Some(self.ledger.rcv_nxt));
-        BareSegment { flow: self.flow, rst: false, seq, ack, window: self.ledger.window }
+        let stamp = self.stamp(now_ns);
+        BareSegment { flow: self.flow, rst: false, seq, ack, window: self.ledger.window, stamp }
     }
 
     /// Whether it is in a state in which its buffers can be exchanged.
@@ -171,7 +172,7 @@ impl<'a> Double<'a> {
     fn new(old: &'a Engine, now_ns: u64, sizes: Sizes) -> Self {
         let seed = seed_for(old.ledger.snd_nxt.wrapping_sub(1));
         let Build { interface, mut sockets, handle } =
-            build(old.carrier, sizes, seed, old.flow.local, now_ns);
+            build(old.carrier, sizes, seed, old.flow.local, (now_ns, old.timestamps.agreed()));
         let local = super::ip_endpoint(old.flow.local);
         // Cannot fail: the socket is new and the port is not 0.
         let _ = sockets.get_mut::<tcp::Socket<'_>>(handle).listen(local);
@@ -187,6 +188,7 @@ impl<'a> Double<'a> {
             window_scale: peer.scale,
             max_seg_size: Some(peer.mss),
             sack_permitted: peer.sack,
+            timestamp: self.old.timestamps.agreed().then(|| TcpTimestampRepr::new(0, 0)),
             ..self.segment(base.wrapping_sub(1), &[])
         };
         self.feed(&syn);

@@ -6,7 +6,7 @@ use smoltcp::{
     wire::{HardwareAddress, IpAddress, IpCidr},
 };
 
-use super::{Engine, instant};
+use super::{Engine, instant, timestamps};
 use crate::{
     Settings,
     addr::Endpoint,
@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(super) most: Sizes,
     /// Makes the initial sequence number.
     pub(super) seed: u64,
+    /// Our SYN offers timestamps.
+    pub(super) timestamps: bool,
 }
 
 /// Sizes of the buffers in bytes.
@@ -56,6 +58,8 @@ impl Setup {
             ceiling,
             most: Sizes::most(carrier, options, settings),
             seed,
+            // On lo nothing is old.
+            timestamps: settings.tcp_timestamps && !carrier.loopback,
         }
     }
 }
@@ -107,12 +111,21 @@ pub(super) fn interface(carrier: Carrier, seed: u64, local: Endpoint, now_ns: u6
     interface
 }
 
-pub(super) fn build(carrier: Carrier, sizes: Sizes, seed: u64, local: Endpoint, now_ns: u64) -> Build {
+pub(super) fn build(
+    carrier: Carrier,
+    sizes: Sizes,
+    seed: u64,
+    local: Endpoint,
+    (now_ns, stamped): (u64, bool),
+) -> Build {
     let interface = interface(carrier, seed, local, now_ns);
     let mut socket = tcp::Socket::new(
         tcp::SocketBuffer::new(vec![0; sizes.rx]),
         tcp::SocketBuffer::new(vec![0; sizes.tx]),
     );
+    if stamped {
+        socket.set_tsval_generator(Some(timestamps::placeholder));
+    }
     // Nothing is lost or delayed on lo: holding bytes back there only waits for the peer's delayed ACK.
     if carrier.loopback {
         socket.set_congestion_control(tcp::CongestionControl::None);
