@@ -1,11 +1,10 @@
-//! A thread's block: its stack for compiled code, and the program's registers while that runs. `%gs` points to it.
+//! A thread's block: its stack for compiled code, and the program's registers while that runs. `%gs` points to it, unless the
+//! program uses `%gs` itself ([`crate::gs_unsafe`]).
 
-use crate::entry_unsafe::enter;
+use crate::gs_unsafe;
 use crate::pool_unsafe::{self, Link, Pool, Pooled};
-use crate::{gates_unsafe, interest, marks};
 use abi::raw::general::{MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
-use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
@@ -35,45 +34,12 @@ pub(crate) struct Frame {
     pub(crate) xmm: [[u64; 2]; 16],
 }
 
-/// What trampolines refer to.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct Around {
-    /// `intercept_enter`.
-    enter: u64,
-    /// The first gate ([`crate::gates_unsafe`]).
-    gates: u64,
-    /// A byte per number ([`crate::interest`]).
-    numbers: u64,
-    /// A byte per descriptor ([`crate::marks`]).
-    marks: u64,
-}
-
-impl Around {
-    const AT: u32 = offset_of!(Block, around) as u32;
-    /// Where they are from `%gs` on.
-    pub(crate) const ENTER: u32 = Self::AT + offset_of!(Self, enter) as u32;
-    pub(crate) const GATES: u32 = Self::AT + offset_of!(Self, gates) as u32;
-    pub(crate) const NUMBERS: u32 = Self::AT + offset_of!(Self, numbers) as u32;
-    pub(crate) const MARKS: u32 = Self::AT + offset_of!(Self, marks) as u32;
-
-    fn new() -> Self {
-        Self {
-            enter: enter(),
-            gates: gates_unsafe::base(),
-            numbers: interest::TABLE.as_ptr() as u64,
-            marks: marks::TABLE.as_ptr() as u64,
-        }
-    }
-}
-
 /// See the module.
 #[repr(C, align(64))]
 pub(crate) struct Block {
     /// This block's own address, so that `%gs:0` is a pointer to it.
     pub(crate) this: *mut Block,
     pub(crate) stack_top: usize,
-    pub(crate) around: Around,
     pub(crate) frame: Frame,
     /// Not 0: a signal was deferred and all are blocked; `saved_mask` is the program's mask.
     pub(crate) pending: AtomicU32,
@@ -88,6 +54,10 @@ pub(crate) struct Block {
     pub(crate) mask_pair: [u64; 2],
     /// What the program passed instead of `mask_copy` or `mask_pair`.
     pub(crate) mask_original: u64,
+    /// The program's `%gs` base while `%gs` points here, or [`gs_unsafe::NONE`].
+    pub(crate) program_gs: u64,
+    /// The thread's number, by which the block is found where `%gs` does not point to it.
+    pub(crate) tid: u32,
     /// See [`crate::task`].
     pub(crate) task: usize,
     /// The host clears `link.state` when the thread, which is a process that shares the memory, runs another image or ends
@@ -104,7 +74,7 @@ impl Pooled for Block {
 }
 
 /// All blocks ever made.
-static BLOCKS: Pool<Block> = Pool { first: AtomicPtr::new(ptr::null_mut()) };
+pub(crate) static BLOCKS: Pool<Block> = Pool { first: AtomicPtr::new(ptr::null_mut()) };
 
 /// Whether `%gs` points to a block.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
@@ -114,12 +84,26 @@ static ACTIVE: AtomicBool = AtomicBool::new(false);
 /// # Safety
 /// [`activate`] has run, and the thread was made behind it.
 pub(crate) unsafe fn current() -> *mut Block {
+    if gs_unsafe::of_program() != gs_unsafe::NONE
+        && let Some(block) = of_thread(host::gettid())
+    {
+        return block;
+    }
     let block;
     // SAFETY: `%gs:0` holds the block's own address.
     unsafe {
         core::arch::asm!("mov {}, gs:[0]", out(reg) block, options(nostack, readonly, preserves_flags))
     };
     block
+}
+
+/// The block of the thread of this number.
+fn of_thread(tid: u32) -> Option<*mut Block> {
+    BLOCKS.iter().find(|block| {
+        // SAFETY: blocks are never unmapped.
+        let (state, own) = unsafe { ((**block).link.state.load(Ordering::Acquire), (**block).tid) };
+        state == pool_unsafe::USED && own == tid
+    })
 }
 
 /// The calling thread's block, if this process has any.
@@ -136,6 +120,8 @@ pub(crate) fn activate() -> Result<(), Errno> {
     let (block, _) = allocate(0)?;
     // SAFETY: nothing in a dynamic x86-64 program uses `%gs` before its own code has run.
     Errno::from_rax(unsafe { host::syscall(nr::ARCH_PRCTL, [ARCH_SET_GS, block as usize, 0, 0, 0, 0]) })?;
+    // SAFETY: the block is this thread's.
+    unsafe { (*block).tid = host::gettid() };
     ACTIVE.store(true, Ordering::Release);
     Ok(())
 }
@@ -154,6 +140,7 @@ pub(crate) fn allocate(task: usize) -> Result<(*mut Block, Option<usize>), Errno
         (*block).pending.store(0, Ordering::Relaxed);
         let gone = (*block).host_releases.then_some((*block).task);
         (*block).host_releases = false;
+        (*block).program_gs = gs_unsafe::NONE;
         (*block).task = task;
         Ok((block, gone))
     }
@@ -174,19 +161,24 @@ pub(crate) fn release_others() {
 
 /// Maps guard, stack and, on top, the block.
 fn map() -> Result<*mut Block, Errno> {
-    let (prot, flags) = (PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-    let args = [0, SIZE, prot as usize, flags as usize, usize::MAX, 0];
-    // SAFETY: a new mapping.
-    let base = Errno::from_rax(unsafe { host::syscall(nr::MMAP, args) })?;
-    // SAFETY: its first page, which nobody uses yet.
-    unsafe { host::syscall(nr::MPROTECT, [base, GUARD, PROT_NONE as usize, 0, 0, 0]) };
+    let base = match gs_unsafe::place(SIZE) {
+        Some(base) => base,
+        None => {
+            let (prot, flags) = (PROT_NONE as usize, (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE) as usize);
+            // SAFETY: a new mapping.
+            Errno::from_rax(unsafe { host::syscall(nr::MMAP, [0, SIZE, prot, flags, usize::MAX, 0]) })?
+        }
+    };
+    let prot = (PROT_READ | PROT_WRITE) as usize;
+    // SAFETY: nobody uses it yet; its first page stays closed.
+    let opened = unsafe { host::syscall(nr::MPROTECT, [base + GUARD, SIZE - GUARD, prot, 0, 0, 0]) };
+    Errno::from_rax(opened)?;
     let at = base + SIZE - size_of::<Block>().next_multiple_of(64);
     let block = at as *mut Block;
     // SAFETY: within the mapping, aligned, zeroed, and nobody else's.
     unsafe {
         (*block).this = block;
         (*block).stack_top = at;
-        (*block).around = Around::new();
         BLOCKS.add(block);
     }
     Ok(block)

@@ -122,6 +122,7 @@ fn in_copy(block: *mut Block, wanted: &Wanted, task: usize) {
     unsafe {
         // A deferred signal was the parent's; what is left of it here is the mask.
         (*block).info[0] = 0;
+        (*block).tid = host::gettid();
         if wanted.stack != 0 {
             (*block).frame.rsp = wanted.stack;
         }
@@ -161,6 +162,7 @@ fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usiz
         (*child).frame.rax = 0;
         (*child).frame.target += 2;
         (*child).trap_return = (*block).trap_return;
+        (*child).program_gs = (*block).program_gs;
         (*child).saved_mask = mask;
         (*child).info[0] = 0;
         if wanted.stack != 0 {

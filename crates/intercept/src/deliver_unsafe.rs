@@ -4,12 +4,17 @@
 //! (unwinding, cancellation and glibc from 2.41 on look at that), and never in the middle of compiled code of ours.
 
 use crate::block_unsafe::{Block, try_current};
-use crate::entry_unsafe::{child_unmasked, enter, entered, exit, exit_end, trap_native, unmasked};
+use crate::entry_unsafe::{
+    FOUND_STACK, child_unmasked, enter, entered, exit, exit_end, found, found_end, ours, trap_native,
+    trap_native_end, unmasked,
+};
 use crate::signal::{KernelAction, SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
-use crate::{actions_unsafe, masks_unsafe, rewritten_unsafe, strict_unsafe};
+use crate::{actions_unsafe, gs_unsafe, masks_unsafe, rewritten_unsafe, strict_unsafe};
 use abi::nr;
 use core::sync::atomic::Ordering;
 
+/// asm-generic/siginfo.h
+const SYS_SECCOMP: i32 = 1;
 /// `syscall` is two bytes.
 const CALL_SIZE: u64 = 2;
 const SIG_SETMASK: usize = 2;
@@ -40,7 +45,8 @@ unsafe fn settle(block: &mut Block, signal: u32, info: *const Siginfo, context: 
     if (exit()..exit_end()).contains(&rip) || rip == unmasked() || rip == child_unmasked() {
         finish(block, context);
     } else if (enter()..entered()).contains(&rip) && !block.on_own_stack(context.registers.rsp) {
-        context.registers.rip = context.registers.rcx;
+        // SAFETY: there the stack holds what the way in has put on it.
+        unsafe { go_back(block, context) };
     }
     if normalise(block, context) {
         return false;
@@ -54,8 +60,27 @@ unsafe fn settle(block: &mut Block, signal: u32, info: *const Siginfo, context: 
     true
 }
 
+/// Undoes the way in.
+///
+/// # Safety
+/// The context is between `intercept_enter` and `intercept_entered`, on the program's stack.
+unsafe fn go_back(block: &Block, context: &mut Ucontext) {
+    let registers = &mut context.registers;
+    if (found()..found_end()).contains(&registers.rip) {
+        // SAFETY: the caller's promise.
+        let saved = unsafe { *(registers.rsp as *const [u64; 2]) };
+        [registers.rcx, registers.rax] = saved;
+        registers.rsp += FOUND_STACK as u64;
+    }
+    if (ours()..entered()).contains(&registers.rip) {
+        gs_unsafe::restore(block.program_gs);
+    }
+    registers.rip = registers.rcx;
+}
+
 /// Completes the way out: the frame has all that the program is to find.
 fn finish(block: &Block, context: &mut Ucontext) {
+    gs_unsafe::restore(block.program_gs);
     let (frame, registers) = (&block.frame, &mut context.registers);
     registers.rax = frame.rax;
     [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] = frame.args;
@@ -72,10 +97,10 @@ fn finish(block: &Block, context: &mut Ucontext) {
 /// From a trampoline, or the trap's way out, to the program's instruction. Answers whether it was one.
 fn normalise(block: &Block, context: &mut Ucontext) -> bool {
     let registers = &mut context.registers;
-    if registers.rip == trap_native() {
-        registers.rip = block.trap_return - CALL_SIZE;
-    } else if registers.rip == trap_native() + CALL_SIZE {
-        registers.rip = block.trap_return;
+    if (trap_native()..trap_native_end()).contains(&registers.rip) {
+        let made = if registers.rip == trap_native() { CALL_SIZE } else { 0 };
+        registers.rip = block.trap_return - made;
+        gs_unsafe::restore(block.program_gs);
     } else if let Some(rip) = rewritten_unsafe::program_address(registers.rip) {
         registers.rip = rip;
     } else {
@@ -146,8 +171,12 @@ pub(crate) unsafe fn foreign_sigsys(info: *const Siginfo, context: *mut Ucontext
         handler => {
             // SAFETY: the kernel's arguments are valid until the handler returns; the program installed this address.
             unsafe {
-                if let Some(block) = try_current() {
-                    normalise(&*block, &mut *context);
+                if let Some(block) = try_current()
+                    && normalise(&*block, &mut *context)
+                    && (*info).code == SYS_SECCOMP
+                {
+                    // The handlers of sandboxes insist on both being the same place.
+                    (*info.cast_mut()).call_addr = (*context).registers.rip;
                 }
                 // Our handler runs with all signals blocked; the program's makes calls, which may be trapped.
                 let mask = ((*context).mask | actions_unsafe::mask(SIGSYS)) & !bit(SIGSYS);

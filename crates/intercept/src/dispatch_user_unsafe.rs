@@ -4,6 +4,7 @@
 use crate::block_unsafe::current;
 use crate::counts_unsafe;
 use crate::entry_unsafe::{enter, image_end, image_start, restorer, trap_native};
+use crate::gs_unsafe;
 use crate::signal::{AUDIT_ARCH_X86_64, KernelAction, SIGSYS, Siginfo, Ucontext};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +71,9 @@ extern "C" fn intercept_trap(_: i32, info: *const Siginfo, context: *mut Ucontex
             return;
         }
         counts_unsafe::trapped(registers.rip);
-        (*current()).trap_return = registers.rip;
+        let block = current();
+        (*block).trap_return = registers.rip;
+        (*block).program_gs = gs_unsafe::of_program();
         registers.rcx = trap_native();
         registers.rip = enter();
     }

@@ -1,8 +1,8 @@
 //! The way from a caught call to compiled code and back, in assembly.
 //!
 //! A thread arrives at `intercept_enter` with the call's registers and, in `%rcx`, the address of a `syscall`
-//! instruction that would carry the call out and go on in the program. Nothing is put on the program's stack: it may be
-//! 2 KiB of a goroutine, or shared with the parent of a vfork. No instruction here or in compiled code is VEX-encoded,
+//! instruction that would carry the call out and go on in the program. Nothing is put on the program's stack, which may be
+//! 2 KiB of a goroutine, or shared with the parent of a vfork; but two words where the program uses `%gs` itself. No instruction here or in compiled code is VEX-encoded,
 //! so that saving 16 xmm registers saves all that can change.
 
 use crate::block_unsafe::{Block, Frame};
@@ -12,6 +12,9 @@ use core::mem::offset_of;
 
 const XMM: usize = offset_of!(Block, frame) + offset_of!(Frame, xmm);
 const ARGS: usize = offset_of!(Block, frame) + offset_of!(Frame, args);
+
+/// The red zone, and two registers behind it.
+pub(crate) const FOUND_STACK: usize = 128 + 16;
 
 macro_rules! entry_asm {
     ($($line:expr,)*) => {
@@ -38,6 +41,14 @@ macro_rules! entry_asm {
             trap_return = const offset_of!(Block, trap_return),
             saved_mask = const offset_of!(Block, saved_mask),
             xmm = const XMM,
+            program_gs = const offset_of!(Block, program_gs),
+            tid = const offset_of!(Block, tid),
+            next = const offset_of!(Block, link) + offset_of!(Link<Block>, next),
+            found_stack = const FOUND_STACK,
+            arena_size = const crate::gs_unsafe::ARENA_SIZE,
+            arena = sym crate::gs_unsafe::ARENA,
+            fsgsbase = sym crate::gs_unsafe::FSGSBASE,
+            blocks = sym crate::block_unsafe::BLOCKS,
             slow = sym crate::slow_unsafe::slow,
             raise = sym crate::deliver_unsafe::raise,
             deliver = sym crate::deliver_unsafe::deliver,
@@ -54,6 +65,47 @@ entry_asm!(
     ".pushsection .text.intercept,\"ax\",@progbits",
     ".p2align 4",
     "intercept_label intercept_enter",
+    "cmp byte ptr [rip + {fsgsbase}], 0",
+    "je 6f",
+    "rdgsbase r11",
+    "sub r11, [rip + {arena}]",
+    "cmp r11, {arena_size}",
+    "jae 7f",
+    "mov qword ptr gs:[{program_gs}], -1",
+    "jmp 6f",
+    // `%gs` is the program's. What is written below the stack pointer may be lost to a signal as long as that has not moved; then
+    // the thread is sent back to where it came from.
+    "7:",
+    "mov [rsp - {found_stack}], rcx",
+    "mov [rsp - {found_stack} + 8], rax",
+    "lea rsp, [rsp - {found_stack}]",
+    "intercept_label intercept_found",
+    "mov eax, 186", // gettid
+    "syscall",
+    "mov r11, [rip + {blocks}]",
+    "8:",
+    "test r11, r11",
+    "jz 9f",
+    "cmp [r11 + {tid}], eax",
+    "jne 5f",
+    "cmp dword ptr [r11 + {state}], 0",
+    "jne 4f",
+    "5:",
+    "mov r11, [r11 + {next}]",
+    "jmp 8b",
+    // No thread is without a block.
+    "9:",
+    "ud2",
+    "4:",
+    "rdgsbase rcx",
+    "mov [r11 + {program_gs}], rcx",
+    "wrgsbase r11",
+    "intercept_label intercept_ours",
+    "mov rcx, [rsp]",
+    "mov rax, [rsp + 8]",
+    "lea rsp, [rsp + {found_stack}]",
+    "intercept_label intercept_found_end",
+    "6:",
     "mov gs:[{rax}], rax",
     "mov gs:[{rdi}], rdi",
     "mov gs:[{rsi}], rsi",
@@ -100,6 +152,21 @@ entry_asm!(
     "mov r13, gs:[{r13}]",
     "mov r14, gs:[{r14}]",
     "mov r15, gs:[{r15}]",
+    "mov r11, gs:[{program_gs}]",
+    "cmp r11, -1",
+    "jne 3f",
+    "jmp qword ptr gs:[{target}]",
+    "3:",
+    // The trap's way out gives it back behind the call.
+    "lea rcx, [rip + intercept_trap_native]",
+    "neg rcx",
+    "add rcx, gs:[{target}]",
+    "cmp rcx, 2",
+    "jbe 8f",
+    "mov rcx, gs:[{target}]",
+    "wrgsbase r11",
+    "jmp rcx",
+    "8:",
     "jmp qword ptr gs:[{target}]",
     "intercept_label intercept_exit_end",
     // A deferred signal: sent again, then all are unblocked. They arrive behind the `syscall` below.
@@ -130,7 +197,15 @@ entry_asm!(
     ".p2align 4",
     "intercept_label intercept_trap_native",
     "syscall",
+    "mov r11, gs:[{program_gs}]",
+    "cmp r11, -1",
+    "jne 2f",
     "jmp qword ptr gs:[{trap_return}]",
+    "2:",
+    "mov rcx, gs:[{trap_return}]",
+    "wrgsbase r11",
+    "jmp rcx",
+    "intercept_label intercept_trap_native_end",
     // intercept_clone(rdi: number, rsi: its six arguments, rdx: the child's block, rcx: [start, length] of the range
     // that may make calls; length 0: no dispatch). All signals are blocked. The child takes nothing from the stack,
     // which may be its parent's: what it needs is in its block, and the block in rbx.
@@ -163,6 +238,9 @@ entry_asm!(
     "mov edi, 0x1001",
     "mov rsi, rbx",
     "syscall",
+    "mov eax, 186", // gettid
+    "syscall",
+    "mov [rbx + {tid}], eax",
     "test r13, r13",
     "jz 4f",
     "mov eax, 157", // prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, start, length, NULL)
@@ -226,6 +304,12 @@ macro_rules! labels {
 labels! {
     /// Where trampolines and the trap send a thread.
     enter intercept_enter;
+    /// From here `%rax` and `%rcx` are on the program's stack ...
+    found intercept_found;
+    /// ... to here.
+    found_end intercept_found_end;
+    /// From here `%gs` is ours where it was the program's.
+    ours intercept_ours;
     /// Here `%rsp` is ours.
     entered intercept_entered;
     /// From here the frame is complete ...
@@ -242,6 +326,8 @@ labels! {
     thread_exit intercept_thread_exit;
     /// The `syscall` of trapped calls.
     trap_native intercept_trap_native;
+    /// The first byte behind it and what follows it.
+    trap_native_end intercept_trap_native_end;
     /// What the kernel has for each handler of the program's.
     handler intercept_handler;
     /// The restorer of our own handler.

@@ -23,6 +23,7 @@ const AT_NULL: u64 = 0;
 const AT_PHDR: u64 = 3;
 const AT_PHNUM: u64 = 5;
 const AT_BASE: u64 = 7;
+const AT_HWCAP2: u64 = 26;
 
 /// What the program was started with.
 #[derive(Clone, Copy)]
@@ -134,6 +135,11 @@ impl Image {
     #[must_use]
     pub fn variable(self, name: &[u8]) -> Option<&'static [u8]> {
         self.environment().find_map(|variable| variable.strip_prefix(name)?.strip_prefix(b"="))
+    }
+
+    /// `AT_HWCAP2` of getauxval(3).
+    pub(crate) fn hwcap2(self) -> u64 {
+        self.auxiliary(AT_HWCAP2).unwrap_or(0)
     }
 
     fn auxiliary(self, key: u64) -> Option<u64> {

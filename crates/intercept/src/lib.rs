@@ -18,6 +18,7 @@
 extern crate alloc;
 
 mod actions_unsafe;
+mod around_unsafe;
 mod block_unsafe;
 mod cache_unsafe;
 mod clone_unsafe;
@@ -26,6 +27,7 @@ mod deliver_unsafe;
 mod dispatch_user_unsafe;
 mod entry_unsafe;
 mod gates_unsafe;
+mod gs_unsafe;
 mod hooks;
 mod image_unsafe;
 mod interest;

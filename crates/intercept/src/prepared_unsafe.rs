@@ -2,13 +2,14 @@
 //!
 //! Writing jumps into libc copies some 70 of its pages, which takes longer than all else at the start of a program, and is
 //! memory of each process. What comes of it depends on the object, this library and the table of interests alone, since
-//! trampolines lie at a fixed distance from the object and reach everything else by way of the thread's block. So the first
+//! trampolines lie at a fixed distance from the object and reach everything else by way of a page in front of them. So the first
 //! process writes it to a file and later ones map that.
 //!
 //! What is mapped is run: a file counts only if it and its directory are the process's own user's, or root's, and nobody else may write
 //! to them, and if it says that it was made of the very file that is in memory. Where a debugger or somebody else has changed the
 //! object in memory, that is kept: the object is rewritten in place.
 
+use crate::around_unsafe::Around;
 use crate::cache_unsafe::{Directory, Stat, open, read_part};
 use crate::image_unsafe::{Object, own_build_id};
 use crate::rewritten_unsafe::{self, Record, Rewritten};
@@ -25,7 +26,7 @@ use core::ops::Range;
 use host::Fd;
 use sitelist::BuildId;
 
-const MAGIC: [u8; 8] = *b"rumppc01";
+const MAGIC: [u8; 8] = *b"rumppc02";
 /// So many files are kept of an object: for other versions of this library, other values of RUMPHIJACK.
 const SLOTS: u64 = 8;
 /// A file that others can use is not replaced by one of our own more often than this.
@@ -136,11 +137,12 @@ impl<'a> Candidate<'a> {
         pages: &Range<u64>,
         text: &[u8],
     ) -> Option<Vec<u8>> {
-        let code_at = usize::try_from(made.at - made.place.start).ok()?;
+        let start = made.place.start + PAGE;
+        let code_at = usize::try_from(made.at - start).ok()?;
         let text_at = (code_at + made.code.len()).next_multiple_of(PAGE as usize);
         let header = Header {
             key: self.key,
-            distance: object.base.wrapping_sub(made.place.start),
+            distance: object.base.wrapping_sub(start),
             records: made.records.len() as u32,
             code_at: u32::try_from(code_at).ok()?,
             text_at: u32::try_from(text_at).ok()?,
@@ -201,10 +203,12 @@ fn read_header(file: &Fd, stat: &Stat) -> Option<Header> {
 unsafe fn map_file(file: &Fd, header: &Header, object: &Object, text: Range<u64>) -> Option<usize> {
     let count = header.records as usize;
     let place = object.base.wrapping_sub(header.distance);
+    let around = place.checked_sub(PAGE).filter(|around| Around::place(*around))?;
     let mapped = map(place, header.text_at.into(), MAP_FIXED_NOREPLACE, file, 0);
     if mapped != Ok(place) {
         // A kernel that does not know the flag (before 4.17) takes the address for a hint.
         let _ = mapped.map(|elsewhere| unmap(elsewhere, header.text_at.into()));
+        unmap(around, PAGE);
         return None;
     }
     // SAFETY: mapped above, page-aligned, and as long as the header says, which fits the file's size.

@@ -64,7 +64,7 @@ pub(crate) struct Siginfo {
     pub(crate) errno: i32,
     pub(crate) code: i32,
     pad: i32,
-    address: u64,
+    pub(crate) call_addr: u64,
     pub(crate) call: i32,
     pub(crate) arch: u32,
 }

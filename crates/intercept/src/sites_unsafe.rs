@@ -1,5 +1,6 @@
 //! Rewriting: trampolines are made for all sites of a list, then each site is made to jump to its own.
 
+use crate::around_unsafe::Around;
 use crate::image_unsafe::Object;
 use crate::rewritten_unsafe::{self, INTACT, PLAIN_END, Record, Rewritten};
 use crate::trampoline::{Trampoline, build, displacement};
@@ -31,9 +32,9 @@ pub(crate) struct Trampolines {
     pub(crate) records: Vec<Record>,
 }
 
-/// Bytes in front of so many trampolines, which are a page of their own and their records.
+/// Bytes in front of so many trampolines, which are the page of the [`Around`], one for what a file has in front, and their records.
 pub(crate) fn room(sites: usize) -> u64 {
-    PAGE + ((sites * size_of::<Record>()) as u64).next_multiple_of(PAGE)
+    2 * PAGE + ((sites * size_of::<Record>()) as u64).next_multiple_of(PAGE)
 }
 
 /// Makes the trampolines for those sites of an object that are what the list says, at a place that is free.
@@ -54,7 +55,7 @@ pub(crate) fn compile(object: &Object, list: &SiteList) -> Option<Trampolines> {
         }
         let at = made.at + made.code.len() as u64;
         let gate = made.gate + made.records.len() as u32;
-        if let Some(trampoline) = build(site, object.base, at, gate, interest::class) {
+        if let Some(trampoline) = build(site, object.base, (at, made.place.start), gate, interest::class) {
             made.records.push(record(site, made.code.len() as u32, &trampoline));
             made.code.extend_from_slice(&trampoline.code);
         }
@@ -89,7 +90,8 @@ fn reserve(object: &Object, size: u64) -> Option<Range<u64>> {
     below.into_iter().chain(above).find(|at| map(*at, size)).map(|at| at..at + size)
 }
 
-fn map(at: u64, size: u64) -> bool {
+/// Maps memory at this address, if it is free.
+pub(crate) fn map(at: u64, size: u64) -> bool {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
     let args = [at as usize, size as usize, (PROT_READ | PROT_WRITE) as usize, flags as usize, usize::MAX, 0];
     // SAFETY: a new mapping. A kernel that does not know the flag (before 4.17) takes the address for a hint.
@@ -117,7 +119,10 @@ pub(crate) unsafe fn install(object: &Object, made: &Trampolines) -> usize {
     let end = made.at + (made.code.len() as u64).next_multiple_of(PAGE);
     // SAFETY: the place was reserved for this, and is large enough.
     unsafe { core::ptr::copy_nonoverlapping(made.code.as_ptr(), made.at as *mut u8, made.code.len()) };
-    unmap(made.place.start, made.at - made.place.start);
+    // SAFETY: its first page is for this.
+    unsafe { Around::fill(made.place.start) };
+    let behind = made.place.start + PAGE;
+    unmap(behind, made.at - behind);
     unmap(end, made.place.end - end);
     let known = || {
         let records = made.records.clone().leak();

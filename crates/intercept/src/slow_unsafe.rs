@@ -2,11 +2,11 @@
 
 use crate::block_unsafe::Block;
 use crate::dispatch_user_unsafe::PR_SET_SYSCALL_USER_DISPATCH;
-use crate::entry_unsafe::{thread_exit, trap_native};
+use crate::entry_unsafe::{restorer, thread_exit, trap_native};
 use crate::hooks::{Answer, Call, Hooks, Interest};
 use crate::signal::{MASK_AT, RIP_AT, SA_RESTART, SIGSYS, X32, bit};
 use crate::{
-    actions_unsafe, clone_unsafe, counts_unsafe, interest, marks, masks_unsafe, rewritten_unsafe,
+    actions_unsafe, clone_unsafe, counts_unsafe, gs_unsafe, interest, marks, masks_unsafe, rewritten_unsafe,
     seccomp_unsafe, start_unsafe,
 };
 use abi::{Errno, nr};
@@ -121,8 +121,8 @@ fn own(block: *mut Block, call: &Call) -> Option<Answer> {
             host::forget_readable();
             return None;
         }
-        nr::ARCH_PRCTL if call.args[0] == ARCH_SET_GS => Answer::Done(Errno::EPERM.to_rax()),
-        nr::ARCH_PRCTL if call.args[0] == ARCH_GET_GS => get_gs(call.args[1]),
+        nr::ARCH_PRCTL if call.args[0] == ARCH_SET_GS => set_gs(block, call.args[1]),
+        nr::ARCH_PRCTL if call.args[0] == ARCH_GET_GS => get_gs(block, call.args[1]),
         // Kernels without them answer the same.
         X32.. => start_unsafe::libraries_are_mapped(call).unwrap_or(Answer::Done(Errno::ENOSYS.to_rax())),
         _ => return None,
@@ -137,9 +137,20 @@ fn take_away(call: &Call) -> Answer {
     Answer::Done(value)
 }
 
-/// As far as the program knows, `%gs` was never set.
-fn get_gs(address: u64) -> Answer {
-    let answer = host::copy_out(address, &[0; 8]);
+/// What `%gs` is to be once the call has returned.
+fn set_gs(block: *mut Block, base: u64) -> Answer {
+    Answer::Done(gs_unsafe::allowed(base).map_or_else(Errno::to_rax, |base| {
+        // SAFETY: as in `slow`.
+        unsafe { (*block).program_gs = base };
+        0
+    }))
+}
+
+/// What the program has set it to.
+fn get_gs(block: *mut Block, address: u64) -> Answer {
+    // SAFETY: as in `slow`.
+    let base = Some(unsafe { (*block).program_gs }).filter(|base| *base != gs_unsafe::NONE).unwrap_or(0);
+    let answer = host::copy_out(address, &base.to_ne_bytes());
     Answer::Done(answer.map_or_else(Errno::to_rax, |()| 0))
 }
 
@@ -149,6 +160,13 @@ fn return_from_signal(block: *mut Block) -> Answer {
     let context = unsafe { (*block).frame.rsp };
     change_word(context.wrapping_add(MASK_AT), |mask| mask & !bit(SIGSYS));
     change_word(context.wrapping_add(RIP_AT), rewritten_unsafe::executable);
+    // SAFETY: as in `slow`.
+    unsafe {
+        // Nothing comes behind this call that would give the program its `%gs` back.
+        if (*block).frame.target == trap_native() {
+            (*block).frame.target = restorer();
+        }
+    }
     Answer::Host
 }
 
@@ -174,6 +192,8 @@ fn exit(block: *mut Block) -> Answer {
     unsafe {
         host::syscall(nr::RT_SIGPROCMASK, [2, &raw const all as usize, 0, 8, 0, 0]);
         (*block).frame.target = thread_exit();
+        // It needs `%gs`, and nobody comes back.
+        (*block).program_gs = gs_unsafe::NONE;
     }
     Answer::Host
 }

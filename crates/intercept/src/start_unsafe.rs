@@ -6,7 +6,8 @@ use crate::image_unsafe::{Image, Object};
 use crate::prepared_unsafe::{Candidate, Pagemap};
 use crate::sites_unsafe::{compile, install};
 use crate::{
-    block_unsafe, cache_unsafe, counts_unsafe, dispatch_user_unsafe, interest, slow_unsafe, trampoline,
+    block_unsafe, cache_unsafe, counts_unsafe, dispatch_user_unsafe, gs_unsafe, interest, slow_unsafe,
+    trampoline,
 };
 use abi::Errno;
 use abi::counts::NUMBERS;
@@ -54,6 +55,7 @@ pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
     interest::fill(hooks.interest, counts_unsafe::each_call());
     let hooks: &'static Hooks = Box::leak(Box::new(hooks));
     slow_unsafe::set_hooks(hooks);
+    gs_unsafe::start(image.hwcap2());
     block_unsafe::activate()?;
     // SAFETY: the flag is in the thread's block.
     unsafe { host::gadget_unsafe::set_pending(pending) };

@@ -9,10 +9,10 @@
 //! slow:    the gate's address to %rcx
 //!          jmp intercept_enter
 //! ```
-//! `%rcx` and `%r11` are free: the instruction destroys them. What is not at a fixed distance is reached by way of the thread's block: so
-//! the code is the same in each process.
+//! `%rcx` and `%r11` are free: the instruction destroys them. What is not at a fixed distance is reached by way of the page in front
+//! of the trampolines: so the code is the same in each process.
 
-use crate::block_unsafe::Around;
+use crate::around_unsafe::Around;
 use crate::gates_unsafe;
 use crate::interest::{IF_MARKED, NEVER, NUMBERS};
 use crate::marks::MARKS;
@@ -32,6 +32,8 @@ pub(crate) struct Trampoline {
 struct Emitter {
     code: Vec<u8>,
     at: u64,
+    /// Where the [`Around`] is.
+    around: u64,
 }
 
 impl Emitter {
@@ -47,10 +49,9 @@ impl Emitter {
         Some(())
     }
 
-    /// An instruction that ends in the address of a word of the thread's block.
-    fn thread(&mut self, opcode: &[u8], offset: u32) {
-        self.bytes(opcode);
-        self.bytes(&offset.to_le_bytes());
+    /// An instruction that ends in the displacement to a word of the [`Around`].
+    fn around(&mut self, opcode: &[u8], offset: u64) -> Option<()> {
+        self.relative(opcode, self.around + offset)
     }
 
     /// The address of a gate to `%rcx`.
@@ -58,8 +59,7 @@ impl Emitter {
         let offset = i32::try_from(u64::from(number) * gates_unsafe::SIZE).ok()?;
         self.bytes(&[0xb9]); // mov $offset, %ecx
         self.bytes(&offset.to_le_bytes());
-        self.thread(&[0x65, 0x48, 0x03, 0x0c, 0x25], Around::GATES); // add %gs:gates, %rcx
-        Some(())
+        self.around(&[0x48, 0x03, 0x0d], Around::GATES) // add gates(%rip), %rcx
     }
 
     /// Instructions that lay at `from`, moved here.
@@ -106,10 +106,16 @@ const JAE: u8 = 0x73;
 const JNE: u8 = 0x75;
 const JA: u8 = 0x77;
 
-/// The trampoline at `at` for a site of the object at `base`, whose gate has this number. `class` answers a number's byte in the
-/// table of interests. `None`: something is out of reach.
-pub(crate) fn build(site: &Site, base: u64, at: u64, gate: u32, class: fn(u32) -> u8) -> Option<Trampoline> {
-    let mut code = Emitter { code: Vec::with_capacity(128), at };
+/// The trampoline at `at`, and its [`Around`] at `around`, for a site of the object at `base`, whose gate has this number. `class`
+/// answers a number's byte in the table of interests. `None`: something is out of reach.
+pub(crate) fn build(
+    site: &Site,
+    base: u64,
+    (at, around): (u64, u64),
+    gate: u32,
+    class: fn(u32) -> u8,
+) -> Option<Trampoline> {
+    let mut code = Emitter { code: Vec::with_capacity(128), at, around };
     let start = base + u64::from(site.start);
     code.moved(site.before(), 0, start, &site.fixups)?;
     let decide = code.code.len();
@@ -132,7 +138,7 @@ pub(crate) fn build(site: &Site, base: u64, at: u64, gate: u32, class: fn(u32) -
     let slow = code.code.len();
     code.land(&to_slow)?;
     code.gate(gate)?;
-    code.thread(&[0x65, 0xff, 0x24, 0x25], Around::ENTER); // jmp *%gs:enter
+    code.around(&[0xff, 0x25], Around::ENTER)?; // jmp *enter(%rip)
     Some(Trampoline { code: code.code, decide, native, after, slow })
 }
 
@@ -175,7 +181,7 @@ fn if_marked(code: &mut Emitter, argument: [u8; 3], to_slow: &mut Vec<usize>) ->
     code.bytes(&[0x41, 0x81, 0xfb]); // cmp $MARKS, %r11d
     code.bytes(&u32::try_from(MARKS).ok()?.to_le_bytes());
     to_slow.push(code.forward(JAE));
-    code.thread(&[0x65, 0x48, 0x8b, 0x0c, 0x25], Around::MARKS); // mov %gs:marks, %rcx
+    code.around(&[0x48, 0x8b, 0x0d], Around::MARKS)?; // mov marks(%rip), %rcx
     code.bytes(&[0x42, 0x80, 0x3c, 0x19, 0x00]); // cmpb $0, (%rcx,%r11)
     to_slow.push(code.forward(JNE));
     Some(())
@@ -187,7 +193,7 @@ fn unknown(code: &mut Emitter, to_slow: &mut Vec<usize>, to_native: &mut Vec<usi
     code.bytes(&[0x41, 0x81, 0xfb]); // cmp $NUMBERS, %r11d
     code.bytes(&u32::try_from(NUMBERS).ok()?.to_le_bytes());
     to_slow.push(code.forward(JAE));
-    code.thread(&[0x65, 0x48, 0x8b, 0x0c, 0x25], Around::NUMBERS); // mov %gs:numbers, %rcx
+    code.around(&[0x48, 0x8b, 0x0d], Around::NUMBERS)?; // mov numbers(%rip), %rcx
     code.bytes(&[0x42, 0x80, 0x3c, 0x19, IF_MARKED]); // cmpb $IF_MARKED, (%rcx,%r11)
     to_native.push(code.forward(JB));
     to_slow.push(code.forward(JA));

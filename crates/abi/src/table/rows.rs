@@ -168,7 +168,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     row(155, "pivot_root", &[Path, Path], TwoPaths { first: (None, 0), second: (None, 1) }, Full, "there is one tree for all: every process that has the old root gets the new one"),
     row(156, "_sysctl", &[], Host, HostOnly, ""),
     row(157, "prctl", &[Int, Addr, Addr, Addr, Addr], Special, Full, "dispatch and seccomp settings keep the library working"),
-    row(158, "arch_prctl", &[Int, Addr], Special, Full, "GS belongs to the library"),
+    row(158, "arch_prctl", &[Int, Addr], Special, Full, "GS without FSGSBASE belongs to the library"),
     row(159, "adjtimex", &[], Host, HostOnly, ""),
     row(160, "setrlimit", &[], Host, HostOnly, ""),
     row(161, "chroot", &[Path], ByPath(0), Full, ""),

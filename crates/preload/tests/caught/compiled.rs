@@ -53,3 +53,9 @@ fn musl() {
         check("musl.c");
     }
 }
+
+/// %gs is the program's as well.
+#[test]
+fn gs() {
+    check("gs.c");
+}

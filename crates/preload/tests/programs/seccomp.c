@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <ucontext.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,11 @@
 
 static void handler(int signal, siginfo_t *info, void *context)
 {
-	char line[64];
-	(void)context;
-	int len = snprintf(line, sizeof(line), "signal %d, code %d, call %d\n", signal, info->si_code, info->si_syscall);
+	char line[96];
+	/* The handlers of sandboxes (Chromium's, Firefox's) end the process otherwise. */
+	int here = (long long)info->si_call_addr == ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+	int len = snprintf(line, sizeof(line), "signal %d, code %d, call %d, here %d\n", signal, info->si_code,
+		info->si_syscall, here);
 	write(1, line, len);
 }
 
