@@ -1,12 +1,14 @@
 //! Where a lab that is up has its sockets, segments and logs: a directory of its own below one that is the user's alone.
 //!
-//!     BASE/LAB/.lab            the lab's file, then the names of its hosts
-//!     BASE/LAB/.lock           locked while the lab is being started or ended
-//!     BASE/LAB/.net/SEGMENT    the segments
-//!     BASE/LAB/HOST/server     the socket of the host's server
-//!     BASE/LAB/HOST/hijack     RUMPHIJACK of its programs
-//!     BASE/LAB/HOST/programs   those that were started: name, process id, start time
-//!     BASE/LAB/HOST/NAME.log   what such a program wrote
+//! ```text
+//! BASE/LAB/.lab            the lab's file, then the names of its hosts
+//! BASE/LAB/.lock           locked while the lab is being started or ended
+//! BASE/LAB/.net/SEGMENT    the segments
+//! BASE/LAB/HOST/server     the socket of the host's server
+//! BASE/LAB/HOST/hijack     RUMPHIJACK of its programs
+//! BASE/LAB/HOST/programs   those that were started: name, process id, start time
+//! BASE/LAB/HOST/NAME.log   what such a program wrote
+//! ```
 
 use crate::lab::Error;
 use crate::lab::plan::{self, Plan};
