@@ -68,6 +68,16 @@ fn bulk_transfer_survives_loss() {
     }
 }
 
+/// A FIN that is lost while all data arrives comes again, whatever duplicates the peer sends meanwhile.
+#[test]
+fn a_lost_fin_comes_again() {
+    for seed in 55..65 {
+        let mut net = Net::new(seed, Weather::losing(1));
+        let (client, server, _) = net.connect(80);
+        exchange(&mut net, [client, server], 300_000);
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let run = || {

@@ -160,6 +160,7 @@ impl Engine {
             self.ahead = segment.seq.wrapping_add(segment.len());
         }
         match self.note_acknowledgement(now_ns, segment) {
+            Verdict::Feed(1) => self.feed_in_steps(now_ns, segment, frames),
             Verdict::Feed(times) => (0..times).for_each(|_| self.feed(now_ns, segment.bytes, frames)),
             Verdict::Repeat(ack, window) => self.feed(now_ns, &segment.with_ack(ack, window), frames),
             Verdict::Swallow => {}

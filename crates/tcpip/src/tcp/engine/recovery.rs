@@ -23,6 +23,8 @@ const DELAYED_ACK_NS: u64 = 20_000_000;
 const DELAYED_ACK_OF_ONE_NS: u64 = 60_000_000;
 /// smoltcp's retransmission timer runs out after a second without news.
 const REPEAT_NS: u64 = 500_000_000;
+/// Of one acknowledgement: more at once would be a burst.
+const STEPS_MAX: usize = 7;
 /// Probes of the tail before the time-out is left to do the rest.
 const PROBES_MAX: u32 = 2;
 
@@ -58,6 +60,11 @@ pub(super) struct Recovery {
     partial: bool,
     /// The acknowledgement that smoltcp was shown last, and its window.
     shown: (u32, u16),
+    /// Ends of segments before the last that an acknowledgement covers: smoltcp is shown one for each, because it makes its window
+    /// larger by a segment for each acknowledgement, and peers acknowledge every other segment (RFC 9438, section 4.2, counts segments).
+    steps: Vec<u32>,
+    /// Losses were found out before. Until then smoltcp doubles its window anyhow, and more would overflow the path's queue by more.
+    lossy: bool,
     /// Bytes that may be sent again for what has been delivered (RFC 6937, packet conservation).
     budget: usize,
     /// When a segment will count as lost.
@@ -88,23 +95,30 @@ impl Recovery {
         [self.reorder_ns, self.probe_ns].into_iter().flatten().min()
     }
 
-    /// Takes note of an acknowledgement; `pure`: it brings nothing else.
+    /// Takes note of an acknowledgement; `pure`: it brings nothing else; `asks`: its sequence number is one of before, so that it
+    /// wants an answer (RFC 9293, sections 3.8.4 and 3.10.7.4).
     pub(super) fn acknowledged(
         &mut self,
         now_ns: u64,
         (ack, window): (u32, u16),
         blocks: &[(u32, u32)],
-        pure: bool,
+        (pure, asks): (bool, bool),
         snd_nxt: u32,
     ) -> Verdict {
         if self.sent.is_empty() {
-            self.shown = (ack, window);
-            return Verdict::Feed(1);
+            // At the third duplicate smoltcp would send data again that is not there, and forget its timer: a FIN that was lost
+            // would stay so.
+            let duplicate = pure && std::mem::replace(&mut self.shown, (ack, window)) == (ack, window);
+            return if duplicate && !asks { Verdict::Swallow } else { Verdict::Feed(1) };
         }
         let (before, sacked_before) = (self.sent.len(), self.sacked);
         let mut delivered = 0;
         while let Some(first) = self.sent.pop_front_if(|first| !seq_after(first.end, ack)) {
             self.sacked -= usize::from(first.sacked);
+            if pure && self.lossy && self.point.is_none() && first.end != ack && self.steps.len() < STEPS_MAX
+            {
+                self.steps.push(first.end);
+            }
             if !first.sacked {
                 delivered += first.packet.len();
                 self.note_delivery(now_ns, &first);
@@ -130,6 +144,7 @@ impl Recovery {
         let verdict = match self.point {
             Some(_) => self.go_on(now_ns, pure, advanced, delivered),
             None if fresh => {
+                self.lossy = true;
                 (self.point, self.partial, self.began_ns) = (Some(snd_nxt), false, now_ns);
                 self.budget = delivered.max(1);
                 // smoltcp counts to three before it shrinks its window; the first copy may be news to it.
@@ -264,8 +279,28 @@ impl Recovery {
 }
 
 impl Engine {
+    /// Shows smoltcp a segment, step by step if it acknowledges several.
+    pub(super) fn feed_in_steps(&mut self, now_ns: u64, segment: &Segment<'_>, frames: &mut Frames) {
+        let mut steps = std::mem::take(&mut self.recovery.steps);
+        if !self.is_resizable() {
+            // Nothing new will be sent.
+            steps.clear();
+        }
+        let scale = self.peer.scale.unwrap_or(0);
+        for &end in &steps {
+            // The window's right edge is where it is.
+            let left = segment.ack.map_or(0, |ack| ack.wrapping_sub(end)) >> scale;
+            let window = (u32::from(segment.window) + left).min(u16::MAX.into()) as u16;
+            self.feed(now_ns, &segment.with_ack(end, window), frames);
+        }
+        self.recovery.steps = steps;
+        self.recovery.steps.clear();
+        self.feed(now_ns, segment.bytes, frames);
+    }
+
     /// What an acknowledgement that came in means for what is in flight.
     pub(super) fn note_acknowledgement(&mut self, now_ns: u64, segment: &Segment<'_>) -> Verdict {
+        self.recovery.steps.clear();
         let Some(ack) = segment.ack.filter(|_| !self.carrier.loopback && !segment.syn && !segment.rst) else {
             return Verdict::Feed(1);
         };
@@ -273,11 +308,12 @@ impl Engine {
             return Verdict::Feed(1);
         }
         let pure = segment.len() == 0;
+        let asks = seq_after(self.ledger.rcv_nxt, segment.seq);
         self.recovery.acknowledged(
             now_ns,
             (ack, segment.window),
             &segment.sack_blocks(),
-            pure,
+            (pure, asks),
             self.ledger.snd_nxt,
         )
     }
