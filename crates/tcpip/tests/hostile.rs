@@ -9,7 +9,7 @@ use smoltcp::{
     phy::ChecksumCapabilities,
     wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber},
 };
-use tcpip::{Config, Domain, LinkConfig, LinkId, SocketId, Stack};
+use tcpip::{Config, Domain, Intercepted, LinkConfig, LinkId, Problem, Refusal, SocketId, Stack};
 
 const US: &str = "10.0.0.1";
 const THEM: &str = "10.0.0.2";
@@ -103,6 +103,44 @@ proptest! {
         for frame in &frames {
             stack.frame_in(link, frame);
             stack.frame_in(LinkId::LO, frame);
+        }
+        stack.advance(100_000 * MS);
+    }
+
+    /// A guest may send anything to anybody; what was taken is bounded, and answering it in any way is survived.
+    #[test]
+    fn a_guest_may_send_anything(
+        packets in prop::collection::vec((any::<u8>(), any::<[u8; 4]>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..120)), 0..60),
+        syns in prop::collection::vec((any::<u16>(), 0u8..4), 0..30),
+    ) {
+        let (mut stack, link) = host();
+        stack.set_transparent(link, true).expect("a link");
+        for (kind, dst, ttl, payload) in packets {
+            let protocol = [IpProtocol::Tcp, IpProtocol::Udp, IpProtocol::Icmp][usize::from(kind) % 3];
+            let ip = |octets: [u8; 4]| IpAddress::from(std::net::IpAddr::from(octets));
+            let header = IpRepr::new(ip([10, 0, 0, 2]), ip(dst), protocol, payload.len(), ttl);
+            let mut packet = vec![0; header.buffer_len()];
+            header.emit(&mut packet[..], &ChecksumCapabilities::default());
+            packet.extend_from_slice(&payload);
+            stack.frame_in(link, &packet);
+        }
+        for (port, fate) in syns {
+            let syn = Forged { seq: 9, ack: None, control: TcpControl::Syn, window: 900, scale: None, mss: None, len: 0 };
+            stack.frame_in(link, &syn.packet(port.max(1), 80));
+            while let Some(intercepted) = stack.next_intercepted() {
+                match (intercepted, fate) {
+                    (Intercepted::Datagram(datagram), 0) => stack.reject(&datagram.head(), Problem::Port),
+                    (Intercepted::Datagram(datagram), 1) => stack.reject(&datagram, Problem::TooBig(1280)),
+                    (Intercepted::Datagram(datagram), _) => {
+                        let _ = stack.send_datagram(datagram.to, datagram.from, datagram.data());
+                        stack.send_echo_reply(datagram.to.ip(), datagram.from.ip(), datagram.message());
+                    }
+                    (Intercepted::Syn(syn), 0) => stack.refuse_intercepted(&syn, Refusal::Reset),
+                    (Intercepted::Syn(syn), 1) => stack.refuse_intercepted(&syn, Refusal::Problem(Problem::Host)),
+                    (Intercepted::Syn(syn), 2) => drop(stack.accept_intercepted(&syn)),
+                    _ => {}
+                }
+            }
         }
         stack.advance(100_000 * MS);
     }

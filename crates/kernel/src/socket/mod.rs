@@ -15,6 +15,7 @@ pub(crate) mod message;
 mod netlink;
 pub(crate) mod option;
 mod packet;
+mod peek;
 mod rights;
 mod ring;
 mod sending;
@@ -314,7 +315,7 @@ impl File for SocketFile {
         if buf.is_empty() {
             return Ok(0);
         }
-        let Incoming { data, control, .. } = self.socket.receive(k, f, buf.len(), 0)?;
+        let Incoming { data, control, .. } = peek::receive(&*self.socket, k, f, buf.len(), 0)?;
         k.drop_control(control);
         let len = data.len().min(buf.len());
         buf[..len].copy_from_slice(&data[..len]);

@@ -10,7 +10,7 @@ use abi::raw::net::{
 };
 
 use super::message::{Buffers, Header};
-use super::{Ancillary, Direction, Incoming, Outgoing, Socket, control};
+use super::{Ancillary, Direction, Incoming, Outgoing, Socket, control, peek};
 
 /// The largest piece that is handed to or taken from a socket at once. No datagram is longer.
 const PIECE_MAX: u64 = 1 << 20;
@@ -137,7 +137,7 @@ pub(crate) fn receive(
     loop {
         let done = if collect { cx.call.progress as u64 } else { 0 };
         let len = usize::try_from((whole - done).min(PIECE_MAX)).unwrap_or(0);
-        let got = socket.receive(cx.kernel, file, len, flags);
+        let got = peek::receive(socket, cx.kernel, file, len, flags);
         // Urgent data is never waited for (net/ipv4/tcp.c, tcp_recv_urg).
         let nonblock = nonblock(file, flags) || flags & MSG_OOB != 0;
         let mut got = match cx.or_wait(file, Direction::Receive, nonblock, got) {

@@ -78,7 +78,7 @@ pub(super) const ROWS: &[Row] = &[
     own(SO_DOMAIN, Some(|t| Ok(int_bytes(t.common().family.cast_signed()))), None),
     flag(SO_RXQ_OVFL),
     flag(SO_WIFI_STATUS),
-    int(SO_PEEK_OFF, -1, -1, -1),
+    own(SO_PEEK_OFF, Some(|t| peeks(t).and_then(|()| remembered(t, SO_PEEK_OFF, -1))), Some(set_peek_off)),
     flag(SO_NOFCS),
     flag(SO_LOCK_FILTER),
     flag(SO_SELECT_ERR_QUEUE),
@@ -168,6 +168,19 @@ fn set_rcvlowat(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     super::apply(target, Some(Opt::RcvLowAt(bytes.unsigned_abs())))?;
     target.common().remember(SOL_SOCKET, SO_RCVLOWAT, bytes);
     Ok(())
+}
+
+fn set_peek_off(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    peeks(target)?;
+    target.common().remember(SOL_SOCKET, SO_PEEK_OFF, number(value)?);
+    Ok(())
+}
+
+/// Linux has it for datagrams, too.
+fn peeks(target: &Target<'_>) -> Result<(), Errno> {
+    let (family, kind) = (target.common().family, target.common().kind);
+    let stream = kind == SOCK_STREAM && matches!(family, AF_INET | AF_INET6 | AF_UNIX);
+    if stream { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
 }
 
 fn number(value: &[u8]) -> Result<i32, Errno> {
