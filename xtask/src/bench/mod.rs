@@ -2,6 +2,7 @@
 
 mod measures;
 mod path;
+mod redis;
 mod server;
 
 use crate::run::{Outcome, cargo, root, run};
@@ -36,6 +37,9 @@ pub(crate) fn bench(runs: usize, only: Option<&str>, write: bool) -> Outcome {
     }
     if only.is_none_or(|part| "iperf3".contains(part)) {
         rows.extend(path::figures(&bench.release, runs.min(3))?);
+    }
+    if only.is_none_or(|part| "redis".contains(part)) {
+        rows.extend(redis::figures(&bench.release, runs.min(5))?);
     }
     if only.is_none() {
         rows.extend(server::figures(&bench.release, runs)?);
