@@ -68,6 +68,23 @@ fn bulk_transfer_survives_loss() {
     }
 }
 
+/// What is sent first behind the handshake, and all of a second try, is lost: it comes again within Linux's shortest time-out or so,
+/// not after smoltcp's second.
+#[test]
+fn the_first_segment_is_repaired_soon() {
+    let mut net = Net::new(4, Weather::FINE);
+    let (client, server, _) = net.connect(80);
+    net.run(50 * MS);
+    net.weather.loss_percent = 100;
+    net.stacks[0].send(client, b"request").expect("room");
+    net.run(120 * MS);
+    net.weather.loss_percent = 0;
+    net.run(200 * MS);
+    assert_eq!(recv(&mut net.stacks[1], server), Ok("request".to_owned()));
+    let info = net.stacks[0].tcp_info(client).expect("TCP");
+    assert!((9000..20_000).contains(&info.rtt_us), "{} µs of a round trip of 10 ms", info.rtt_us);
+}
+
 /// A FIN that is lost while all data arrives comes again, whatever duplicates the peer sends meanwhile.
 #[test]
 fn a_lost_fin_comes_again() {

@@ -152,6 +152,13 @@ impl Engine {
         } else if self.overruns(segment) {
             return News::default();
         }
+        if self.recovery.srtt_ns() == 0 && segment.ack.is_some() {
+            // Of the handshake: what is sent first has a time-out of its own, too.
+            self.timestamps
+                .round_trip_ns(now_ns, segment)
+                .into_iter()
+                .for_each(|ns| self.recovery.measured(ns));
+        }
         let urgent = self.note_urgent(segment);
         let scale = if segment.syn { 0 } else { self.peer.scale.unwrap_or(0) };
         self.peer_window = usize::from(segment.window) << scale;

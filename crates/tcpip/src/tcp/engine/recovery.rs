@@ -25,8 +25,9 @@ const DELAYED_ACK_OF_ONE_NS: u64 = 60_000_000;
 const REPEAT_NS: u64 = 500_000_000;
 /// Of one acknowledgement: more at once would be a burst.
 const STEPS_MAX: usize = 7;
-/// Probes of the tail before the time-out is left to do the rest.
-const PROBES_MAX: u32 = 2;
+/// Probes of the tail, each twice as far behind the one before: together they reach to smoltcp's shortest time-out, a second, where
+/// Linux's is 200 ms.
+const PROBES_MAX: u32 = 4;
 
 /// A segment with data that was not acknowledged yet.
 #[derive(Debug)]
@@ -88,6 +89,11 @@ pub(super) enum Verdict {
 impl Recovery {
     pub(super) fn srtt_ns(&self) -> u64 {
         self.srtt_ns
+    }
+
+    /// A first round trip is known.
+    pub(super) fn measured(&mut self, rtt_ns: u64) {
+        (self.srtt_ns, self.min_rtt_ns, self.rtt_ns) = (rtt_ns, rtt_ns, rtt_ns);
     }
 
     /// When [`Engine::resend`] will have something to do.

@@ -12,6 +12,9 @@ const OUTDATED_NS: u64 = 24 * 86_400 * 1_000_000_000;
 /// Of one tick: Linux's, and section 5.4 wants it between 1 ms and 1 s.
 const TICK_NS: u64 = 1_000_000;
 
+/// A minute in ticks.
+const MEASURED_MAX: u32 = 60_000;
+
 /// What smoltcp writes in the place of a timestamp.
 pub(super) fn placeholder() -> u32 {
     0
@@ -69,6 +72,14 @@ impl Timestamps {
     /// What a segment has that is sent now.
     pub(crate) fn stamp(&self, now_ns: u64) -> Option<Stamp> {
         self.agreed.then(|| (self.value(now_ns), self.recent))
+    }
+
+    /// How long ago that was sent which this segment acknowledges (section 4), at least a tick.
+    pub(super) fn round_trip_ns(&self, now_ns: u64, segment: &Segment<'_>) -> Option<u64> {
+        let (_, echo) = segment.stamp().filter(|(_, echo)| self.agreed && *echo != 0)?;
+        let ticks = self.value(now_ns).wrapping_sub(echo);
+        // What nobody has sent is no measure.
+        (ticks < MEASURED_MAX).then(|| u64::from(ticks.max(1)) * TICK_NS)
     }
 
     fn value(&self, now_ns: u64) -> u32 {
