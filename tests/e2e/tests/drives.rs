@@ -178,3 +178,49 @@ fn what_was_synced_outlives_a_killed_server() {
     rump(&second, &["umount", "/mnt"]);
     is_clean(&image);
 }
+
+/// Handles lead to the same files after the server was killed and started again: those of drives and of directories of the host; not those
+/// of files that were removed since, nor those of tmpfs, where nothing is left.
+#[test]
+fn handles_outlive_the_server_where_files_do() {
+    let place = place();
+    let (image, host) = (place.path().join("dk.img"), place.path().join("host"));
+    run(native("mkfs.ext4").args(["-q", "-E", "root_owner"]).arg(&image).arg("16m")).success();
+    std::fs::create_dir_all(host.join("sub")).unwrap();
+    let mut server = server(&image, "size=host");
+    let program = e2e::c_program("h_handle", place.path());
+    let mount = |server: &Server| {
+        rump(server, &["mount", "--mkdir", "/dev/dk", "/disk"]);
+        rump(server, &["mount", "--mkdir", "-t", "dir", &host.display().to_string(), "/host"]);
+    };
+    let handle = |server: &Server, what: &str, path: &str, file: &str| {
+        let mut command = server.hijacked(&program);
+        command.env("RUMPHIJACK", "path=/rump,vfs=fhcalls").args([what, path]).arg(place.path().join(file));
+        run(&mut command).success()
+    };
+    mount(&server);
+    let at = ["/rump/disk", "/rump/host/sub", "/rump/tmp"];
+    for (place, name) in at.iter().zip(["disk", "host", "tmp"]) {
+        hijacked(
+            &server,
+            &format!("echo {name} > {place}/kept; echo gone > {place}/gone; sync {place}/gone"),
+        );
+        for file in ["kept", "gone"] {
+            assert_eq!(handle(&server, "make", &format!("{place}/{file}"), &format!("{name}.{file}")), "");
+        }
+    }
+    assert_eq!(handle(&server, "open", "/rump/disk", "disk.kept"), "disk\n\n");
+    hijacked(&server, "rm /rump/disk/gone /rump/host/sub/gone; sync");
+    server.restart();
+    mount(&server);
+    // Numbers of inodes are given again.
+    hijacked(&server, "echo other > /rump/disk/other; echo other > /rump/host/sub/other");
+    let found = |mount: &str, file: &str| handle(&server, "open", mount, file);
+    assert_eq!(found("/rump/host", "host.kept"), "host\n\n");
+    assert_eq!(found("/rump/disk", "disk.kept"), "disk\n\n");
+    for (mount, file) in [("/rump/disk", "disk.gone"), ("/rump/host", "host.gone"), ("/rump/tmp", "tmp.kept")]
+    {
+        assert_eq!(found(mount, file), "ESTALE\n", "{file}");
+    }
+    assert_eq!(found("/rump/host", "disk.kept"), "ESTALE\n", "of another file system");
+}
