@@ -49,6 +49,48 @@ fn bytes() {
     assert_eq!(vfs.symlink(&ROOT, &[b'x'; 4000], start, b"long2", 1), Err(Errno::ENOSPC));
 }
 
+/// Quotas by mount option: of a user, and of a group; root's files are not limited, and what is given away is paid by who gets it.
+#[test]
+fn quotas() {
+    let options =
+        b"mode=1777,usrquota_block_hardlimit=64k,usrquota_inode_hardlimit=3,grpquota_block_hardlimit=96k";
+    let (mut vfs, start) = small(Tmpfs::mounted(options, (0, 0), 1).unwrap());
+    let shown = vfs.mounts();
+    let expected = ",usrquota,usrquota_block_hardlimit=65536,usrquota_inode_hardlimit=3,grpquota,grpquota_block_hardlimit=98304\n";
+    assert!(shown.ends_with(expected), "{shown}");
+    let user = |uid| Who { uid, gid: 100, groups: &[], umask: 0, prefix: b"" };
+    let make = |vfs: &mut Vfs, who: &Who<'_>, name: &str| {
+        let how = Opening { flags: O_CREAT | O_RDWR, mode: 0o644, resolve: 0 };
+        vfs.open(who, start, name.as_bytes(), how, 1).map(|opened| opened.at)
+    };
+    let (one, other) = (user(1), user(2));
+    let a = make(&mut vfs, &one, "a").unwrap();
+    assert_eq!(vfs.write(&one, a, 0, &[7; 100_000], 1), Ok(65536), "as much as there is room for");
+    assert_eq!(vfs.write(&one, a, 65536, &[7], 1), Err(Errno::EDQUOT));
+    assert_eq!(vfs.allocate(&one, a, 0, (0, 100_000), 1), Err(Errno::EDQUOT));
+    assert_eq!(vfs.set_xattr(&one, a, b"user.x", b"1", 0, 1), Err(Errno::EDQUOT));
+    let b = make(&mut vfs, &other, "b").unwrap();
+    assert_eq!(vfs.write(&other, b, 0, &[7; 100_000], 1), Ok(32768), "the group's");
+    assert_eq!(vfs.write(&other, b, 32768, &[7], 1), Err(Errno::EDQUOT));
+    make(&mut vfs, &one, "c").unwrap();
+    make(&mut vfs, &one, "d").unwrap();
+    assert_eq!(make(&mut vfs, &one, "e"), Err(Errno::EDQUOT));
+    assert_eq!(vfs.mkdir(&one, start, b"e", 0o755, 1), Err(Errno::EDQUOT));
+    let root = make(&mut vfs, &ROOT, "root").unwrap();
+    assert_eq!(vfs.write(&ROOT, root, 0, &[7; 100_000], 1), Ok(100_000));
+    assert_eq!(vfs.chown(&ROOT, root, Some(2), None, 1), Err(Errno::EDQUOT));
+    assert_eq!(vfs.chown(&ROOT, a, Some(0), Some(0), 1), Ok(()));
+    assert_eq!(
+        vfs.write(&one, b, 32768, &[7; 4096], 1),
+        Ok(4096),
+        "the group has room again, and it is the owner's that counts"
+    );
+    assert_eq!(vfs.unlink(&one, start, b"c", 0, 1), Ok(()));
+    assert!(make(&mut vfs, &one, "e").is_ok() && make(&mut vfs, &one, "f").is_ok());
+    assert_eq!(make(&mut vfs, &one, "g"), Err(Errno::EDQUOT));
+    assert_eq!(vfs.remount(start.dir, 0, b"usrquota", false), Err(Errno::EINVAL));
+}
+
 #[test]
 fn all_is_given_back() {
     let (mut vfs, start) = small(Tmpfs::new(MIB, 1));

@@ -203,3 +203,31 @@ fn the_calls_of_newer_mount_programs() {
     }
     assert!(found.contains("clone with what is below: ok\n") && found.ends_with("4 bytes\n"), "{found}");
 }
+
+/// What is refused here is refused so that programs do it another way, or say what is wrong.
+#[test]
+fn refusals() {
+    let server = Server::start();
+    let sh = |script: &str| run(server.hijacked("bash").args(["-c", script]));
+    let clone = sh("cd /rump/tmp; echo x > a; cp --reflink=always a b; cp --reflink=auto a c && cat c");
+    assert_eq!(clone.stdout, "x\n", "{clone:?}");
+    assert!(clone.stderr.contains("failed to clone 'b' from 'a': Operation not supported"), "{clone:?}");
+    let lease = sh(
+        "cd /rump/tmp; python3 -c \"import fcntl; fcntl.fcntl(open('a'), fcntl.F_SETLEASE, fcntl.F_RDLCK)\"",
+    );
+    assert!(lease.stderr.contains("[Errno 22] Invalid argument"), "{lease:?}");
+    server
+        .rump(&[
+            "mount",
+            "--mkdir",
+            "-t",
+            "tmpfs",
+            "-o",
+            "mode=1777,usrquota_block_hardlimit=40k",
+            "none",
+            "/q",
+        ])
+        .success();
+    let quota = sh("head -c 100000 /dev/zero > /rump/q/f; stat -c %s /rump/q/f");
+    assert!(quota.stderr.contains("Disk quota exceeded") && quota.stdout == "40960\n", "{quota:?}");
+}

@@ -7,11 +7,14 @@ use crate::cx::Cx;
 use abi::Errno;
 use abi::layout::Stat;
 use abi::raw::general::{IN_ACCESS, IN_MODIFY, O_APPEND, O_NOATIME};
-use abi::raw::ioctl::FIONREAD;
+use abi::raw::ioctl::{FICLONE, FICLONERANGE, FIDEDUPERANGE, FIONREAD};
 use vfs::Location;
 
 /// Offsets are not negative as `loff_t`.
 const OFFSET_MAX: u64 = i64::MAX as u64;
+
+/// Commands that let files share blocks.
+const CLONES: [u32; 3] = [FICLONE, FICLONERANGE, FIDEDUPERANGE];
 
 /// An open regular file.
 pub(crate) struct Regular {
@@ -66,6 +69,10 @@ impl File for Regular {
     }
 
     fn ioctl(&self, cx: &mut Cx<'_>, f: &OpenFile, cmd: u32) -> Answer {
+        if CLONES.contains(&cmd) {
+            // No file system here shares blocks between files (ioctl_ficlone(2), ioctl_fideduperange(2)); cp(1) copies then.
+            return Err(if f.check_writes().is_ok() { Errno::EOPNOTSUPP } else { Errno::EBADF }.into());
+        }
         if cmd != FIONREAD {
             return Err(Errno::ENOTTY.into());
         }

@@ -3,6 +3,7 @@
 use super::bytes::Bytes;
 use super::directory::Directory;
 use super::page::PAGE;
+use super::quota::{Owner, Quota};
 use crate::acl::Acl;
 use crate::node::{Attr, Ino, Kind, NewNode, SetAttr, Time};
 use abi::Errno;
@@ -114,12 +115,17 @@ impl Inode {
         }
     }
 
-    /// Counts anew what it takes, extended attributes too, in `used` of the whole file system.
-    pub(super) fn charge(&mut self, used: &mut u64) {
+    pub(super) const fn owner(&self) -> Owner {
+        (self.uid, self.gid)
+    }
+
+    /// Counts anew what it takes, extended attributes too, in `used` of the whole file system and in what its owner may take.
+    pub(super) fn charge(&mut self, used: &mut u64, quota: &mut Quota) {
         let xattrs: usize = self.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
         let lists: usize = [&self.acl, &self.default_acl].into_iter().flatten().map(|acl| acl.size()).sum();
         let now = self.taken() + (xattrs + lists) as u64;
         *used = used.saturating_sub(self.charged).saturating_add(now);
+        quota.charge(self.owner(), (self.charged, now));
         self.charged = now;
     }
 

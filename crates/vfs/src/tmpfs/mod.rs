@@ -7,6 +7,7 @@ mod inode;
 mod names;
 mod options;
 mod page;
+mod quota;
 
 use crate::acl::Acl;
 use crate::fs::{EachName, FileSystem, SharedMemory};
@@ -15,6 +16,7 @@ use abi::Errno;
 use abi::layout::Statfs;
 use bytes::Bytes;
 use inode::{Body, Inode};
+use quota::Quota;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ pub struct Tmpfs {
     /// Bytes that may be taken.
     limit: u64,
     used: u64,
+    quota: Quota,
 }
 
 impl Tmpfs {
@@ -47,7 +50,7 @@ impl Tmpfs {
             NewNode { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, rdev: 0, target: Vec::new() };
         let root = Inode::new(&node, ROOT, now);
         let (inodes, inodes_max) = (HashMap::from([(ROOT, root)]), limit / INODE_COST);
-        Self { inodes, last: ROOT, inodes_max, links: 0, limit, used: 0 }
+        Self { inodes, last: ROOT, inodes_max, links: 0, limit, used: 0, quota: Quota::default() }
     }
 
     /// The same with room for so many inodes (`nr_inodes=` of tmpfs(5)).
@@ -79,11 +82,17 @@ impl Tmpfs {
         ino: Ino,
         change: impl FnOnce(&mut Bytes, u64) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let free = self.free();
+        let (free, refusal) = self.room(ino)?;
         let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
         let outcome = change(inode.bytes_mut()?, free);
-        inode.charge(&mut self.used);
-        outcome
+        inode.charge(&mut self.used, &mut self.quota);
+        outcome.map_err(|errno| if errno == Errno::ENOSPC { refusal } else { errno })
+    }
+
+    /// Bytes that an inode may take besides, and what more is refused with.
+    fn room(&self, ino: Ino) -> Result<(u64, Errno), Errno> {
+        let (free, quota) = (self.free(), self.quota.room(self.get(ino)?.owner()));
+        Ok(if quota < free { (quota, Errno::EDQUOT) } else { (free, Errno::ENOSPC) })
     }
 
     /// Forgets an inode that has neither a name nor a holder.
@@ -91,6 +100,7 @@ impl Tmpfs {
         let gone = self.inodes.get(&ino).is_some_and(|inode| inode.nlink == 0 && inode.holders == 0);
         if gone && let Some(inode) = self.inodes.remove(&ino) {
             self.used = self.used.saturating_sub(inode.charged);
+            self.quota.count(inode.owner(), inode.charged, false);
         }
     }
 }
@@ -112,7 +122,13 @@ impl FileSystem for Tmpfs {
         if let Some(size) = change.size {
             self.change(ino, |bytes, free| bytes.set_len(size, free))?;
         }
-        self.get_mut(ino)?.set_attr(change, now);
+        let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
+        let (uid, gid) = inode.owner();
+        let owner = (change.uid.unwrap_or(uid), change.gid.unwrap_or(gid));
+        if owner != (uid, gid) {
+            self.quota.transfer((uid, gid), owner, inode.charged)?;
+        }
+        inode.set_attr(change, now);
         Ok(())
     }
 
@@ -222,15 +238,18 @@ impl FileSystem for Tmpfs {
     }
 
     fn set_xattr(&mut self, ino: Ino, name: &[u8], value: Option<&[u8]>, now: Time) -> Result<(), Errno> {
-        let free = self.free();
+        let (free, refusal) = self.room(ino)?;
         let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
         match value {
             Some(value) => {
                 let others = inode.xattrs.iter().filter(|(other, _)| other.as_slice() != name);
                 let taken: usize = others.map(|(name, value)| name.len() + value.len()).sum();
                 let more = name.len() + value.len();
-                if taken + more > XATTRS_MAX || more as u64 > free {
+                if taken + more > XATTRS_MAX {
                     return Err(Errno::ENOSPC);
+                }
+                if more as u64 > free {
+                    return Err(refusal);
                 }
                 inode.xattrs.insert(name.to_vec(), value.to_vec());
             }
@@ -239,7 +258,7 @@ impl FileSystem for Tmpfs {
             }
         }
         inode.ctime = now;
-        inode.charge(&mut self.used);
+        inode.charge(&mut self.used, &mut self.quota);
         Ok(())
     }
 
@@ -252,14 +271,14 @@ impl FileSystem for Tmpfs {
     }
 
     fn set_acl(&mut self, ino: Ino, default: bool, acl: Option<Arc<Acl>>, now: Time) -> Result<(), Errno> {
-        let free = self.free();
+        let (free, refusal) = self.room(ino)?;
         let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
         if acl.as_ref().is_some_and(|acl| acl.size() as u64 > free) {
-            return Err(Errno::ENOSPC);
+            return Err(refusal);
         }
         *(if default { &mut inode.default_acl } else { &mut inode.acl }) = acl;
         inode.ctime = now;
-        inode.charge(&mut self.used);
+        inode.charge(&mut self.used, &mut self.quota);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Changes of names.
 
 use super::inode::{Body, Inode};
+use super::quota::Quota;
 use super::{Ino, Tmpfs};
 use crate::fs::FileSystem;
 use crate::node::{Kind, NewName, NewNode, Time};
@@ -17,12 +18,17 @@ impl Tmpfs {
         if self.free_inodes() == 0 {
             return Err(Errno::ENOSPC);
         }
+        let owner = (node.uid, node.gid);
+        self.quota.one_more(owner)?;
         let ino = self.last + 1;
         let mut inode = Inode::new(node, dir, now);
         let mut used = self.used;
-        inode.charge(&mut used);
+        inode.charge(&mut used, &mut Quota::default());
         if inode.charged > self.free() {
             return Err(Errno::ENOSPC);
+        }
+        if inode.charged > self.quota.room(owner) {
+            return Err(Errno::EDQUOT);
         }
         match (name, &mut inode.body) {
             (NewName::Named(name), body) => {
@@ -37,6 +43,7 @@ impl Tmpfs {
             self.get_mut(dir)?.nlink += 1;
         }
         (self.last, self.used) = (ino, used);
+        self.quota.count(owner, inode.charged, true);
         self.inodes.insert(ino, inode);
         Ok(ino)
     }

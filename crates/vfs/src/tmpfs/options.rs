@@ -1,5 +1,6 @@
 //! Mount options of tmpfs(5).
 
+use super::quota::{Limits, Quota};
 use super::{INODE_COST, ROOT, Tmpfs};
 use crate::fs::FileSystem;
 use crate::node::{SetAttr, Time};
@@ -17,6 +18,8 @@ struct Options {
     mode: Option<u32>,
     uid: Option<u32>,
     gid: Option<u32>,
+    users: Limits,
+    groups: Limits,
 }
 
 impl Options {
@@ -26,7 +29,14 @@ impl Options {
         let mut options = Self::default();
         for option in list.split(|byte| *byte == b',').filter(|option| !option.is_empty()) {
             let text = std::str::from_utf8(option).map_err(|_| Errno::EINVAL)?;
-            let (name, value) = text.split_once('=').ok_or(Errno::EINVAL)?;
+            let Some((name, value)) = text.split_once('=') else {
+                options.switch(text)?;
+                continue;
+            };
+            if let Some((kind, limit)) = name.split_once("quota_") {
+                options.limit(kind, limit, value)?;
+                continue;
+            }
             match name {
                 "size" => options.size = Some(size(value)?),
                 "nr_blocks" => options.size = Some(number(value)?.checked_mul(PAGE).ok_or(Errno::EINVAL)?),
@@ -40,6 +50,35 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    /// `quota`, `usrquota`, `grpquota`.
+    fn switch(&mut self, name: &str) -> Result<(), Errno> {
+        let (users, groups) = match name {
+            "quota" => (true, true),
+            "usrquota" => (true, false),
+            "grpquota" => (false, true),
+            _ => return Err(Errno::EINVAL),
+        };
+        self.users.on |= users;
+        self.groups.on |= groups;
+        Ok(())
+    }
+
+    /// `usrquota_block_hardlimit=` and its like; they switch on what they limit.
+    fn limit(&mut self, kind: &str, limit: &str, value: &str) -> Result<(), Errno> {
+        let limits = match kind {
+            "usr" => &mut self.users,
+            "grp" => &mut self.groups,
+            _ => return Err(Errno::EINVAL),
+        };
+        match limit {
+            "block_hardlimit" => limits.space = Some(number(value)?),
+            "inode_hardlimit" => limits.inodes = Some(number(value)?),
+            _ => return Err(Errno::EINVAL),
+        }
+        limits.on = true;
+        Ok(())
     }
 }
 
@@ -85,12 +124,17 @@ impl Tmpfs {
             ..SetAttr::default()
         };
         tmpfs.set_attr(ROOT, &root, now)?;
+        // The root directory is nobody's to pay for.
+        tmpfs.quota = Quota::new(options.users, options.groups);
         Ok(tmpfs)
     }
 
     /// Changes the limits; mode and owner are those of the first mount (mm/shmem.c, `shmem_reconfigure`).
     pub(super) fn change_limits(&mut self, options: &[u8]) -> Result<(), Errno> {
         let options = Options::parse(options)?;
+        if options.users.on || options.groups.on {
+            return Err(Errno::EINVAL);
+        }
         let limit = options.size.filter(|size| *size > 0).unwrap_or(self.limit);
         let inodes = options.inodes.filter(|inodes| *inodes > 0).unwrap_or(self.inodes_max);
         let taken = self.inodes.len() as u64 + self.links;
@@ -107,8 +151,20 @@ impl Tmpfs {
             own if own == self.limit / INODE_COST => String::new(),
             inodes => format!(",nr_inodes={inodes}"),
         };
-        format!(",size={}k{inodes}", self.limit / 1024)
+        let (users, groups) = self.quota.limits();
+        let quotas = shown_limits("usr", users) + &shown_limits("grp", groups);
+        format!(",size={}k{inodes}{quotas}", self.limit / 1024)
     }
+}
+
+fn shown_limits(kind: &str, limits: Limits) -> String {
+    if !limits.on {
+        return String::new();
+    }
+    let limit = |name: &str, value: Option<u64>| {
+        value.map_or(String::new(), |value| format!(",{kind}quota_{name}_hardlimit={value}"))
+    };
+    format!(",{kind}quota") + &limit("block", limits.space) + &limit("inode", limits.inodes)
 }
 
 #[cfg(test)]
@@ -128,6 +184,8 @@ mod tests {
             b"size=m",
             b"mode=9",
             b"huge=always",
+            b"usrquota_x=1",
+            b"prjquota",
             b"\xff=1",
             b"size=99999999999g",
         ] {
