@@ -338,3 +338,58 @@ fn blocks_of_lost_removals_are_nobody_elses() {
         image.is_clean();
     }
 }
+
+/// Files of many extents, written in any order, backwards too, with holes punched: what was written is read, and all is given back.
+#[test]
+fn many_extents_in_any_order() {
+    let image = Image::new(64 * MIB, &["-t", "ext4", "-b", "1024"]);
+    let mut fs = image.open();
+    let root = fs.root();
+    let free = fs.statfs().unwrap().f_bfree;
+    let mut random = 1u64;
+    let mut next = move || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        random >> 33
+    };
+    for order in ["backwards", "random", "punched"] {
+        let ino = file(&mut *fs, root, order);
+        let mut model = vec![0u8; 2048 << 10];
+        for step in 0..700u64 {
+            let block = if order == "backwards" { 1999 - 2 * (step % 900) } else { next() % 2000 };
+            let at = usize::try_from(block).unwrap() << 10;
+            if order == "punched" && step % 5 == 0 {
+                let mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+                let from = if step % 25 == 0 { 0 } else { at };
+                let to = at + (10 << 10);
+                fs.allocate(ino, mode, from as u64, (to - from) as u64, NOW).unwrap();
+                model[from..to].fill(0);
+                continue;
+            }
+            let bytes = [step.to_le_bytes()[0] | 1; 700];
+            assert_eq!(fs.write(ino, at as u64, &bytes, NOW), Ok(700), "{order} {step}");
+            model[at..at + 700].copy_from_slice(&bytes);
+        }
+        let size = usize::try_from(fs.attr(ino).unwrap().size).unwrap();
+        let mut read = vec![0; size];
+        let mut done = 0;
+        while done < size {
+            done += fs.read(ino, done as u64, &mut read[done..]).unwrap();
+        }
+        let wrong = read.iter().zip(&model).position(|(read, model)| read != model);
+        assert_eq!((wrong, model[size..].iter().find(|byte| **byte != 0)), (None, None), "{order}");
+    }
+    let allocated = file(&mut *fs, root, "allocated");
+    fs.allocate(allocated, FALLOC_FL_KEEP_SIZE, 5000, 100_000, NOW).unwrap();
+    fs.sync(None).unwrap();
+    fs.unlink(root, b"allocated", NOW).unwrap();
+    for order in ["backwards", "random", "punched"] {
+        fs.unlink(root, order.as_bytes(), NOW).unwrap();
+        eprintln!("{order} {:?}", fs.sync(None));
+    }
+    fs.sync(None).unwrap();
+    let left = fs.statfs().unwrap().f_bfree;
+    fs.unmount().unwrap();
+    drop(fs);
+    image.is_clean();
+    assert_eq!(left, free, "all blocks are given back");
+}

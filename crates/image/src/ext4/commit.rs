@@ -160,6 +160,8 @@ impl State {
     fn reap(&mut self, ino: Ino) -> Result<()> {
         let number = number(ino)?;
         self.times.remove(&number.raw());
+        self.anchored.remove(&ino);
+        self.give_back_unwritten(ino)?;
         self.ext4.reap_unlinked_inode(number).map_err(|error| errno(&error))
     }
 }

@@ -3,12 +3,14 @@
 //! What is added here: times with their nanoseconds, access control lists, inodes that are open and have no name, errors.
 
 mod acl;
+mod anchor;
 mod commit;
 mod device;
 mod finish;
 mod journal;
 mod raw;
 mod system;
+mod unwritten;
 
 use crate::disk::Disk;
 use crate::{Opened, Opening};
@@ -44,6 +46,8 @@ struct State {
     bare_groups: Vec<u32>,
     /// Inodes without names that somebody holds.
     orphans: HashSet<Ino>,
+    /// Files whose first block is taken.
+    anchored: HashSet<Ino>,
 }
 
 /// Opens one.
@@ -115,6 +119,7 @@ impl State {
             times: HashMap::new(),
             holders: HashMap::new(),
             orphans: HashSet::new(),
+            anchored: HashSet::new(),
             grown: HashSet::new(),
             bare_groups,
         })

@@ -28,7 +28,7 @@ fn file_name(name: &[u8]) -> Result<FileName<'_>> {
     FileName::new(name).map_err(|_| if name.len() > 255 { Errno::ENAMETOOLONG } else { Errno::EINVAL })
 }
 
-fn of<T>(result: std::result::Result<T, Ext4Error>) -> Result<T> {
+pub(super) fn of<T>(result: std::result::Result<T, Ext4Error>) -> Result<T> {
     result.map_err(|error| errno(&error))
 }
 
@@ -170,7 +170,7 @@ impl State {
 
     /// That so many blocks can be taken, and some for what leads to them: the crate loses blocks when it runs out halfway (0.9.2),
     /// and e2fsck(8) complains.
-    fn has_room(&mut self, blocks: u64) -> Result<()> {
+    pub(super) fn has_room(&mut self, blocks: u64) -> Result<()> {
         let needed = blocks + blocks / 64 + SPARE;
         let fits = |state: &Self| state.ext4.statfs().free_blocks >= needed;
         if fits(self) || self.reclaims()? && fits(self) { Ok(()) } else { Err(Errno::ENOSPC) }
@@ -267,6 +267,9 @@ impl FileSystem for Ext4Fs {
             of(state.ext4.truncate_inode(inode, size))?;
             if size < info.size {
                 state.commits.freed(ino);
+            }
+            if size == 0 {
+                state.anchored.remove(&ino);
             }
         }
         let owner = (change.uid.is_some() || change.gid.is_some())
@@ -405,6 +408,7 @@ impl FileSystem for Ext4Fs {
         let state = self.0.get_mut();
         state.allocates()?;
         let len = state.writable(ino, offset, bytes.len())?;
+        state.anchor(ino, offset, len as u64, now)?;
         of(state.at(now).ext4.write_inode(number(ino)?, offset, &bytes[..len]))?;
         state.note(ino, |times| (times.mtime, times.ctime) = (now, now));
         state.changed();
@@ -426,7 +430,20 @@ impl FileSystem for Ext4Fs {
         if mode & FALLOC_FL_PUNCH_HOLE == 0 {
             state.has_room(len.div_ceil(state.raw.block_size))?;
         }
-        of(state.at(now).ext4.operate_inode_range(number(ino)?, offset, len, operation))?;
+        let (offset, len) = match operation {
+            RangeOperation::Allocate(_) | RangeOperation::Zero(_) => {
+                state.anchor(ino, offset, len, now)?;
+                (offset, len)
+            }
+            RangeOperation::PunchHole => state.spare_first(ino, offset, len, now)?,
+            RangeOperation::Collapse | RangeOperation::Insert => {
+                state.anchored.remove(&ino);
+                (offset, len)
+            }
+        };
+        if len > 0 {
+            of(state.at(now).ext4.operate_inode_range(number(ino)?, offset, len, operation))?;
+        }
         if !matches!(operation, RangeOperation::Allocate(_) | RangeOperation::Insert) {
             state.commits.freed(ino);
         }
