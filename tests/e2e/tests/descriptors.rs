@@ -33,6 +33,12 @@ fn epoll_and_its_kin() {
 }
 
 #[test]
+#[ignore = "long: see CONTRIBUTING.md"]
+fn ten_thousand_in_one_epoll_set() {
+    same_program("h_many", "rump_watch");
+}
+
+#[test]
 fn files_in_memory() {
     same_program("h_mmap", "rump_mapfd");
 }

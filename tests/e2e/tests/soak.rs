@@ -37,7 +37,12 @@ fn soak(rounds: u32, patience: Option<Duration>) {
     // Tables and heap grow to their working size.
     round();
     let before = has(&server);
-    (0..rounds).for_each(|_| round());
+    for at in 0..rounds {
+        round();
+        if at % 10 == 9 {
+            println!("{} processes: {:?}", (at + 1) * ROUND, has(&server));
+        }
+    }
     let end = Instant::now() + patience.unwrap_or(Duration::from_secs(10));
     let mut after = has(&server);
     let remains = |after: &Has| {
@@ -48,6 +53,7 @@ fn soak(rounds: u32, patience: Option<Duration>) {
         sleep(Duration::from_millis(100));
         after = has(&server);
     }
+    println!("{} processes; before: {before:?}, after: {after:?}", ROUND * rounds);
     assert!(after.memory_kib < before.memory_kib * 3 / 2 + 4096, "before: {before:?}, after: {after:?}");
     assert!(server.counter("call.flock") > u64::from(ROUND * rounds) / 2);
 }
