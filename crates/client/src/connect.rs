@@ -104,7 +104,28 @@ impl Session {
     /// The host's.
     pub(crate) fn connect_here(&self) -> Result<Fd, Errno> {
         let (family, address) = self.options.url.sockaddr();
-        host::socket_connect(family, &address)
+        let connected = host::socket_connect(family, &address);
+        // Who holds the lock connects for the first time, as nobody's child.
+        let is_announced = || {
+            let state = self.state.try_lock();
+            state.is_some_and(|state| matches!(state.greeting, Greeting::Fork(_) | Greeting::Exec(_)))
+        };
+        match connected {
+            // What setuid(2) or chroot(2) has put out of reach.
+            Err(errno @ (Errno::EACCES | Errno::ENOENT | Errno::ENOTDIR)) if is_announced() => {
+                self.connect_as_heir().map_err(|_| errno)
+            }
+            connected => connected,
+        }
+    }
+
+    /// Where the server takes children that were announced.
+    fn connect_as_heir(&self) -> Result<Fd, Errno> {
+        let (family, address) = self.options.url.heirs_sockaddr().ok_or(Errno::ENAMETOOLONG)?;
+        let socket = host::socket_connect(family, &address)?;
+        // Anybody may take such a name.
+        let trusted = [0, host::geteuid()].contains(&host::peer_uid(socket.number())?);
+        if trusted { Ok(socket) } else { Err(Errno::EACCES) }
     }
 
     /// Reads the banner and prepares the handshake, which goes in front of the first request. Without a banner the

@@ -49,6 +49,9 @@ pub trait World {
     /// Whether there is a session with a rump kernel. There may be none yet, or none any more.
     fn is_connected(&self) -> bool;
 
+    /// Connects now if that is possible at once: the process is about to give up the right to.
+    fn connect_early(&self);
+
     /// Which session this is; each reconnect makes another. 24 bits.
     fn generation(&self) -> u32;
 

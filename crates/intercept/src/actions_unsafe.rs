@@ -3,7 +3,9 @@
 
 use crate::entry_unsafe::handler;
 use crate::hooks::Answer;
-use crate::signal::{KernelAction, SA_RESETHAND, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGNALS, SIGSYS, bit};
+use crate::signal::{
+    KernelAction, SA_NODEFER, SA_RESETHAND, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGNALS, SIGSYS, SYNCHRONOUS, bit,
+};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,6 +32,12 @@ pub(crate) fn program_handler(signal: u32) -> u64 {
 /// The signals that the program wants blocked while it runs.
 pub(crate) fn mask(signal: u32) -> u64 {
     WRAPPED.get(signal as usize).map_or(0, |wrapped| wrapped.mask.load(Ordering::Acquire))
+}
+
+/// The signals that are blocked while the program's handler runs, where these are without it.
+pub(crate) fn mask_during(signal: u32, mask: u64) -> u64 {
+    let own = if flags(signal) & SA_NODEFER == 0 { bit(signal) } else { 0 };
+    (mask | self::mask(signal) | own) & !bit(SIGSYS)
 }
 
 /// The flags that the program gave with it.
@@ -93,6 +101,9 @@ fn change_host(signal: u32, wrapped: &Wrapped, new: Option<KernelAction>) -> Res
         // First the table: the signal may come as soon as the host knows.
         wrapped.set(&new.unwrap_or_default());
         host_new.handler = handler();
+        // The wrapper lets in what the program does not want blocked, once it has seen where the program is. Signals that the kernel
+        // delivers at once would lie on top of each other before the first was looked at.
+        host_new.mask |= !SYNCHRONOUS;
         host_new.flags |= SA_SIGINFO;
     }
     let mut before = KernelAction::default();
@@ -109,6 +120,7 @@ fn change_host(signal: u32, wrapped: &Wrapped, new: Option<KernelAction>) -> Res
     } else if before.handler == SIG_DFL && before.flags & SA_RESETHAND != 0 {
         // The host has reset the handler as it was called, and kept the flags, ours among them.
         before.flags &= virtual_before.flags | !SA_SIGINFO;
+        before.mask = virtual_before.mask;
     }
     Ok(before)
 }

@@ -3,6 +3,7 @@
 
 use crate::gs_unsafe;
 use crate::pool_unsafe::{self, Link, Pool, Pooled};
+use crate::signal::{SIGSYS, bit};
 use abi::raw::general::{MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
 use core::ptr;
@@ -34,6 +35,21 @@ pub(crate) struct Frame {
     pub(crate) xmm: [[u64; 2]; 16],
 }
 
+/// The program's alternate signal stack (sigaltstack(2)).
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Alternate {
+    pub(crate) start: u64,
+    /// 0: there is none.
+    pub(crate) size: u64,
+    /// Not 0: the call that is being looked at was made on it, and all signals are blocked.
+    pub(crate) blocked: u64,
+    /// The program's mask meanwhile.
+    pub(crate) mask: u64,
+    /// All signals but SIGSYS.
+    pub(crate) all: u64,
+}
+
 /// See the module.
 #[repr(C, align(64))]
 pub(crate) struct Block {
@@ -58,6 +74,10 @@ pub(crate) struct Block {
     pub(crate) program_gs: u64,
     /// The thread's number, by which the block is found where `%gs` does not point to it.
     pub(crate) tid: u32,
+    pub(crate) alternate: Alternate,
+    /// The mask that the last call set for its wait alone, and the `syscall` that it was made by; 0: it set none.
+    pub(crate) temporary_mask: u64,
+    pub(crate) temporary_at: u64,
     /// See [`crate::task`].
     pub(crate) task: usize,
     /// The host clears `link.state` when the thread, which is a process that shares the memory, runs another image or ends
@@ -142,6 +162,8 @@ pub(crate) fn allocate(task: usize) -> Result<(*mut Block, Option<usize>), Errno
         (*block).host_releases = false;
         (*block).program_gs = gs_unsafe::NONE;
         (*block).task = task;
+        (*block).temporary_at = 0;
+        (*block).alternate = Alternate { start: 0, size: 0, blocked: 0, mask: 0, all: !bit(SIGSYS) };
         Ok((block, gone))
     }
 }

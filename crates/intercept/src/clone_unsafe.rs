@@ -1,7 +1,7 @@
 //! fork(2), vfork(2), clone(2) and clone3(2): the child is dispatched, and has a block of its own, before it runs code
 //! of the program's.
 
-use crate::block_unsafe::{self, Block};
+use crate::block_unsafe::{self, Alternate, Block};
 use crate::hooks::{Answer, Call, Fork};
 use crate::signal::{SIGSYS, bit};
 use crate::slow_unsafe::hooks;
@@ -155,6 +155,12 @@ fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usiz
         if (*block).pending.load(Ordering::Acquire) != 0 {
             mask = (*block).saved_mask;
         }
+        let own = &(*block).alternate;
+        (*child).saved_mask = if own.blocked == 0 { mask } else { own.mask };
+        if kind == Fork::Vfork {
+            // It goes on with its parent's; others have none (sigaltstack(2)).
+            (*child).alternate = Alternate { blocked: 0, ..*own };
+        }
         if kind == Fork::Thread && (*block).task != 0 {
             (*child).task = (*block).task;
         }
@@ -163,7 +169,6 @@ fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usiz
         (*child).frame.target += 2;
         (*child).trap_return = (*block).trap_return;
         (*child).program_gs = (*block).program_gs;
-        (*child).saved_mask = mask;
         (*child).info[0] = 0;
         if wanted.stack != 0 {
             (*child).frame.rsp = wanted.stack;

@@ -5,7 +5,7 @@
 
 use crate::block_unsafe::{Block, try_current};
 use crate::entry_unsafe::{
-    FOUND_STACK, child_unmasked, enter, entered, exit, exit_end, found, found_end, ours, trap_native,
+    FOUND_STACK, child_unmasked, enter, entered, exit, exit_end, found, found_end, ours, saved, trap_native,
     trap_native_end, unmasked,
 };
 use crate::signal::{KernelAction, SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
@@ -25,14 +25,25 @@ const SIGINFO_WORDS: usize = 16;
 pub(crate) extern "C" fn deliver(signal: i32, info: *const Siginfo, context: *mut Ucontext) -> u64 {
     let signal = signal.cast_unsigned();
     let handler = actions_unsafe::program_handler(signal);
+    // SAFETY: the kernel's arguments are valid until the handler returns.
+    let mut before = unsafe { (*context).mask };
     if let Some(block) = try_current() {
-        // SAFETY: the kernel's arguments are valid until the handler returns, the block as long as the thread.
-        let deferred = unsafe { settle(&mut *block, signal, info, &mut *context) };
-        if deferred {
-            return 0;
+        // SAFETY: as above; the block lives as long as the thread.
+        unsafe {
+            before = masks_unsafe::in_force(&*block, &*context);
+            if settle(&mut *block, signal, info, &mut *context) {
+                return 0;
+            }
         }
     }
-    if matches!(handler, SIG_DFL | SIG_IGN) { 0 } else { handler }
+    if matches!(handler, SIG_DFL | SIG_IGN) {
+        return 0;
+    }
+    // All are blocked up to here, so that what else comes finds the program where this one left it.
+    let mask = actions_unsafe::mask_during(signal, before);
+    // SAFETY: the mask that the kernel would have set.
+    unsafe { host::syscall(nr::RT_SIGPROCMASK, [SIG_SETMASK, &raw const mask as usize, 0, 8, 0, 0]) };
+    handler
 }
 
 /// Moves the context to where the program is. Answers `true` if it is in compiled code of ours: then the signal is
@@ -42,9 +53,11 @@ pub(crate) extern "C" fn deliver(signal: i32, info: *const Siginfo, context: *mu
 /// `info` must be a whole `siginfo_t`.
 unsafe fn settle(block: &mut Block, signal: u32, info: *const Siginfo, context: &mut Ucontext) -> bool {
     let rip = context.registers.rip;
-    if (exit()..exit_end()).contains(&rip) || rip == unmasked() || rip == child_unmasked() {
+    let entering = (enter()..entered()).contains(&rip) && !block.on_own_stack(context.registers.rsp);
+    let leaving = (exit()..exit_end()).contains(&rip) || rip == unmasked() || rip == child_unmasked();
+    if leaving || entering && rip >= saved() {
         finish(block, context);
-    } else if (enter()..entered()).contains(&rip) && !block.on_own_stack(context.registers.rsp) {
+    } else if entering {
         // SAFETY: there the stack holds what the way in has put on it.
         unsafe { go_back(block, context) };
     }
@@ -63,7 +76,7 @@ unsafe fn settle(block: &mut Block, signal: u32, info: *const Siginfo, context: 
 /// Undoes the way in.
 ///
 /// # Safety
-/// The context is between `intercept_enter` and `intercept_entered`, on the program's stack.
+/// The context is between `intercept_enter` and `intercept_saved`, on the program's stack.
 unsafe fn go_back(block: &Block, context: &mut Ucontext) {
     let registers = &mut context.registers;
     if (found()..found_end()).contains(&registers.rip) {
@@ -72,7 +85,7 @@ unsafe fn go_back(block: &Block, context: &mut Ucontext) {
         [registers.rcx, registers.rax] = saved;
         registers.rsp += FOUND_STACK as u64;
     }
-    if (ours()..entered()).contains(&registers.rip) {
+    if (ours()..saved()).contains(&registers.rip) {
         gs_unsafe::restore(block.program_gs);
     }
     registers.rip = registers.rcx;

@@ -11,6 +11,7 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 
 const XMM: usize = offset_of!(Block, frame) + offset_of!(Frame, xmm);
+const ALTERNATE: usize = offset_of!(Block, alternate);
 const ARGS: usize = offset_of!(Block, frame) + offset_of!(Frame, args);
 
 /// The red zone, and two registers behind it.
@@ -40,6 +41,11 @@ macro_rules! entry_asm {
             state = const offset_of!(Block, link) + offset_of!(Link<Block>, state),
             trap_return = const offset_of!(Block, trap_return),
             saved_mask = const offset_of!(Block, saved_mask),
+            alternate = const ALTERNATE,
+            alternate_size = const ALTERNATE + 8,
+            alternate_blocked = const ALTERNATE + 16,
+            alternate_mask = const ALTERNATE + 24,
+            alternate_all = const ALTERNATE + 32,
             xmm = const XMM,
             program_gs = const offset_of!(Block, program_gs),
             tid = const offset_of!(Block, tid),
@@ -121,9 +127,25 @@ entry_asm!(
     "mov gs:[{r15}], r15",
     "mov gs:[{target}], rcx",
     "mov gs:[{rsp}], rsp",
+    "intercept_label intercept_saved",
     ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
     "movups gs:[{xmm} + 16 * \\n], xmm\\n",
     ".endr",
+    // A handler on its alternate stack (sigaltstack(2)): once %rsp is ours the host takes that for free, and would put the next
+    // signal over the handler's own frame. So none comes until the call is left.
+    "mov rax, rsp",
+    "sub rax, gs:[{alternate}]",
+    "cmp rax, gs:[{alternate_size}]",
+    "jae 12f",
+    "mov eax, 14", // rt_sigprocmask(SIG_SETMASK, &all, &mask, 8)
+    "mov edi, 2",
+    "mov rsi, gs:[0]",
+    "lea rdx, [rsi + {alternate_mask}]",
+    "add rsi, {alternate_all}",
+    "mov r10d, 8",
+    "syscall",
+    "mov qword ptr gs:[{alternate_blocked}], 1",
+    "12:",
     "mov rsp, gs:[{stack_top}]",
     "intercept_label intercept_entered",
     "cld",
@@ -139,6 +161,8 @@ entry_asm!(
     "intercept_label intercept_exit",
     "cmp dword ptr gs:[{pending}], 0",
     "jne 2f",
+    "cmp qword ptr gs:[{alternate_blocked}], 0",
+    "jne 13f",
     "mov rax, gs:[{rax}]",
     "mov rdi, gs:[{rdi}]",
     "mov rsi, gs:[{rsi}]",
@@ -177,16 +201,23 @@ entry_asm!(
     ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
     "movups xmm\\n, gs:[{xmm} + 16 * \\n]",
     ".endr",
-    "mov eax, 14", // rt_sigprocmask(SIG_SETMASK, &saved_mask, NULL, 8)
-    "mov edi, 2",
     "mov rsi, gs:[0]",
     "add rsi, {saved_mask}",
+    "14:",
+    "mov eax, 14", // rt_sigprocmask(SIG_SETMASK, mask, NULL, 8)
+    "mov edi, 2",
     "xor edx, edx",
     "mov r10d, 8",
     "mov rsp, gs:[{rsp}]",
     "syscall",
     "intercept_label intercept_unmasked",
     "jmp intercept_exit",
+    // All were blocked at the start of the call.
+    "13:",
+    "mov qword ptr gs:[{alternate_blocked}], 0",
+    "mov rsi, gs:[0]",
+    "add rsi, {alternate_mask}",
+    "jmp 14b",
     // The last of a thread: its block may be another's as soon as it is free.
     ".p2align 4",
     "intercept_label intercept_thread_exit",
@@ -310,6 +341,8 @@ labels! {
     found_end intercept_found_end;
     /// From here `%gs` is ours where it was the program's.
     ours intercept_ours;
+    /// From here the frame has all general registers.
+    saved intercept_saved;
     /// Here `%rsp` is ours.
     entered intercept_entered;
     /// From here the frame is complete ...

@@ -17,6 +17,7 @@ pub(crate) static TABLE: [AtomicU8; NUMBERS] = [const { AtomicU8::new(ALWAYS) };
 /// The calls that this crate handles whatever the hooks want.
 const OWN: &[u32] = &[
     nr::RT_SIGACTION,
+    nr::SIGALTSTACK,
     nr::RT_SIGPROCMASK,
     nr::RT_SIGRETURN,
     nr::RT_SIGSUSPEND,

@@ -5,8 +5,11 @@
 
 use crate::block_unsafe::Block;
 use crate::hooks::{Answer, Call};
-use crate::signal::{Registers, SIGSYS, bit};
-use abi::nr;
+use crate::signal::{Registers, SIGSYS, Ucontext, bit};
+use abi::{Errno, nr};
+
+/// `syscall` is two bytes.
+const CALL_SIZE: u64 = 2;
 
 /// Which argument holds the address of a mask.
 const fn mask_argument(number: u32) -> Option<usize> {
@@ -21,8 +24,22 @@ const fn mask_argument(number: u32) -> Option<usize> {
     })
 }
 
+/// The calls whose mask holds as long as they wait.
+const WAITS: &[u32] = &[nr::RT_SIGSUSPEND, nr::PPOLL, nr::EPOLL_PWAIT, nr::EPOLL_PWAIT2, nr::PSELECT6];
+
+/// The mask that was in force when a signal came, which finds the thread as this context says. The context has the one that will be
+/// again: another one if the signal has ended a call with a mask of its own.
+pub(crate) fn in_force(block: &Block, context: &Ucontext) -> u64 {
+    let registers = &context.registers;
+    let ended =
+        registers.rip == block.temporary_at + CALL_SIZE && registers.rax == Errno::EINTR.to_rax() as u64;
+    if ended && block.temporary_at != 0 { block.temporary_mask } else { context.mask }
+}
+
 /// Gives the host a mask without SIGSYS, if the call has one with it.
 pub(crate) fn strip(block: *mut Block, call: &Call) -> Answer {
+    // SAFETY: the block is the calling thread's.
+    unsafe { (*block).temporary_at = 0 };
     let Some(at) = mask_argument(call.nr) else { return Answer::Host };
     let mut pair = [call.args[at], 8];
     if call.nr == nr::PSELECT6 {
@@ -40,6 +57,13 @@ pub(crate) fn strip(block: *mut Block, call: &Call) -> Answer {
         return Answer::Host;
     }
     let mask = u64::from_ne_bytes(mask);
+    if WAITS.contains(&call.nr) {
+        // SAFETY: as above.
+        unsafe {
+            (*block).temporary_mask = mask;
+            (*block).temporary_at = (*block).frame.target;
+        }
+    }
     if mask & bit(SIGSYS) == 0 {
         return Answer::Host;
     }

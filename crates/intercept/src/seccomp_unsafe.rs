@@ -5,7 +5,9 @@
 //! front of it that let our own calls pass, told by the address behind them. The program's calls, which the host sees
 //! at a trampoline or behind a trap, are left to the filter.
 
-use crate::entry_unsafe::{child_begun, child_unmasked, exit_end, restored, restorer, unmasked};
+use crate::entry_unsafe::{
+    child_begun, child_unmasked, entered, exit_end, restored, restorer, saved, unmasked,
+};
 use crate::hooks::Answer;
 use abi::nr;
 use alloc::vec::Vec;
@@ -89,6 +91,7 @@ fn ours() -> Vec<Instruction> {
     let gadget = host::gadget_unsafe::base() as u64;
     let ranges = [
         (gadget, gadget + host::gadget_unsafe::offsets().len as u64),
+        (saved(), entered()),
         (exit_end(), unmasked()),
         (child_begun(), child_unmasked()),
         (restorer(), restored()),

@@ -9,6 +9,7 @@ pub(crate) const SIG_IGN: u64 = 1;
 pub(crate) const SA_SIGINFO: u64 = 4;
 pub(crate) const SA_RESTORER: u64 = 0x0400_0000;
 pub(crate) const SA_ONSTACK: u64 = 0x0800_0000;
+pub(crate) const SA_NODEFER: u64 = 0x4000_0000;
 pub(crate) const SA_RESTART: u64 = 0x1000_0000;
 pub(crate) const SA_RESETHAND: u64 = 0x8000_0000;
 

@@ -107,6 +107,7 @@ fn own(block: *mut Block, call: &Call) -> Option<Answer> {
     Some(match call.nr {
         nr::RT_SIGACTION => actions_unsafe::rt_sigaction(&call.args),
         nr::RT_SIGRETURN => return_from_signal(block),
+        nr::SIGALTSTACK => alternate_stack(block, call),
         nr::CLONE | nr::CLONE3 | nr::FORK | nr::VFORK => clone_unsafe::clone(block, call),
         nr::EXIT => exit(block),
         // Nested dispatch cannot be had: there is one range and one handler.
@@ -152,6 +153,32 @@ fn get_gs(block: *mut Block, address: u64) -> Answer {
     let base = Some(unsafe { (*block).program_gs }).filter(|base| *base != gs_unsafe::NONE).unwrap_or(0);
     let answer = host::copy_out(address, &base.to_ne_bytes());
     Answer::Done(answer.map_or_else(Errno::to_rax, |()| 0))
+}
+
+/// Keeps in mind where the program's alternate stack is.
+fn alternate_stack(block: *mut Block, call: &Call) -> Answer {
+    /// asm-generic/signal-defs.h
+    const SS_DISABLE: u32 = 2;
+    // SAFETY: the block is the calling thread's.
+    if unsafe { (*block).alternate.blocked } != 0 {
+        // The host is to see that the thread is on it: it cannot be changed now.
+        return Answer::Host;
+    }
+    // SAFETY: the program's own call with its own arguments, on whichever other stack.
+    let value = unsafe { host::syscall(call.nr, call.args.map(|arg| arg as usize)) };
+    let mut stack = [0; 24];
+    if value == 0 && call.args[0] != 0 && host::copy_in(call.args[0], &mut stack).is_ok() {
+        let word = |at: usize| {
+            stack.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_ne_bytes)
+        };
+        let disabled = word(8) as u32 & SS_DISABLE != 0;
+        // SAFETY: the block is the calling thread's.
+        let alternate = unsafe { &mut (*block).alternate };
+        alternate.size = 0;
+        alternate.start = word(0);
+        alternate.size = if disabled { 0 } else { word(16) };
+    }
+    Answer::Done(value)
 }
 
 /// A handler may have put SIGSYS into the mask that it returns to, and it may return to a call that was overwritten.

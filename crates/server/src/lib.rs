@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod daemon;
 mod disks;
 pub mod files;
+mod heirs;
 mod lane;
 pub mod link;
 pub mod listen;

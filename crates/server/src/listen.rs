@@ -70,6 +70,12 @@ impl Listener {
         Ok(stream)
     }
 
+    /// The path of a unix:// server.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.name.as_ref().map(|name| name.path.as_path())
+    }
+
     /// Whether peers are of this host and have credentials (unix(7)).
     #[must_use]
     pub fn is_unix(&self) -> bool {

@@ -44,11 +44,12 @@ impl Server {
     }
 
     fn first_frame(&mut self, id: SessionId, frame: Frame<&[u8]>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
         if (frame.header.class, frame.header.kind) != (class::REQ, kind::HANDSHAKE) {
             return self.refuse_and_end(id, frame.header.reqno, error::AUTH);
         }
         match frame.header.word {
-            handshake::GUEST => self.guest(id, &frame),
+            handshake::GUEST if !session.heir => self.guest(id, &frame),
             handshake::FORK => self.fork(id, &frame),
             _ => self.refuse_and_end(id, frame.header.reqno, error::AUTH),
         }
@@ -274,6 +275,9 @@ impl Server {
             }
             _ => Err(Errno::EPERM),
         };
+        if changed.is_ok() {
+            self.take_heirs();
+        }
         self.answer(call, changed.map(|()| 0), Vec::new());
     }
 

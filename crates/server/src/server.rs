@@ -2,6 +2,7 @@
 
 use crate::disks::{Disks, Drives};
 use crate::files::Files;
+use crate::heirs::Heirs;
 use crate::link::{LINK, Links, NetSpec};
 use crate::listen::Listener;
 use crate::memory::Memory;
@@ -29,6 +30,7 @@ const THE_END: SessionId = 1;
 const FILES: SessionId = 2;
 const SITES: SessionId = 3;
 const DISKS: SessionId = 4;
+const HEIRS: SessionId = 5;
 const FIRST_SESSION: SessionId = 16;
 
 /// Requests of one client served before the others have their turn.
@@ -37,6 +39,8 @@ const TURN: usize = 16;
 const ACCEPTS: usize = 64;
 /// How long a connection may take to introduce itself.
 const HANDSHAKE_NS: u64 = 10_000_000_000;
+/// So many that may not have a handshake at once.
+const NAMELESS_HEIRS: usize = 256;
 const EVENTS: usize = 256;
 
 /// A server that listens.
@@ -63,6 +67,8 @@ pub struct Server {
     pub(crate) links: Links,
     epoll: Rc<OwnedFd>,
     listener: Listener,
+    /// Once a process has become another user.
+    heirs: Option<Heirs>,
     /// Watched as long as they are open.
     _enders: (OwnedFd, Option<OwnedFd>),
     /// Held for the moment when there are no descriptors left, to be able to turn a client away.
@@ -140,6 +146,7 @@ impl Server {
             links: Links::new(epoll.clone()),
             epoll,
             listener,
+            heirs: None,
             _enders: (signals, owner),
             spare: spare(),
             last_session: FIRST_SESSION,
@@ -260,6 +267,7 @@ impl Server {
     fn take_event(&mut self, id: SessionId, flags: EventFlags) {
         match id {
             LISTENER => self.accept(),
+            HEIRS => self.accept_heirs(),
             THE_END => self.halted = true,
             FILES => self.take_closed(),
             SITES => self.answer_sites(),
@@ -377,7 +385,7 @@ impl Server {
     fn accept(&mut self) {
         for _ in 0..ACCEPTS {
             match self.listener.accept() {
-                Ok(stream) => self.welcome(stream),
+                Ok(stream) => self.welcome(stream, false),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(Errno::MFILE | Errno::NFILE) => {
                     // Taken and closed: left in the queue, it would wake us for ever.
@@ -392,7 +400,36 @@ impl Server {
         }
     }
 
-    fn welcome(&mut self, stream: OwnedFd) {
+    /// Takes children of processes that have become another user from now on.
+    pub(crate) fn take_heirs(&mut self) {
+        let Some(path) = self.listener.path().filter(|_| self.heirs.is_none()) else { return };
+        let watched = Heirs::listen(path).and_then(|heirs| {
+            epoll::add(&self.epoll, &heirs, EventData::new_u64(HEIRS), EventFlags::IN)?;
+            Ok(heirs)
+        });
+        match watched {
+            Ok(heirs) => self.heirs = Some(heirs),
+            Err(errno) => {
+                tracing::warn!("children of processes that become another user cannot connect: {errno}")
+            }
+        }
+    }
+
+    fn accept_heirs(&mut self) {
+        for _ in 0..ACCEPTS {
+            let Some(Ok(stream)) = self.heirs.as_ref().map(Heirs::accept) else { return };
+            // Anybody can come here: who has no cookie must not use up the descriptors.
+            let waiting = self
+                .nameless
+                .iter()
+                .filter(|(_, id)| self.sessions.get(*id).is_some_and(|one| one.heir && one.pid.is_none()));
+            if waiting.count() < NAMELESS_HEIRS {
+                self.welcome(stream, true);
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: OwnedFd, heir: bool) {
         let who = match self.listener.is_unix() {
             true => credentials::of_peer(&stream)
                 .map(|who| if self.is_root { credentials::as_root(who) } else { who }),
@@ -406,6 +443,7 @@ impl Server {
         }
         tracing::debug!("client {id}: host process {}, uid {}", who.host_pid, who.uid);
         let mut session = Session::new(stream, who);
+        session.heir = heir;
         session.out.raw(crate::BANNER.to_string().as_bytes());
         self.sessions.insert(id, session);
         self.nameless.push_back((self.now.mono_ns.saturating_add(HANDSHAKE_NS), id));

@@ -34,6 +34,8 @@ pub(crate) type SessionId = u64;
 pub(crate) struct Session {
     pub(crate) stream: OwnedFd,
     pub(crate) who: Credentials,
+    /// It came as a child that was announced, and may be nothing else.
+    pub(crate) heir: bool,
     /// Its process, once a handshake made one.
     pub(crate) pid: Option<Pid>,
     /// Whether its files are host descriptors.
@@ -84,6 +86,7 @@ impl Session {
         Self {
             stream,
             who,
+            heir: false,
             pid: None,
             files: false,
             relay: None,

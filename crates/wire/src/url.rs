@@ -6,6 +6,9 @@ use core::fmt;
 /// Bytes of `sun_path` less its NUL, unix(7).
 pub const PATH_MAX: usize = 107;
 
+/// linux/socket.h
+const AF_UNIX: u16 = 1;
+
 /// A parsed URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Url {
@@ -87,7 +90,6 @@ impl Url {
     /// The `struct sockaddr` to connect to, and its family.
     #[must_use]
     pub fn sockaddr(&self) -> (u16, Vec<u8>) {
-        const AF_UNIX: u16 = 1;
         const AF_INET: u16 = 2;
         let mut bytes = Vec::new();
         match self {
@@ -105,6 +107,23 @@ impl Url {
                 (AF_INET, bytes)
             }
         }
+    }
+}
+
+/// The name in the abstract namespace (unix(7)) under which the server at this path takes the children of those who have become another
+/// user; `None`: the path leaves no room for one.
+#[must_use]
+pub fn heirs(path: &[u8]) -> Option<Vec<u8>> {
+    let name = [b"rump_server:", path].concat();
+    (name.len() <= PATH_MAX).then_some(name)
+}
+
+impl Url {
+    /// The `struct sockaddr` of that name.
+    #[must_use]
+    pub fn heirs_sockaddr(&self) -> Option<(u16, Vec<u8>)> {
+        let Self::Unix(path) = self else { return None };
+        Some((AF_UNIX, [&AF_UNIX.to_ne_bytes()[..], b"\0", &heirs(path)?].concat()))
     }
 }
 

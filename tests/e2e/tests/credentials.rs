@@ -45,3 +45,31 @@ fn rights_follow_the_process() {
     assert_eq!(found, expected, "hijacked (left) differs from native (right)");
     assert!(server.counter("call.chown") > 0, "nothing went through the rump kernel");
 }
+
+/// The server's socket is open to its own user alone; the children of a process that was that user have its process all the same.
+#[test]
+fn children_of_those_who_have_become_others() {
+    // Root alone can become somebody else.
+    if run(native("id").arg("-u")).stdout != "0\n" {
+        return;
+    }
+    invoking_user();
+    let server = Server::start();
+    let script = "mkdir /rump/t && chmod 1777 /rump/t && exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '
+        echo one >/rump/t/f; cat /rump/t/f; (cat /rump/t/f; sh -c \"cat /rump/t/f\"); stat -c %u /rump/t/f | cat
+        python3 -c \"import os, subprocess
+os.stat(\\\"/rump/t/f\\\")
+print(subprocess.run([\\\"cat\\\", \\\"/rump/t/f\\\"], capture_output=True).stdout, os.getuid())\"'";
+    let ran = run(server.hijacked("sh").args(["-c", script]).current_dir("/"));
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("one\none\none\n65534\nb'one\\n' 65534\n", ""));
+    // Who comes without a parent is refused.
+    let name = format!("rump_server:{}", server.url().trim_start_matches("unix://"));
+    let stranger = format!(
+        "import socket
+s = socket.socket(socket.AF_UNIX); s.connect('\\0{name}'); s.recv(100)
+s.send((30 + 8).to_bytes(8, 'little') + bytes(8) + bytes(8))
+s.settimeout(9); print(len(s.recv(100)) > 0, s.recv(100))"
+    );
+    let ran = run(native("setpriv").args(["--reuid=65534", "--clear-groups", "python3", "-c", &stranger]));
+    assert_eq!((ran.status, ran.stdout.lines().count()), (0, 1), "{}{}", ran.stdout, ran.stderr);
+}

@@ -11,6 +11,7 @@ use abi::raw::net::{AF_UNIX, SOCK_STREAM};
 use abi::{Errno, nr, private, table};
 
 pub(super) fn change<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    h.world.connect_early();
     let value = h.world.host(call.nr, call.args)?;
     // The host has credentials per thread, and the C library changes those of all (nptl(7)); the rump kernel has the process's,
     // which are its first thread's.

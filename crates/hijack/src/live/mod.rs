@@ -60,7 +60,7 @@ impl Live {
     fn introduce(&self) {
         if let Some(row) = lookup(private::IDENTIFY) {
             // No descriptor has the cookie 0. A failure shows again with the first call that matters.
-            let _ = self.session.call(row, [0; 6], &[]);
+            let _ = self.session().call(row, [0; 6], &[]);
         }
     }
 

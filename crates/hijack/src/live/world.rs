@@ -38,6 +38,14 @@ impl World for Live {
         self.session().is_connected()
     }
 
+    fn connect_early(&self) {
+        let session = self.session();
+        if session.is_connected() || session.open_now().is_ok() {
+            self.used.store(true, Ordering::Relaxed);
+            self.introduce();
+        }
+    }
+
     fn generation(&self) -> u32 {
         self.session().generation()
     }

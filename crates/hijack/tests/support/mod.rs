@@ -145,6 +145,8 @@ impl World for TestWorld {
         true
     }
 
+    fn connect_early(&self) {}
+
     fn generation(&self) -> u32 {
         self.generation.get()
     }

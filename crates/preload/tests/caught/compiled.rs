@@ -33,6 +33,11 @@ fn seccomp() {
 }
 
 #[test]
+fn signals_at_once_and_on_alternate_stacks() {
+    check("alternate.c");
+}
+
+#[test]
 fn cancellation() {
     check("cancel.cc");
 }
