@@ -31,7 +31,7 @@ impl<W: World> Hijack<W> {
         if i32::try_from(fd).is_err() {
             return Ok(Owner::Host);
         }
-        match self.fds.get(fd) {
+        match self.entry(fd) {
             Entry::Host => Ok(Owner::Host),
             Entry::Own => Err(Errno::EBADF),
             // In a vfork child the table tells of the parent's descriptors.

@@ -2,6 +2,7 @@
 //! file mode creation mask. A vfork child shares its parent's memory, so its own are kept in a slot.
 
 use crate::Hijack;
+use crate::fds::Entry;
 use crate::pieces_unsafe::Pieces;
 use crate::world::World;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -35,6 +36,16 @@ impl Task {
 }
 
 impl<W: World> Hijack<W> {
+    /// What a descriptor is. The table of a vfork child is its parent's, and says nothing of the connection that the child has made.
+    pub(crate) fn entry(&self, fd: u32) -> Entry {
+        self.entry_of(fd, self.fds.get(fd))
+    }
+
+    /// As [`Hijack::entry`], where the table says this.
+    pub(crate) fn entry_of(&self, fd: u32, entry: Entry) -> Entry {
+        if entry == Entry::Unknown && self.world.own_in_child() == Some(fd) { Entry::Own } else { entry }
+    }
+
     /// Whether the calling task's relative paths are the rump kernel's.
     #[must_use]
     pub fn cwd_in_rump(&self) -> bool {

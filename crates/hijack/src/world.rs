@@ -72,6 +72,9 @@ pub trait World {
     /// image.
     fn session_fd(&self) -> Option<u32>;
 
+    /// The descriptor of the connection that the calling thread has made as a vfork child.
+    fn own_in_child(&self) -> Option<u32>;
+
     /// The authentication with which the calling task can still open a session of its own; `None` if it has
     /// one or never will.
     fn fork_auth(&self) -> Option<[u8; 16]>;

@@ -166,6 +166,30 @@ a.close(); print(s.recv(1))
     );
 }
 
+/// A vfork child that changes its directory in the rump kernel, by a connection of its own, and closes all descriptors it knows of.
+#[test]
+fn subprocesses_in_other_directories() {
+    let script = r"
+import os, subprocess, sys
+os.makedirs(D + '/a/b', exist_ok=True)
+for close in (True, False):
+    for how in ({}, {'preexec_fn': lambda: None}, {'start_new_session': True}):
+        out = subprocess.run(['sh', '-c', 'pwd; ls ..'], cwd=D + '/a/b', close_fds=close, capture_output=True, text=True, **how)
+        print(out.returncode, out.stdout.replace(D, 'D'), out.stderr)
+try: subprocess.run(['./absent'], cwd=D + '/a/b')
+except OSError as error: print(error)
+code = 'import os; os.closerange(3, 2000); print(os.listdir('..'))'
+print(subprocess.run([sys.executable, '-c', code], cwd=D + '/a/b', capture_output=True).stdout)
+";
+    let host = tempfile::tempdir().expect("a temporary directory");
+    let with = |directory: &str| format!("D = '{directory}'\n{script}");
+    let expected = run(native("python3").args(["-c", &with(host.path().to_str().expect("UTF-8"))]));
+    let server = Server::start();
+    let found = run(server.hijacked("python3").args(["-c", &with("/rump/d")]));
+    assert_eq!(found, expected, "hijacked (left) differs from native (right)");
+    assert!(server.counter("call.mkdir") > 0, "nothing went through the rump kernel");
+}
+
 #[test]
 fn multiprocessing_and_executors() {
     same(

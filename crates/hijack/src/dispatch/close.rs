@@ -14,7 +14,7 @@ const CLOSE_RANGE_CLOEXEC: u32 = 4;
 pub(super) fn close<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let fd = call.args[0] as u32;
     unlock::before_close(h, fd);
-    match h.fds.get(fd) {
+    match h.entry(fd) {
         Entry::Host => return Ok(Answer::Host),
         Entry::Own => return Err(Errno::EBADF),
         // Before the host's close: once it is closed, another thread may be given the number.
@@ -34,7 +34,7 @@ pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     }
     let mut from = Some(first);
     for (fd, entry) in known {
-        match entry {
+        match h.entry_of(fd, entry) {
             Entry::Own => {
                 close_between(h, from, fd.checked_sub(1), flags)?;
                 from = fd.checked_add(1);

@@ -7,7 +7,7 @@ use crate::world::World;
 use abi::Errno;
 
 pub(super) fn dup<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    copy(h, call, h.fds.get(call.args[0] as u32))
+    copy(h, call, h.entry(call.args[0] as u32))
 }
 
 /// A call that copies descriptor 0 of its arguments, which is `entry`, to the number that it answers.
@@ -33,11 +33,11 @@ pub(super) fn dup3<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 
 fn replace<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let (old, new) = (call.args[0] as u32, call.args[1] as u32);
-    let entry = h.fds.get(old);
+    let entry = h.entry(old);
     if entry == Entry::Own {
         return Err(Errno::EBADF);
     }
-    if h.fds.get(new) == Entry::Own {
+    if h.entry(new) == Entry::Own {
         h.world.move_own(new)?;
     }
     if entry == Entry::Host && h.fds.get(new) == Entry::Host || old == new {

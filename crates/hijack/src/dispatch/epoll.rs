@@ -10,7 +10,7 @@ use abi::raw::general::{EPOLL_CTL_ADD, EPOLL_CTL_MOD};
 
 pub(super) fn epoll_ctl<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let [set, operation, fd, ..] = call.args;
-    if h.fds.get(set as u32) == Entry::Own {
+    if h.entry(set as u32) == Entry::Own {
         return Err(Errno::EBADF);
     }
     let Owner::Rump(rump) = h.owner(fd)? else { return Ok(Answer::Host) };

@@ -16,7 +16,7 @@ use abi::raw::ioctl::{FIOASYNC, FIOCLEX, FIOGETOWN, FIONCLEX, FIOSETOWN, SIOCGPG
 use abi::{Errno, nr};
 
 pub(super) fn fcntl<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    let entry = h.fds.get(call.args[0] as u32);
+    let entry = h.entry(call.args[0] as u32);
     match call.args[1] as u32 {
         F_DUPFD | F_DUPFD_CLOEXEC => dup::copy(h, call, entry),
         F_GETFD | F_SETFD => number_only(entry),
@@ -36,7 +36,7 @@ pub(super) fn fcntl<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 
 pub(super) fn ioctl<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     match call.args[1] as u32 {
-        FIOCLEX | FIONCLEX => number_only(h.fds.get(call.args[0] as u32)),
+        FIOCLEX | FIONCLEX => number_only(h.entry(call.args[0] as u32)),
         FIOSETOWN | SIOCSPGRP | FIOGETOWN | SIOCGPGRP => owner(h, call),
         command => {
             let answer = h.by_fd((row_of(call.nr)?, call), 0)?;

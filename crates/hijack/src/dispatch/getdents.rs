@@ -34,7 +34,7 @@ pub(super) fn getdents64<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 fn without_own<W: World>(h: &Hijack<W>, call: &Call, length: u64) -> Option<Vec<u8>> {
     let mut buffer = vec![0; usize::try_from(length.min(ROOM_MAX)).ok()?];
     h.world.read(call.args[1], &mut buffer).ok()?;
-    let is_own = |entry: &Dirent<'_>| entry.number().is_some_and(|fd| h.fds.get(fd) == Entry::Own);
+    let is_own = |entry: &Dirent<'_>| entry.number().is_some_and(|fd| h.entry(fd) == Entry::Own);
     // A file may be called "1023" elsewhere.
     if !entries(&buffer).any(|entry| is_own(&entry)) || !lists_descriptors(h, call.args[0]) {
         return None;

@@ -84,7 +84,7 @@ impl<W: World> Hijack<W> {
 
     /// The rump kernel's number of a descriptor. The library's own are not there.
     fn number_there(&self, fd: u32) -> Option<u32> {
-        match (self.fds.get(fd), self.owner(fd.into())) {
+        match (self.entry(fd), self.owner(fd.into())) {
             (Entry::Own, _) => Some(NO_FD),
             (_, Ok(Owner::Rump(rump))) => Some(rump.kernel_fd.0),
             _ => None,

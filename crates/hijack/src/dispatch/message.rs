@@ -55,7 +55,7 @@ pub(super) fn recvmmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 fn over_host<W: World>(h: &Hijack<W>, call: &Call, headers: impl Iterator<Item = u64>) -> Verdict {
     for header in headers.filter_map(|at| header(h, at).ok()) {
         let Ok(rights) = rights_of(h, &header) else { continue };
-        if rights.iter().any(|fd| h.fds.get(*fd) == Entry::Own) {
+        if rights.iter().any(|fd| h.entry(*fd) == Entry::Own) {
             return Err(Errno::EBADF);
         }
         let is_rumps = |fd: &u32| matches!(h.owner((*fd).into()), Ok(Owner::Rump(_)));
@@ -74,7 +74,7 @@ fn name_of<W: World>(h: &Hijack<W>, header: &Msghdr) -> Vec<u8> {
 }
 
 fn send<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd, rights: &[u32]) -> Verdict {
-    if rights.iter().any(|&fd| h.fds.get(fd) == Entry::Own) {
+    if rights.iter().any(|&fd| h.entry(fd) == Entry::Own) {
         return Err(Errno::EBADF);
     }
     let args = with(call.args, 0, rump.kernel_fd.0.into());

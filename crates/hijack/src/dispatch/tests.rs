@@ -35,6 +35,10 @@ impl World for Nowhere {
     }
     fn connect_early(&self) {}
 
+    fn own_in_child(&self) -> Option<u32> {
+        None
+    }
+
     fn is_connected(&self) -> bool {
         false
     }

@@ -6,6 +6,7 @@ use crate::fds::{Entry, KernelFd, Kind};
 use crate::world::{Args, NewFile, Outcome, Reply, World};
 use abi::Errno;
 use abi::table::Row;
+use client::Session;
 use core::sync::atomic::Ordering;
 
 impl World for Live {
@@ -72,6 +73,10 @@ impl World for Live {
         self.session().handover()
     }
 
+    fn own_in_child(&self) -> Option<u32> {
+        self.children.get(self.task()).and_then(Session::own_descriptor)
+    }
+
     fn fork_auth(&self) -> Option<[u8; 16]> {
         let session = self.session();
         session.fork_auth().or_else(|| if session.is_known() { session.prefork().ok() } else { None })
@@ -86,6 +91,12 @@ impl Hijack<Live> {
     /// Brings the table up to date with the number of the process's own connection. A vfork child's is in a
     /// table of its own.
     pub(super) fn note_own(&self) {
+        if let Some(own) = self.world.own_in_child() {
+            // Looked at from now on, in the parent's table too: there it is found to be the host's when it is used.
+            if self.fds.get(own) == Entry::Host {
+                self.fds.set(own, Entry::Unknown);
+            }
+        }
         if self.world.in_vfork_child() {
             return;
         }

@@ -147,6 +147,10 @@ impl World for TestWorld {
 
     fn connect_early(&self) {}
 
+    fn own_in_child(&self) -> Option<u32> {
+        None
+    }
+
     fn generation(&self) -> u32 {
         self.generation.get()
     }
