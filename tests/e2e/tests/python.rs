@@ -1,6 +1,7 @@
 //! python3 programs that bring both ends with them: each prints the same natively and hijacked.
 
 use e2e::{Server, native, run};
+use std::os::unix::fs::PermissionsExt;
 
 #[track_caller]
 fn same(script: &str, proof: &str) -> String {
@@ -169,7 +170,7 @@ a.close(); print(s.recv(1))
 /// A vfork child that changes its directory in the rump kernel, by a connection of its own, and closes all descriptors it knows of.
 #[test]
 fn subprocesses_in_other_directories() {
-    let script = r"
+    let script = r#"
 import os, subprocess, sys
 os.makedirs(D + '/a/b', exist_ok=True)
 for close in (True, False):
@@ -178,12 +179,14 @@ for close in (True, False):
         print(out.returncode, out.stdout.replace(D, 'D'), out.stderr)
 try: subprocess.run(['./absent'], cwd=D + '/a/b')
 except OSError as error: print(error)
-code = 'import os; os.closerange(3, 2000); print(os.listdir('..'))'
+code = 'import os; os.closerange(3, 2000); print(os.listdir(".."))'
 print(subprocess.run([sys.executable, '-c', code], cwd=D + '/a/b', capture_output=True).stdout)
-";
+"#;
     let host = tempfile::tempdir().expect("a temporary directory");
+    std::fs::set_permissions(host.path(), PermissionsExt::from_mode(0o777)).expect("chmod");
     let with = |directory: &str| format!("D = '{directory}'\n{script}");
     let expected = run(native("python3").args(["-c", &with(host.path().to_str().expect("UTF-8"))]));
+    assert_eq!((expected.status, expected.stderr.as_str()), (0, ""));
     let server = Server::start();
     let found = run(server.hijacked("python3").args(["-c", &with("/rump/d")]));
     assert_eq!(found, expected, "hijacked (left) differs from native (right)");
