@@ -11,6 +11,8 @@ import source
 
 PACKAGE = "coreutils"
 NOTHING_TO_HIJACK = set()
+# df(1) and mount(8) are among what the tests use.
+HIJACK = "path=/rump,socket=all:nolocal,vfs=all"
 SOURCE = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "coreutils"
 BUILT = SOURCE / "built"
 FOLDERS = "cp mv rm ln mkdir rmdir ls touch dd chmod chown chgrp install readlink".split()

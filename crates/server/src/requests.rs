@@ -91,7 +91,7 @@ impl Server {
         session.calls.clear();
         session.calls_waiting = 0;
         session.copyins.clear();
-        session.received.clear();
+        // Descriptors that no call has claimed are those of calls behind this: they came with the same read.
         session.lane = None;
         let left: Vec<CallId> =
             self.calls.iter().filter(|(_, pending)| pending.session == id).map(|(call, _)| *call).collect();

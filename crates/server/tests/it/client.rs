@@ -172,8 +172,26 @@ impl Client {
 
     /// Sends a CALL with a descriptor; answers its number.
     pub(crate) fn start_with(&mut self, nr: u32, args: &[u64], memory: &[(u64, &[u8])], fd: &OwnedFd) -> u64 {
+        self.start_behind(Vec::new(), nr, args, memory, fd)
+    }
+
+    /// The name of the next frame, for who sends it himself.
+    pub(crate) fn next_reqno(&mut self) -> u64 {
         self.reqno += 1;
-        let bytes = frame(self.reqno, REQ, CALL, nr, &call_payload(args, memory, 1));
+        self.reqno
+    }
+
+    /// As [`Client::start_with`], in one message with what stands before it.
+    pub(crate) fn start_behind(
+        &mut self,
+        mut bytes: Vec<u8>,
+        nr: u32,
+        args: &[u64],
+        memory: &[(u64, &[u8])],
+        fd: &OwnedFd,
+    ) -> u64 {
+        self.reqno += 1;
+        bytes.extend(frame(self.reqno, REQ, CALL, nr, &call_payload(args, memory, 1)));
         let fds = [fd.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);

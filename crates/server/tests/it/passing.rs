@@ -1,6 +1,8 @@
 //! Descriptors of the host that travel over rump AF_UNIX sockets, and signals.
 
+use crate::client::{EXEC, HANDSHAKE, REQ, frame};
 use crate::server::Server;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 /// `struct msghdr` with one buffer and control data.
 fn msghdr(iov: u64, control: u64, control_len: u64) -> Vec<u8> {
@@ -53,4 +55,18 @@ fn a_hijacked_program_is_sent_no_sigpipe() {
     let reqno = client.start(abi::nr::WRITE, &[one.kfd.into(), 0x2000, 1], &[(0x2000, b"x")]);
     let answered = client.receive().unwrap();
     assert_eq!(answered.reqno, reqno);
+}
+
+/// A program that execs and at once becomes another user (chroot(8) does): both come with one read.
+#[test]
+fn a_descriptor_right_behind_an_exec() {
+    let server = Server::start();
+    let mut client = server.guest();
+    let (shown, _other) =
+        socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    let exec = client.next_reqno();
+    let handshake = frame(exec, REQ, HANDSHAKE, EXEC, b"after\0");
+    let reqno = client.start_behind(handshake, abi::private::CREDENTIALS, &[], &[], &shown);
+    client.expect_accepted(exec);
+    assert_eq!(client.finish(reqno).value, 0);
 }
