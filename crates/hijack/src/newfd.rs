@@ -17,6 +17,7 @@ const UNTOLD: KernelFd = KernelFd(u32::MAX);
 impl<W: World> Hijack<W> {
     /// Carries out a call in the rump kernel that uses no descriptor of the program's.
     pub(crate) fn rump(&self, row: &'static Row, args: Args) -> Outcome {
+        self.tell_umask()?;
         let reply = self.world.rump(row, args, &[])?;
         self.take_files(&reply)
     }

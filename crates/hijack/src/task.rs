@@ -5,7 +5,8 @@ use crate::Hijack;
 use crate::fds::Entry;
 use crate::pieces_unsafe::Pieces;
 use crate::world::World;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use abi::{Errno, nr, table};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 #[derive(Default)]
 struct Task {
@@ -13,7 +14,12 @@ struct Task {
     cwd_in_rump: AtomicBool,
     /// A mask, plus 1; 0: not set since the process began.
     umask: AtomicU32,
+    /// The session that was told a mask, and that mask, plus 1; 0: none was.
+    told: AtomicU64,
 }
+
+/// What the rump kernel gives a process that is nobody's child.
+const UMASK: u32 = 0o022;
 
 /// The process (0) and its vfork children.
 pub(crate) struct Tasks {
@@ -57,10 +63,31 @@ impl<W: World> Hijack<W> {
         self.task().cwd_in_rump.store(is, Ordering::Relaxed);
     }
 
-    /// The calling task's file mode creation mask, if it has been set.
-    #[must_use]
-    pub fn umask(&self) -> Option<u32> {
-        self.task().umask.load(Ordering::Relaxed).checked_sub(1)
+    /// Tells the rump kernel of the calling task's file mode creation mask, if it does not know: it was set before there was a
+    /// session, or that is another one by now.
+    pub(crate) fn tell_umask(&self) -> Result<(), Errno> {
+        let umask = self.task().umask.load(Ordering::Relaxed);
+        let known = self.task().told.load(Ordering::Relaxed);
+        let new = self.told(umask);
+        let is_new_guest = known >> 32 != new >> 32 && umask == UMASK + 1;
+        if umask == 0 || known == new || is_new_guest {
+            return Ok(());
+        }
+        let row = table::lookup(nr::UMASK).ok_or(Errno::ENOSYS)?;
+        self.world.rump(row, [u64::from(umask - 1), 0, 0, 0, 0, 0], &[])?;
+        // It may have been another session's first call.
+        self.task().told.store(self.told(umask), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Notes the mask that the rump kernel has for the process; `None`: it is not known.
+    pub(crate) fn set_told_umask(&self, mask: Option<u32>) {
+        self.task().told.store(mask.map_or(0, |mask| self.told((mask & 0o777) + 1)), Ordering::Relaxed);
+    }
+
+    /// As [`Task::told`] has it.
+    fn told(&self, umask: u32) -> u64 {
+        u64::from(self.world.generation()) << 32 | u64::from(umask)
     }
 
     /// Notes the calling task's file mode creation mask.
@@ -74,6 +101,7 @@ impl<W: World> Hijack<W> {
         let (number, child) = self.tasks.tasks.claim(Task::take);
         child.cwd_in_rump.store(parent.cwd_in_rump.load(Ordering::Relaxed), Ordering::Relaxed);
         child.umask.store(parent.umask.load(Ordering::Relaxed), Ordering::Relaxed);
+        child.told.store(parent.told.load(Ordering::Relaxed), Ordering::Relaxed);
         number
     }
 

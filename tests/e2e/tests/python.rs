@@ -177,6 +177,8 @@ for close in (True, False):
     for how in ({}, {'preexec_fn': lambda: None}, {'start_new_session': True}):
         out = subprocess.run(['sh', '-c', 'pwd; ls ..'], cwd=D + '/a/b', close_fds=close, capture_output=True, text=True, **how)
         print(out.returncode, out.stdout.replace(D, 'D'), out.stderr)
+    subprocess.run(['touch', D + '/a/f%d' % close], umask=0o053, close_fds=close)
+    print(oct(os.stat(D + '/a/f%d' % close).st_mode))
 try: subprocess.run(['./absent'], cwd=D + '/a/b')
 except OSError as error: print(error)
 code = 'import os; os.closerange(3, 2000); print(os.listdir(".."))'

@@ -8,7 +8,7 @@ pub(super) fn umask<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let before = h.world.host(call.nr, call.args)?;
     h.set_umask(call.args[0] as u32);
     if h.world.is_connected() {
-        h.rump(row_of(call.nr)?, call.args)?;
+        h.tell_umask()?;
     }
     Ok(Answer::Value(before))
 }

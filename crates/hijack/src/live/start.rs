@@ -19,6 +19,9 @@ use wire::url::Url;
 /// `PATH_MAX` of linux/limits.h.
 const PATH_MAX: usize = 4096;
 
+/// What the rump kernel gives a process that is nobody's child.
+const UMASK: u32 = 0o022;
+
 /// `TASK_COMM_LEN` of linux/sched.h, less the NUL.
 const NAME_MAX: usize = 15;
 
@@ -252,5 +255,12 @@ fn take_over(hijack: &'static Hijack<Live>, marks: Marks) {
     if let Ok(mask) = umask(0o77) {
         let _ = umask(mask);
         hijack.set_umask(mask as u32);
+        // A child that was announced has its parent's, whichever that was.
+        let known = match (marks.session, marks.fork) {
+            (Some(_), _) if hijack.world.session().is_connected() => Some(mask as u32),
+            (_, Some(_)) => None,
+            _ => Some(UMASK),
+        };
+        hijack.set_told_umask(known);
     }
 }
