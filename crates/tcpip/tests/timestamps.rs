@@ -98,6 +98,30 @@ fn an_end_without_them_is_spoken_to_without() {
     assert_eq!(at(B).port(), 80);
 }
 
+/// A port is used again while the peer, who closed first, is in TIME-WAIT: at once if both have timestamps (RFC 6191), else after the
+/// peer was told that its connection is gone (RFC 9293, section 3.10.7.3).
+#[test]
+fn a_port_is_used_again() {
+    for (stamped, patience_ms) in [(true, 20), (false, 1500)] {
+        let mut lan = Lan::flat(9, 2);
+        lan.stacks[0].settings_mut().tcp_timestamps = stamped;
+        let server = listener(&mut lan.stacks[1], B);
+        for round in 0..30 {
+            let client = lan.stacks[0].tcp_socket(tcpip::Domain::Inet);
+            lan.stacks[0].set_option(client, tcpip::Opt::ReuseAddr(true)).expect("an option");
+            lan.stacks[0].bind(client, at("10.0.0.1:4000")).expect("free");
+            assert_eq!(lan.stacks[0].connect(client, at(B)), Err(abi::Errno::EINPROGRESS));
+            lan.run(patience_ms * MS);
+            assert_eq!(lan.stacks[0].connect(client, at(B)), Ok(()), "round {round}, timestamps: {stamped}");
+            let (accepted, _) = lan.stacks[1].accept(server).expect("a connection");
+            lan.stacks[1].close(accepted);
+            lan.run(5 * MS);
+            lan.stacks[0].close(client);
+            lan.run(5 * MS);
+        }
+    }
+}
+
 /// A segment from before is answered and not taken, whatever its sequence number says (PAWS).
 #[test]
 fn an_old_duplicate_is_answered() {

@@ -3,7 +3,8 @@
 use std::hash::BuildHasher;
 
 use crate::{
-    Stack, addr,
+    Stack,
+    addr::{self, Flow},
     option::Options,
     packet::{BareSegment, IpPacket, Segment},
     route::Hints,
@@ -121,7 +122,9 @@ impl Stack {
         let way = self.way(segment.flow.remote.ip, Hints { link: bound }).ok()?;
         let link = way.link;
         let carrier = self.carrier_to(segment.flow.remote.ip, &way);
-        let setup = Setup::new(carrier, options, &self.settings, self.random.next());
+        let Flow { local, remote } = segment.flow;
+        let seeds = (self.random.next(), self.hasher.hash_one((local.ip, remote.ip)));
+        let setup = Setup::new(carrier, options, &self.settings, seeds);
         let mut engine = Engine::listen(&setup, segment.flow, self.now_ns)?;
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    hash::BuildHasher,
     net::{IpAddr, SocketAddr},
 };
 
@@ -104,7 +105,8 @@ impl Stack {
         let socket = self.sockets.find_mut(id)?;
         let (options, domain) = (socket.options, socket.domain);
         let flow = Flow { local, remote };
-        let setup = Setup::new(carrier, &options, &self.settings, self.random.next());
+        let seeds = (self.random.next(), self.hasher.hash_one((local.ip, remote.ip)));
+        let setup = Setup::new(carrier, &options, &self.settings, seeds);
         let mut engine = Engine::connect(&setup, flow, self.now_ns).ok_or(Errno::EADDRNOTAVAIL)?;
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);

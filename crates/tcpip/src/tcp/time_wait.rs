@@ -68,8 +68,8 @@ impl Stack {
         let loopback = wait.link == LinkId::LO;
         // RFC 9293, section 3.6.1: a SYN beyond the old connection may open a new one. Nothing of the old one can be
         // under way on lo.
-        let renews =
-            segment.syn && segment.ack.is_none() && (loopback || seq_after(segment.seq, wait.rcv_nxt));
+        let later = seq_after(segment.seq, wait.rcv_nxt) || wait.timestamps.is_outlived_by(segment);
+        let renews = segment.syn && segment.ack.is_none() && (loopback || later);
         if renews || segment.rst {
             self.end_time_wait(segment.flow);
             if renews {

@@ -135,7 +135,7 @@ impl Engine {
             recovery: Recovery::default(),
             ahead: 0,
             urgent: Urgent::default(),
-            timestamps: Timestamps::new(setup.timestamps, (setup.seed >> 32) as u32),
+            timestamps: Timestamps::new(setup.timestamps, setup.clock),
         }
     }
 

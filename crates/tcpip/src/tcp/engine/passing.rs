@@ -44,7 +44,9 @@ impl Engine {
         let right_edge =
             self.ledger.irs.wrapping_add(1).wrapping_add(self.ledger.read).wrapping_add(capacity);
         let end = segment.seq.wrapping_add(segment.len());
-        self.ledger.syn_last && seq_after(end, right_edge)
+        // Before the peer's SYN nothing is known of its numbers: an acknowledgement of an earlier connection has to be answered by a RST
+        // (RFC 9293, section 3.10.7.3), or the peer's TIME-WAIT would keep us waiting.
+        self.ledger.synchronized && self.ledger.syn_last && seq_after(end, right_edge)
     }
 
     /// Puts right what smoltcp gets wrong or cannot know.
@@ -99,6 +101,11 @@ impl Engine {
 
     /// Notes a segment of ours that goes out; whether it is one that went out before.
     pub(crate) fn sent(&mut self, now_ns: u64, segment: &Segment<'_>) -> bool {
+        if segment.rst {
+            // It has the number that the refused segment wants, or the connection is over.
+            self.ledger.segs_out = self.ledger.segs_out.wrapping_add(1);
+            return false;
+        }
         self.forget_stale(segment.seq);
         if segment.data_len > 0 && !segment.syn && !self.carrier.loopback {
             self.recovery.note_sent(now_ns, segment);

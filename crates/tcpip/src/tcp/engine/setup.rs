@@ -26,6 +26,8 @@ pub(crate) struct Setup {
     pub(super) seed: u64,
     /// Our SYN offers timestamps.
     pub(super) timestamps: bool,
+    /// What their clock begins with: the same for all connections between two hosts, so that a later one is known as such.
+    pub(super) clock: u32,
 }
 
 /// Sizes of the buffers in bytes.
@@ -46,7 +48,12 @@ const BUFFER_MAX: usize = 64 << 20;
 const AUTOTUNED_FAR: usize = 4 << 20;
 impl Setup {
     /// The setup that a socket's options ask for.
-    pub(crate) fn new(carrier: Carrier, options: &Options, settings: &Settings, seed: u64) -> Self {
+    pub(crate) fn new(
+        carrier: Carrier,
+        options: &Options,
+        settings: &Settings,
+        (seed, pair): (u64, u64),
+    ) -> Self {
         let headers = 40;
         let ceiling = match options.maxseg {
             0 => usize::MAX,
@@ -60,6 +67,7 @@ impl Setup {
             seed,
             // On lo nothing is old.
             timestamps: settings.tcp_timestamps && !carrier.loopback,
+            clock: (pair >> 32) as u32,
         }
     }
 }

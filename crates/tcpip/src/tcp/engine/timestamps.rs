@@ -27,7 +27,7 @@ pub(crate) struct Timestamps {
     offered: bool,
     /// Both have.
     agreed: bool,
-    /// What our clock began with: it does not tell how long this host runs.
+    /// What our clock began with, which does not tell how long this host runs.
     offset: u32,
     /// `TS.Recent`, and when it came.
     recent: u32,
@@ -67,6 +67,11 @@ impl Timestamps {
             (self.recent, self.recent_ns) = (value, now_ns);
         }
         true
+    }
+
+    /// Whether a SYN was sent after all that was heard: it opens another connection (RFC 6191).
+    pub(crate) fn is_outlived_by(&self, syn: &Segment<'_>) -> bool {
+        self.agreed && syn.stamp().is_some_and(|(value, _)| seq_after(value, self.recent))
     }
 
     /// What a segment has that is sent now.
