@@ -148,7 +148,8 @@ fn a_slow_reader_slows_the_sender() {
                 }
             }
         }
-        taken
+        // Closed only when the other end has finished, too.
+        (taken, stream)
     });
     let script = "
 s = socket.create_connection(('10.0.2.2', port), 20); s.setblocking(False)
@@ -161,7 +162,7 @@ print(taken); sys.stdout.flush(); time.sleep(1)";
     let taken: usize = python(&server, script, port).success().trim().parse().unwrap();
     // Socket buffers of two stacks and of the host.
     assert!(taken < 32 << 20, "{taken} bytes to who reads one");
-    let taken = thread.join().unwrap();
+    let (taken, _stream) = thread.join().unwrap();
     assert!((1..32 << 20).contains(&taken), "{taken} bytes to who reads none");
 }
 
