@@ -22,6 +22,8 @@ const TOP: u32 = 1024;
 const ROOM: u32 = 16;
 /// A server that has not said what it is by then is none.
 const BANNER_NS: u64 = 10 * SECOND_NS;
+/// A server waits for a handshake for 10 s.
+const STALE_NS: u64 = 5 * SECOND_NS;
 /// How long to wait for the rest of a banner that has come in part.
 const PART_NS: u64 = SECOND_NS / 1000;
 
@@ -48,6 +50,11 @@ impl Session {
                     Phase::Up { socket, extended } => return Ok((socket, extended)),
                     Phase::Given => return Err(Errno::ENOTCONN),
                     Phase::Fresh => Step::Open,
+                    Phase::Silent(socket) if state.is_stale() => {
+                        let _ = host::close(socket);
+                        state.phase = Phase::Fresh;
+                        Step::Open
+                    }
                     Phase::Silent(_) => Step::ReadBanner,
                     Phase::Lost => Step::Reconnect,
                 };
@@ -81,7 +88,9 @@ impl Session {
             Err(Errno::EINTR) => return Err(Errno::EINTR),
             Err(_) => Phase::Lost,
         };
-        self.state.lock().phase = phase;
+        let mut state = self.state.lock();
+        state.opened_at = host::monotonic_ns();
+        state.phase = phase;
         Ok(())
     }
 
@@ -271,6 +280,12 @@ impl Session {
 }
 
 impl State {
+    /// Whether nothing was said on the connection for so long that the server may have given it up: a program may make its first call
+    /// to the rump kernel hours after its start.
+    fn is_stale(&self) -> bool {
+        !self.is_connecting && host::monotonic_ns().saturating_sub(self.opened_at) > STALE_NS
+    }
+
     /// Puts a request in front of the next one.
     pub(crate) fn say(&mut self, kind: u16, word: u32, payload: &[u8]) {
         let header = Header::request(self.next_reqno(), kind, word).emit(payload.len());

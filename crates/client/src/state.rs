@@ -90,6 +90,8 @@ pub(crate) enum Greeting {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) phase: Phase,
+    /// When the connection was made, by CLOCK_MONOTONIC.
+    pub(crate) opened_at: u64,
     pub(crate) greeting: Greeting,
     /// What to do when the connection is lost.
     pub(crate) retry: Retry,
@@ -130,6 +132,7 @@ impl State {
     pub(crate) fn new(greeting: Greeting, retry: Retry) -> Self {
         Self {
             phase: Phase::Fresh,
+            opened_at: 0,
             greeting,
             retry,
             first: Vec::new(),
@@ -224,6 +227,7 @@ impl Session {
         let mut state = self.state.lock();
         if let Phase::Fresh = state.phase {
             state.phase = Phase::Silent(self.connect()?);
+            state.opened_at = host::monotonic_ns();
         }
         Ok(())
     }

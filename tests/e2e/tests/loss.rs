@@ -1,6 +1,6 @@
 //! RUMPHIJACK_RETRYCONNECT: what programs see when their kernel goes away, and when it comes back.
 
-use e2e::Server;
+use e2e::{Server, run};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -174,4 +174,13 @@ print('done', flush=True)
     program.child.kill().expect("our own child");
     let (_, messages) = program.end();
     assert_eq!(messages, LOST, "said once, however often it is tried");
+}
+
+/// A server does not wait for ever for who has connected and says nothing; a program is free to do that.
+#[test]
+fn a_program_that_begins_late() {
+    let server = Server::start();
+    let script = "import socket, time; time.sleep(11); print(socket.socket().type)";
+    let ran = run(server.hijacked("python3").args(["-c", script]));
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("1\n", ""));
 }
