@@ -6,6 +6,7 @@
 mod artifact;
 mod background;
 mod compare;
+mod display;
 mod info;
 mod raw_unsafe;
 mod run;
@@ -19,6 +20,7 @@ pub use artifact::{
 };
 pub use background::Background;
 pub use compare::{same_in_both, same_program};
+pub use display::Display;
 pub use raw_unsafe::syscall;
 pub use run::{Ran, native, run};
 pub use segment::Segments;

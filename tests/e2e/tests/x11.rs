@@ -1,27 +1,16 @@
 //! X clients with the default RUMPHIJACK: they reach their display by a local socket, which stays the host's.
 
-use e2e::{Background, Server, native, run};
-
-/// A display of its own for a test.
-fn display(server: &Server, first: u32) -> (String, Background) {
-    let display = format!(":{}", first + std::process::id() % 20_000);
-    let mut command = native("Xvfb");
-    command.args([&display, "-screen", "0", "320x200x24", "-nolisten", "tcp"]);
-    let mut xvfb = Background::start(&mut command, &server.directory().join("xvfb-log"));
-    let socket = format!("/tmp/.X11-unix/X{}", &display[1..]);
-    xvfb.wait_until(|| std::os::unix::net::UnixStream::connect(&socket).is_ok());
-    (display, xvfb)
-}
+use e2e::{Background, Display, Server, native, run};
 
 #[test]
 fn xclock_under_xvfb() {
     let server = Server::start();
-    let (display, _xvfb) = display(&server, 100);
+    let display = Display::start(&server, 100, "320x200");
     let mut clock = server.hijacked("xclock");
-    clock.env("DISPLAY", &display);
+    clock.env("DISPLAY", display.name());
     let mut clock = Background::start(&mut clock, &server.directory().join("xclock-log"));
     clock.wait_until(|| {
-        let tree = run(native("xwininfo").args(["-root", "-tree", "-display", &display]));
+        let tree = run(native("xwininfo").args(["-root", "-tree", "-display", display.name()]));
         tree.stdout.contains("\"xclock\"")
     });
 }
@@ -30,7 +19,7 @@ fn xclock_under_xvfb() {
 #[test]
 fn a_shell_in_xterm() {
     let server = Server::start();
-    let (display, _xvfb) = display(&server, 20_200);
+    let display = Display::start(&server, 20_200, "320x200");
     let out = server.directory().join("out");
     let script = format!(
         "{{
@@ -43,7 +32,7 @@ fn a_shell_in_xterm() {
         out.display()
     );
     let mut xterm = server.hijacked("xterm");
-    xterm.env("DISPLAY", &display).args(["-geometry", "80x24", "-e", "bash", "-mc", &script]);
+    xterm.env("DISPLAY", display.name()).args(["-geometry", "80x24", "-e", "bash", "-mc", &script]);
     let ran = run(&mut xterm);
     assert_eq!(ran.status, 0, "{ran:?}");
     let said = std::fs::read_to_string(&out).expect("the shell's output");
