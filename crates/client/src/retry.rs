@@ -79,6 +79,9 @@ impl Session {
         match self.connect() {
             Ok(socket) => self.state.lock().phase = Phase::Silent(socket),
             Err(Errno::EINTR) => return Err(Errno::EINTR),
+            // Not that the server is away: this process may not connect any more. It has locked itself up (seccomp(2), Landlock, or as Firefox
+            // by chroot(2) into a dead process's directory of /proc, where nothing has a name), and waiting does not help.
+            Err(Errno::EPERM | Errno::EACCES | Errno::ENOSYS | Errno::ESRCH) => return Err(Errno::ENOTCONN),
             Err(_) => return Ok(false),
         }
         let answered = self.learn_banner(within_ns);

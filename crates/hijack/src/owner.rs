@@ -60,7 +60,8 @@ impl<W: World> Hijack<W> {
             None => Owner::Host,
             Some(cookie) => match self.identify(cookie) {
                 Ok(rump) => Owner::Rump(rump),
-                Err(Errno::ENOENT) => Owner::Host,
+                // Without a kernel there is nothing of a kernel's.
+                Err(Errno::ENOENT | Errno::ENOTCONN) => Owner::Host,
                 Err(errno) => return Err(errno),
             },
         };

@@ -39,15 +39,20 @@ impl Display {
     pub fn share_of(&self, [red, green, blue]: [u8; 3]) -> f64 {
         let picture =
             native("xwd").args(["-silent", "-root", "-display", &self.name]).output().expect("xwd runs");
-        // X11/XWDFile.h: the header's length comes first, and the number of colours, of 12 bytes each, is its twentieth word.
+        // X11/XWDFile.h: words, of which these are the header's length, width, bits of a pixel, bytes of a line and colours of 12 bytes.
         let word = |at: usize| {
             let bytes = picture.stdout.get(4 * at..4 * at + 4).expect("a picture");
             u32::from_be_bytes(bytes.try_into().expect("four bytes")) as usize
         };
-        let pixels = &picture.stdout[word(0) + 12 * word(19)..];
-        let (pixels, _) = pixels.as_chunks::<4>();
-        let same = pixels.iter().filter(|pixel| pixel[..3] == [blue, green, red]).count();
-        same as f64 / pixels.len().max(1) as f64
+        let [header, width, bits, line, colours] = [0, 4, 11, 12, 19].map(word);
+        let lines = picture.stdout[header + 12 * colours..].chunks(line);
+        let pixels = lines.flat_map(|line| line.chunks(bits / 8).take(width));
+        let (mut all, mut same) = (0_u32, 0_u32);
+        for pixel in pixels {
+            all += 1;
+            same += u32::from(pixel.starts_with(&[blue, green, red]));
+        }
+        f64::from(same) / f64::from(all.max(1))
     }
 
     /// xdotool(1) with these arguments.
