@@ -25,6 +25,7 @@ mod names;
 mod net;
 mod nfsd;
 mod notify;
+mod overlay;
 mod owner;
 mod park;
 mod path;

@@ -3,7 +3,6 @@
 use crate::mount;
 use crate::session::{Error, Session};
 use abi::raw::general::MS_RDONLY;
-use abi::{Errno, nr};
 use image::probe::{self, Part};
 use image::{Disk, HostFile};
 use std::path::{Path, PathBuf};
@@ -12,23 +11,47 @@ use std::sync::Arc;
 /// File system types that the rump kernel has.
 const KNOWN: &[&str] = &["ext4", "vfat", "squashfs"];
 
-/// What is to be mounted: `PATH[:PARTITION][:ro|:rw][:/DIRECTORY]`.
+/// Where the parts of an overlay are, each in a directory by its number.
+const OVERLAYS: &str = "/run/overlay";
+
+/// What is to be mounted: `PATH[:PARTITION][:ro|:rw|:overlay][:/DIRECTORY]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attach {
     pub(crate) path: PathBuf,
     pub(crate) partition: Option<u32>,
     pub(crate) read_only: bool,
+    /// Changes stay in memory.
+    pub(crate) overlay: bool,
     /// Where, by the rump kernel's name.
     pub(crate) dir: String,
 }
 
 impl Attach {
-    /// Parses `PATH[:PARTITION][:ro|:rw][:/DIRECTORY]`.
+    /// As [`Attach::parse`], with an overlay.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub(crate) fn parse_overlay(text: &str) -> Result<Self, String> {
+        Ok(Self { overlay: true, ..Self::parse(text)? })
+    }
+
+    /// Whether what is mounted can be changed.
+    pub(crate) const fn writes(&self) -> bool {
+        !self.read_only && !self.overlay
+    }
+
+    /// Parses `PATH[:PARTITION][:ro|:rw|:overlay][:/DIRECTORY]`.
     ///
     /// # Errors
     /// There is no such file.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut attach = Self { path: text.into(), partition: None, read_only: false, dir: "/".to_owned() };
+        let mut attach = Self {
+            path: text.into(),
+            partition: None,
+            read_only: false,
+            overlay: false,
+            dir: "/".to_owned(),
+        };
         // A path may have colons: what is a file is not taken apart.
         while !attach.path.exists() {
             let whole = attach.path.to_string_lossy().into_owned();
@@ -37,6 +60,7 @@ impl Attach {
             };
             match last {
                 "ro" => attach.read_only = true,
+                "overlay" => attach.overlay = true,
                 "rw" => attach.read_only = false,
                 dir if dir.starts_with('/') => attach.dir = dir.to_owned(),
                 number => {
@@ -74,7 +98,7 @@ impl Attach {
             Some(partition) => format!("disklabel={}", partition.number),
             None => "size=host".to_owned(),
         };
-        let mode = if self.read_only { ",mode=ro" } else { "" };
+        let mode = if !self.writes() { ",mode=ro" } else { "" };
         Ok((Some(format!("key={key},hostpath={text},{extent}{mode}")), (key, kind.to_owned())))
     }
 
@@ -102,26 +126,37 @@ impl Attach {
         }
     }
 
-    /// Mounts it.
+    /// Mounts it, as the one with this number.
     pub(crate) fn mount(
         &self,
         session: &mut Session,
+        number: usize,
         (source, kind): &(String, String),
     ) -> Result<(), Error> {
-        let mut end = 0;
-        while self.dir != "/" && end < self.dir.len() {
-            end = self.dir[end + 1..].find('/').map_or(self.dir.len(), |at| end + 1 + at);
-            let made = session.call_strings(nr::MKDIR, [self.dir[..end].into(), 0o755.into()])?;
-            match made.result {
-                Ok(_) | Err(Errno::EEXIST) => {}
-                Err(errno) => {
-                    return Err(session.explained(format!("making {}: {}", &self.dir[..end], errno.name())));
-                }
-            }
+        make_all(session, &self.dir)?;
+        if !self.overlay {
+            let flags = if self.read_only { MS_RDONLY } else { 0 };
+            return mount::mount_at(session, (source, kind), &self.dir, flags, "");
         }
-        let flags = if self.read_only { MS_RDONLY } else { 0 };
-        mount::mount_at(session, (source, kind), &self.dir, flags, "")
+        let parts = ["lower", "upper"].map(|part| format!("{OVERLAYS}/{number}/{part}"));
+        for part in &parts {
+            make_all(session, part)?;
+        }
+        mount::mount_at(session, (source, kind), &parts[0], MS_RDONLY, "")?;
+        // Nothing but the overlay needs room there, and all have it in the kernel's memory.
+        let options = format!("lowerdir={},upperdir={}", parts[0], parts[1]);
+        mount::mount_at(session, ("overlay", "overlay"), &self.dir, 0, &options)
     }
+}
+
+/// Makes a directory and those above it.
+fn make_all(session: &mut Session, dir: &str) -> Result<(), Error> {
+    let mut end = 0;
+    while dir != "/" && end < dir.len() {
+        end = dir[end + 1..].find('/').map_or(dir.len(), |at| end + 1 + at);
+        mount::make(session, &dir[..end])?;
+    }
+    Ok(())
 }
 
 /// The parts of an image.
@@ -156,7 +191,13 @@ mod tests {
         let path = directory.path().join("a:1");
         std::fs::write(&path, "").unwrap();
         let text = path.display().to_string();
-        let plain = Attach { path: path.clone(), partition: None, read_only: false, dir: "/".to_owned() };
+        let plain = Attach {
+            path: path.clone(),
+            partition: None,
+            read_only: false,
+            overlay: false,
+            dir: "/".to_owned(),
+        };
         assert_eq!(Attach::parse(&text), Ok(plain.clone()), "a colon in a name of a file that is there");
         let all = Attach { partition: Some(2), read_only: true, dir: "/mnt/a".to_owned(), ..plain };
         assert_eq!(Attach::parse(&format!("{text}:2:ro:/mnt/a")), Ok(all));

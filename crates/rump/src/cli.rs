@@ -50,6 +50,14 @@ pub(crate) enum Command {
     /// Export directories of a rump kernel by its own NFS server, or list what is exported
     #[command(after_help = NFS_HELP)]
     Nfs(NfsOptions),
+    /// List what was changed in an overlay: A added, M modified, D deleted
+    #[command(after_help = DIFF_HELP)]
+    Diff {
+        #[command(flatten)]
+        server: ServerOption,
+        /// Where it is mounted; may be left out if there is only one
+        dir: Option<String>,
+    },
     /// Write what passes the links of a rump kernel to a file of pcapng, for tshark(1) and wireshark(1)
     #[command(after_help = CAPTURE_HELP)]
     Capture(CaptureOptions),
@@ -94,7 +102,8 @@ pub(crate) enum Command {
 
 const RUN_HELP: &str = "Exit status: PROG's own; 125 if rump itself failed, 126 if PROG cannot be run, 127 if it is \
     not found.\n\nExamples:\n  rump run -- curl http://127.0.0.1/\n  RUMP_SERVER=unix:///tmp/s rump run -- nginx\n  \
-    rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'\n  rump run --mount disk.img:ro -- ls -l /rump\n  rump run --net -- curl http://example.org/\n  \
+    rump run --rumphijack path=/rump,socket=inet -- sh -c 'ls /rump'\n  rump run --mount disk.img:ro -- ls -l /rump\n  \
+    rump run --overlay . -- sh -c 'cd /rump && make && rump diff'\n  rump run --net -- curl http://example.org/\n  \
     rump run --net=type=user,hostfwd=tcp:127.0.0.1:8080-:80 -- nginx\n  \
     rump run --net=type=bus,path=/tmp/bus,addr=10.0.0.1/24 -- ping 10.0.0.2";
 
@@ -222,6 +231,11 @@ pub(crate) enum LinkAction {
     },
 }
 
+const DIFF_HELP: &str = "Exit status: 0 if nothing was changed, 1 if something was, 125 if rump itself failed.\n\n\
+    Examples:\n  rump run --overlay . -- sh -c 'cd /rump && make; rump diff'\n  \
+    rump run --mount disk.img:overlay -- sh -c 'rm /rump/etc/motd; rump diff'\n  \
+    rump mount --mkdir -t overlay -o lowerdir=/mnt,upperdir=/tmp overlay /merged; rump diff /merged";
+
 const IMAGE_HELP: &str = "IMAGE is PATH or PATH:PARTITION; without a partition the only one with a known file system is taken. \
     Whoever opens an image is root in it.\n\nExamples:\n  rump image info disk.img\n  rump image ls disk.img:2 /etc\n  \
     rump image cp disk.img :/etc/fstab .\n  rump image cp disk.img motd :/etc/motd\n  rump image sh disk.img";
@@ -261,6 +275,7 @@ pub(crate) enum ImageCommand {
 
 const MOUNT_HELP: &str = "Examples:\n  rump_server -d key=/dev/dk,hostpath=disk.img,size=host unix:///tmp/s\n  \
     export RUMP_SERVER=unix:///tmp/s\n  rump mount --mkdir /dev/dk /mnt\n  rump mount -o remount,ro /dev/dk /mnt\n  \
+    rump mount --mkdir -t overlay -o lowerdir=/mnt,upperdir=/tmp overlay /merged\n  \
     rump umount /mnt";
 
 /// What to mount, and how.
@@ -268,7 +283,7 @@ const MOUNT_HELP: &str = "Examples:\n  rump_server -d key=/dev/dk,hostpath=disk.
 pub(crate) struct MountOptions {
     #[command(flatten)]
     pub(crate) server: ServerOption,
-    /// Type of the file system: ext2, ext3, ext4, tmpfs, proc, vfat, squashfs, dir (a directory of the host); auto: found out
+    /// Type of the file system: ext2, ext3, ext4, tmpfs, proc, vfat, squashfs, overlay, dir (a directory of the host); auto: found out
     #[arg(short = 't', value_name = "TYPE", default_value = "auto")]
     pub(crate) kind: String,
     /// Options, parted by commas: ro, noatime, remount, bind, ... (mount(8)) and the file system's own
@@ -300,9 +315,13 @@ pub(crate) struct ServerOption {
 pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) server: ServerOption,
-    /// Mount an image or a directory in a server of its own, at /rump unless a DIR is said
-    #[arg(long, value_name = "PATH[:PARTITION][:ro][:/DIR]", value_parser = Attach::parse)]
+    /// Mount an image or a directory in a server of its own, at /rump unless a DIR is said. With overlay it stays as it is:
+    /// changes are kept in memory
+    #[arg(long, value_name = "PATH[:PARTITION][:ro|:overlay][:/DIR]", value_parser = Attach::parse)]
     pub(crate) mount: Vec<Attach>,
+    /// The same as --mount PATH:overlay: what the program changes in PATH, say a directory, is seen by it alone, and by rump diff
+    #[arg(long, value_name = "PATH[:PARTITION][:/DIR]", value_parser = Attach::parse_overlay)]
+    pub(crate) overlay: Vec<Attach>,
     /// Give a server of its own a network: by default the host's through ordinary sockets (type=user), else the link that NETSPEC
     /// describes, as rump_server -n takes it, by default called eth0; may be repeated
     #[arg(long, value_name = "NETSPEC", num_args = 0..=1, require_equals = true, default_missing_value = "type=user")]

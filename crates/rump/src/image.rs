@@ -64,6 +64,7 @@ fn on(image: &str, read_only: bool, program: &str, args: Vec<String>) -> ExitCod
         net: Vec::new(),
         server: ServerOption { server: None },
         mount: vec![attach],
+        overlay: Vec::new(),
         root: true,
         rumphijack: None,
         strict: false,

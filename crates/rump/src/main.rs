@@ -6,6 +6,7 @@ mod capture;
 mod check;
 mod cli;
 mod coverage;
+mod diff;
 mod document;
 mod elf;
 mod image;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Umount { server, dir, lazy } => {
             mount::umount(&server, &dir, lazy).map_err(|error| error.to_string())
         }
+        Command::Diff { server, dir } => return diff::diff(&server, dir.as_deref()),
         Command::Capture(options) => capture::capture(&options).map_err(|error| error.to_string()),
         Command::Nfs(options) => nfs::nfs(&options).map_err(|error| error.to_string()),
         Command::Image { command } => return image::image(&command),

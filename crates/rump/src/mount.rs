@@ -52,8 +52,21 @@ pub(crate) fn mount(options: &MountOptions) -> Result<String, Error> {
         make(&mut session, dir)?;
     }
     let dir = inside(&mut session, dir);
+    let data = if options.kind == "overlay" { overlay_options(&mut session, &data) } else { data };
     mount_at(&mut session, (&source, &options.kind), &dir, flags, &data)?;
     Ok(String::new())
+}
+
+/// The directories that an overlay's options name, as the rump kernel knows them.
+fn overlay_options(session: &mut Session, data: &str) -> String {
+    let option = |option: &str| match option.split_once("dir=") {
+        Some((which, paths)) => {
+            let paths: Vec<String> = paths.split(':').map(|path| inside(session, path)).collect();
+            format!("{which}dir={}", paths.join(":"))
+        }
+        None => option.to_owned(),
+    };
+    data.split(',').map(option).collect::<Vec<_>>().join(",")
 }
 
 /// mount(2).
@@ -78,6 +91,9 @@ fn refused(session: &Session, (source, kind): (&str, &str), dir: &str, errno: Er
         Errno::ENOTBLK => format!("{source} is not a block device: drives are given to rump_server with -d"),
         Errno::ENOENT => format!("{source} or {dir} does not exist in the rump kernel (--mkdir makes {dir})"),
         Errno::EBUSY => format!("{source} is mounted already"),
+        Errno::EINVAL if kind == "overlay" => {
+            "say lowerdir=DIR[:DIR...] and upperdir=DIR, none of them inside another".to_owned()
+        }
         Errno::EINVAL => format!("no file system of type '{kind}' on {source}, or an unknown option"),
         Errno::EACCES => format!("{source} cannot be written; mount it read-only (-r)"),
         Errno::EPERM => "only the user who started the server may mount".to_owned(),
@@ -129,7 +145,7 @@ fn exists(session: &mut Session, path: &str) -> bool {
     answer.is_ok_and(|answer| answer.result.is_ok())
 }
 
-fn make(session: &mut Session, dir: &str) -> Result<(), Error> {
+pub(crate) fn make(session: &mut Session, dir: &str) -> Result<(), Error> {
     let dir = inside(session, dir);
     let answer = session.call_strings(nr::MKDIR, [dir.as_str().into(), 0o755.into()])?;
     match answer.result {
@@ -144,7 +160,7 @@ fn absolute(path: &str) -> String {
 }
 
 /// /proc/mounts of the rump kernel.
-fn list(session: &mut Session) -> Result<String, Error> {
+pub(crate) fn list(session: &mut Session) -> Result<String, Error> {
     let opened =
         session.call_strings(nr::OPEN, ["/proc/mounts".into(), u64::from(O_RDONLY).into(), 0.into()])?;
     let fd = opened.result.map_err(|errno| session.refused(errno))?;

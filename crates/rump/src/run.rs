@@ -1,5 +1,6 @@
 //! `rump run`: a program with the library loaded, on a server that was named or on one of its own.
 
+use crate::attach::Attach;
 use crate::check;
 use crate::cli::RunOptions;
 use crate::elf::{self, Elf, Executable};
@@ -33,7 +34,7 @@ pub(crate) enum Error {
     #[error("{0}: LD_PRELOAD cannot name a path with a space or a colon in it; move the library")]
     LibraryName(PathBuf),
     #[error(
-        "--mount, --net and --root are for a server of its own: unset RUMP_SERVER; `rump mount` mounts in one that runs, `rump \
+        "--mount, --overlay, --net and --root are for a server of its own: unset RUMP_SERVER; `rump mount` mounts in one that runs, `rump \
          link add` gives it a network"
     )]
     NotPrivate,
@@ -61,15 +62,13 @@ impl Error {
 pub(crate) fn run(options: &RunOptions) -> ExitCode {
     let error = match prepare(options) {
         // Whoever writes to an image wants it whole when the program has ended.
-        Ok((mut command, url)) if options.mount.iter().any(|mount| !mount.read_only) => {
-            match command.status() {
-                Ok(status) => {
-                    end_server(url);
-                    return exit_code(status);
-                }
-                Err(source) => Error::Program { program: options.program.clone(), source },
+        Ok((mut command, url)) if attached(options).any(Attach::writes) => match command.status() {
+            Ok(status) => {
+                end_server(url);
+                return exit_code(status);
             }
-        }
+            Err(source) => Error::Program { program: options.program.clone(), source },
+        },
         Ok((mut command, _)) => {
             let source = command.exec();
             Error::Program { program: options.program.clone(), source }
@@ -87,7 +86,7 @@ pub(crate) fn prepare(options: &RunOptions) -> Result<(Command, String), Error> 
         check::strict(&options.program).map_err(Error::Strict)?;
     }
     let url = match options.server.server.clone().filter(|url| !url.is_empty()) {
-        Some(_) if options.root || !options.mount.is_empty() || !options.net.is_empty() => {
+        Some(_) if options.root || attached(options).next().is_some() || !options.net.is_empty() => {
             return Err(Error::NotPrivate);
         }
         Some(url) => url,
@@ -180,10 +179,15 @@ pub(crate) fn server_program() -> PathBuf {
     if beside.exists() { beside } else { PathBuf::from("rump_server") }
 }
 
+/// What is to be mounted.
+fn attached(options: &RunOptions) -> impl Iterator<Item = &Attach> {
+    options.mount.iter().chain(&options.overlay)
+}
+
 /// Starts a server in a directory of its own that ends with this process.
 fn start_server(options: &RunOptions) -> Result<String, Error> {
     let failed = |error: io::Error| Error::Server(error.to_string());
-    let drives = options.mount.iter().enumerate().map(|(number, mount)| mount.drive(number));
+    let drives = attached(options).enumerate().map(|(number, mount)| mount.drive(number));
     let drives = drives.collect::<Result<Vec<_>, _>>().map_err(Error::Server)?;
     let specs = drives.iter().filter_map(|(spec, _)| spec.as_ref()).flat_map(|spec| ["-d", spec]);
     let directory = tempfile::Builder::new().prefix("rump-").tempdir().map_err(failed)?;
@@ -205,8 +209,8 @@ fn start_server(options: &RunOptions) -> Result<String, Error> {
     let _ = directory.keep();
     let mut session =
         Session::connect(url.clone(), "rump").map_err(|error| Error::Server(error.to_string()))?;
-    for (mount, (_, source)) in options.mount.iter().zip(&drives) {
-        mount.mount(&mut session, source).map_err(|error| Error::Server(error.to_string()))?;
+    for (number, (mount, (_, source))) in attached(options).zip(&drives).enumerate() {
+        mount.mount(&mut session, number, source).map_err(|error| Error::Server(error.to_string()))?;
     }
     Ok(url)
 }

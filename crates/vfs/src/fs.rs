@@ -6,7 +6,9 @@
 //! run may change again. On it the kernel would park the call and run it again, as it does for bytes of a caller's memory.
 
 use crate::acl::Acl;
+use crate::mount::Location;
 use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
+use crate::overlay::Shared;
 use crate::pseudo::Jump;
 use abi::Errno;
 use abi::layout::Statfs;
@@ -272,6 +274,37 @@ pub trait FileSystem {
     /// `EINVAL`: an unknown one, or one that cannot be changed so. `EROFS`: it can only be read.
     fn remount(&mut self, options: &[u8], _read_only: bool) -> Result<()> {
         if options.is_empty() { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+
+    /// The inode is about to be opened for writing.
+    ///
+    /// # Errors
+    /// What a write would fail with.
+    fn will_write(&mut self, _ino: Ino, _now: Time) -> Result<()> {
+        Ok(())
+    }
+
+    /// The directories of others that it consists of: they are in use while it is mounted.
+    fn places(&self) -> Vec<Location> {
+        Vec::new()
+    }
+
+    /// What the call that runs has done so far stays, and it begins anew and sees it. Nothing to do for those that never wait.
+    ///
+    /// # Errors
+    /// [`crate::remote::WAITS`].
+    fn starts_over(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether calls may have to wait for it ([`crate::remote`]).
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// It again, if it is part of an overlay.
+    fn as_shared(&self) -> Option<Shared> {
+        None
     }
 
     /// The inode was read, and the mount's flags say that its access time is to be this.

@@ -21,6 +21,7 @@ mod mount_table;
 mod node;
 mod notify;
 mod op;
+pub mod overlay;
 mod permission;
 mod protected;
 pub mod pseudo;

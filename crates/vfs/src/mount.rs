@@ -186,6 +186,7 @@ impl Vfs {
         self.last_fs = number;
         let root = Location { mount, fs: number, ino: fs.root() };
         let identity = self.identify(&*fs)?;
+        fs.places().into_iter().for_each(|place| self.hold(place, true));
         self.systems.insert(number, Mounted { fs, mounts: 0, read_only: flags.is_read_only(), identity });
         Ok(root)
     }

@@ -204,8 +204,10 @@ impl Vfs {
         system.mounts = system.mounts.saturating_sub(1);
         system.fs.hold(mount.root.ino, false);
         if system.mounts == 0 {
+            let places = system.fs.places();
             self.systems.remove(&mount.root.fs);
             self.tell_unmounted(mount.root.fs);
+            places.into_iter().for_each(|place| self.hold(place, false));
         }
     }
 }

@@ -74,13 +74,14 @@ pub(super) fn file_system(
         b"tmpfs" => Box::new(Tmpfs::mounted(options, owner, now)?),
         b"proc" if options.is_empty() => Box::new(Pseudo::new(Proc::new(cx.kernel.processes.view.clone()), now)),
         b"proc" => return Err(Errno::EINVAL.into()),
+        b"overlay" => crate::overlay::open(cx, options)?,
         _ => Box::new(open(cx, source, (kind, options), read_only)?),
     })
 }
 
 /// Whether there is such a type (filesystems(5)).
 pub(super) fn is_known(kind: &[u8]) -> bool {
-    let elsewhere: [&[u8]; 4] = [b"tmpfs", b"proc", b"dir", b"auto"];
+    let elsewhere: [&[u8]; 5] = [b"tmpfs", b"proc", b"overlay", b"dir", b"auto"];
     elsewhere.contains(&kind) || ON_DRIVES.iter().any(|known| known.as_bytes() == kind)
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn run_options(
     RunOptions {
         server: ServerOption { server: Some(place.url(host)) },
         mount: Vec::new(),
+        overlay: Vec::new(),
         net: Vec::new(),
         root: false,
         rumphijack: Some(rumphijack.unwrap_or_else(|| said().into())),

@@ -152,6 +152,9 @@ impl Vfs {
         }
         if attr.kind == Kind::Regular && wanted & WRITE != 0 {
             self.not_running(at)?;
+            if flags & O_TRUNC == 0 {
+                self.fs_mut(at)?.will_write(at.ino, now)?;
+            }
         }
         if flags & O_TRUNC != 0 && attr.kind == Kind::Regular {
             self.set_size(who, at, 0, now)?;

@@ -317,6 +317,16 @@ impl FileSystem for Remote {
         self.ask_statfs()
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn starts_over(&self) -> Result<()> {
+        let mut exchange = self.exchange.borrow_mut();
+        exchange.commit();
+        exchange.want(self.key(What::Statfs, 0), Op::Statfs).map(drop)
+    }
+
     fn share(&mut self, ino: Ino, memory: &mut dyn SharedMemory) -> Result<u64> {
         self.map(ino, memory)
     }
