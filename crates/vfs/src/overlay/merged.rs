@@ -1,6 +1,7 @@
 //! Directories as they are seen.
 
 use super::{MARKS, Overlay, Real, Result};
+use crate::fs::EachName;
 use crate::node::{Ino, Kind};
 use std::collections::BTreeMap;
 
@@ -32,12 +33,7 @@ impl Overlay {
     }
 
     /// As [`FileSystem::read_dir`].
-    pub(super) fn list(
-        &self,
-        dir: Ino,
-        after: u64,
-        each: &mut dyn FnMut(u64, Ino, Kind, &[u8]) -> bool,
-    ) -> Result<()> {
+    pub(super) fn list(&self, dir: Ino, after: u64, each: EachName<'_>) -> Result<()> {
         let dirs = self.node(dir)?.reals;
         let names = self.names(&dirs)?;
         let mut entries = Vec::with_capacity(names.len());
