@@ -134,10 +134,10 @@ fn descriptors_and_long_answers_come_by_the_socket() {
     let lane = Lane::of(&mut client);
     lane.ask(0, abi::nr::SOCKETPAIR, &[1, 1, 0, 0x1000], &[]);
     knock(&mut client);
-    let mut pair = client.finish(OURS).files;
+    let pair = client.finish(OURS).files;
     assert_eq!((pair.len(), lane.state(0)), (2, SENT));
     client.write(&pair[0], &[7; 32 << 10]);
-    lane.ask(1, abi::nr::READ, &[pair.remove(1).kfd.into(), 0x3000, 64 << 10], &[]);
+    lane.ask(1, abi::nr::READ, &[pair[1].kfd.into(), 0x3000, 64 << 10], &[]);
     knock(&mut client);
     assert_eq!(client.finish(OURS + 1).out[0].1, [7; 32 << 10]);
     assert_eq!(lane.state(1), SENT);
