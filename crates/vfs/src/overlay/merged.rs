@@ -32,7 +32,7 @@ impl Overlay {
         Ok(seen)
     }
 
-    /// As [`FileSystem::read_dir`].
+    /// As [`crate::FileSystem::read_dir`].
     pub(super) fn list(&self, dir: Ino, after: u64, each: EachName<'_>) -> Result<()> {
         let dirs = self.node(dir)?.reals;
         let names = self.names(&dirs)?;
