@@ -86,7 +86,18 @@ pub fn socket_connect(family: u16, address: &[u8]) -> Result<Fd, Errno> {
     Errno::from_rax(unsafe {
         interruptible(nr::CONNECT, [number, address.as_ptr() as usize, address.len(), 0, 0, 0])
     })?;
+    if u32::from(family) != abi::raw::net::AF_UNIX {
+        at_once(number);
+    }
     Ok(socket)
+}
+
+/// `TCP_NODELAY`: what is sent does not wait until the peer has acknowledged what was sent before, a call's CANCEL the call.
+fn at_once(socket: usize) {
+    let on = 1_u32;
+    let (level, name) = (abi::raw::net::IPPROTO_TCP as usize, abi::raw::net::TCP_NODELAY as usize);
+    // SAFETY: the kernel reads one int. Without it all is as good, if later.
+    let _ = unsafe { syscall(nr::SETSOCKOPT, [socket, level, name, &raw const on as usize, 4, 0]) };
 }
 
 /// getsockopt(2) of a fixed-size value at level `SOL_SOCKET`.
