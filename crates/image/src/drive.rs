@@ -75,24 +75,8 @@ impl FileSystem for DriveFile {
         Err(Errno::ENOTDIR)
     }
 
-    fn link(&mut self, _dir: Ino, _name: &[u8], _ino: Ino, _now: Time) -> Result<()> {
-        Err(Errno::ENOTDIR)
-    }
-
-    fn unlink(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
-        Err(Errno::ENOTDIR)
-    }
-
-    fn rmdir(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
-        Err(Errno::ENOTDIR)
-    }
-
-    fn rename(&mut self, _from: (Ino, &[u8]), _to: (Ino, &[u8]), _now: Time) -> Result<()> {
-        Err(Errno::ENOTDIR)
-    }
-
-    fn exchange(&mut self, _one: (Ino, &[u8]), _other: (Ino, &[u8]), _now: Time) -> Result<()> {
-        Err(Errno::ENOTDIR)
+    fn refusal(&self) -> Errno {
+        Errno::ENOTDIR
     }
 
     fn readlink(&self, _ino: Ino) -> Result<Vec<u8>> {
@@ -131,18 +115,6 @@ impl FileSystem for DriveFile {
 
     fn read_dir(&self, _dir: Ino, _after: u64, _each: EachName<'_>) -> Result<()> {
         Err(Errno::ENOTDIR)
-    }
-
-    fn xattr(&self, _ino: Ino, _name: &[u8]) -> Result<Vec<u8>> {
-        Err(Errno::EOPNOTSUPP)
-    }
-
-    fn xattrs(&self, _ino: Ino) -> Result<Vec<Vec<u8>>> {
-        Ok(Vec::new())
-    }
-
-    fn set_xattr(&mut self, _ino: Ino, _name: &[u8], _value: Option<&[u8]>, _now: Time) -> Result<()> {
-        Err(Errno::EOPNOTSUPP)
     }
 
     fn hold(&mut self, _ino: Ino, _held: bool) {}

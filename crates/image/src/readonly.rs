@@ -130,26 +130,6 @@ impl<T: Tree> FileSystem for ReadOnly<T> {
         Err(Errno::EROFS)
     }
 
-    fn link(&mut self, _dir: Ino, _name: &[u8], _ino: Ino, _now: Time) -> Result<()> {
-        Err(Errno::EROFS)
-    }
-
-    fn unlink(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
-        Err(Errno::EROFS)
-    }
-
-    fn rmdir(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
-        Err(Errno::EROFS)
-    }
-
-    fn rename(&mut self, _from: (Ino, &[u8]), _to: (Ino, &[u8]), _now: Time) -> Result<()> {
-        Err(Errno::EROFS)
-    }
-
-    fn exchange(&mut self, _one: (Ino, &[u8]), _other: (Ino, &[u8]), _now: Time) -> Result<()> {
-        Err(Errno::EROFS)
-    }
-
     fn readlink(&self, ino: Ino) -> Result<Vec<u8>> {
         self.tree.readlink(ino)
     }
@@ -181,14 +161,6 @@ impl<T: Tree> FileSystem for ReadOnly<T> {
             }
         }
         Ok(())
-    }
-
-    fn xattr(&self, _ino: Ino, _name: &[u8]) -> Result<Vec<u8>> {
-        Err(Errno::EOPNOTSUPP)
-    }
-
-    fn xattrs(&self, _ino: Ino) -> Result<Vec<Vec<u8>>> {
-        Ok(Vec::new())
     }
 
     fn set_xattr(&mut self, _ino: Ino, _name: &[u8], _value: Option<&[u8]>, _now: Time) -> Result<()> {

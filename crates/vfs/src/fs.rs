@@ -63,35 +63,50 @@ pub trait FileSystem {
     /// `EEXIST`, `ENOSPC`, `ENOENT`: the directory was removed.
     fn create(&mut self, dir: Ino, name: NewName<'_>, node: &NewNode, now: Time) -> Result<Ino>;
 
+    /// What a file system whose names cannot be changed answers to each call that would.
+    fn refusal(&self) -> Errno {
+        Errno::EROFS
+    }
+
     /// Enters an inode under one more name.
     ///
     /// # Errors
     /// `EEXIST`, `EMLINK`; `ENOENT`: the directory was removed, or the inode has no name and may not have one.
-    fn link(&mut self, dir: Ino, name: &[u8], ino: Ino, now: Time) -> Result<()>;
+    fn link(&mut self, _dir: Ino, _name: &[u8], _ino: Ino, _now: Time) -> Result<()> {
+        Err(self.refusal())
+    }
 
     /// Removes a name of something that is no directory.
     ///
     /// # Errors
     /// `ENOENT`, `EISDIR`.
-    fn unlink(&mut self, dir: Ino, name: &[u8], now: Time) -> Result<()>;
+    fn unlink(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
+        Err(self.refusal())
+    }
 
     /// Removes an empty directory.
     ///
     /// # Errors
     /// `ENOENT`, `ENOTDIR`, `ENOTEMPTY`.
-    fn rmdir(&mut self, dir: Ino, name: &[u8], now: Time) -> Result<()>;
+    fn rmdir(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
+        Err(self.refusal())
+    }
 
     /// Moves a name; what stood at the new one is replaced. The caller has checked that this may be.
     ///
     /// # Errors
     /// `ENOENT`, `ENOTEMPTY`.
-    fn rename(&mut self, from: (Ino, &[u8]), to: (Ino, &[u8]), now: Time) -> Result<()>;
+    fn rename(&mut self, _from: (Ino, &[u8]), _to: (Ino, &[u8]), _now: Time) -> Result<()> {
+        Err(self.refusal())
+    }
 
     /// Exchanges what two names stand for.
     ///
     /// # Errors
     /// `ENOENT`.
-    fn exchange(&mut self, one: (Ino, &[u8]), other: (Ino, &[u8]), now: Time) -> Result<()>;
+    fn exchange(&mut self, _one: (Ino, &[u8]), _other: (Ino, &[u8]), _now: Time) -> Result<()> {
+        Err(self.refusal())
+    }
 
     /// Where a symbolic link leads.
     ///
@@ -134,19 +149,25 @@ pub trait FileSystem {
     ///
     /// # Errors
     /// `ENODATA`, `EOPNOTSUPP`.
-    fn xattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>>;
+    fn xattr(&self, _ino: Ino, _name: &[u8]) -> Result<Vec<u8>> {
+        Err(Errno::EOPNOTSUPP)
+    }
 
     /// The names of all extended attributes.
     ///
     /// # Errors
     /// `EOPNOTSUPP`.
-    fn xattrs(&self, ino: Ino) -> Result<Vec<Vec<u8>>>;
+    fn xattrs(&self, _ino: Ino) -> Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
+    }
 
     /// Sets (`Some`) or removes an extended attribute.
     ///
     /// # Errors
     /// `ENODATA`, `ENOSPC`, `EOPNOTSUPP`.
-    fn set_xattr(&mut self, ino: Ino, name: &[u8], value: Option<&[u8]>, now: Time) -> Result<()>;
+    fn set_xattr(&mut self, _ino: Ino, _name: &[u8], _value: Option<&[u8]>, _now: Time) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
 
     /// Whether inodes have access control lists. What an inode's says is part of its attributes.
     fn has_acls(&self) -> bool {

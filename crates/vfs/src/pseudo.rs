@@ -154,20 +154,8 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
         }
     }
 
-    fn link(&mut self, _dir: Ino, _name: &[u8], _ino: Ino, _now: Time) -> Result<()> {
-        Err(Errno::EPERM)
-    }
-
-    fn unlink(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
-        Err(Errno::EPERM)
-    }
-
-    fn rmdir(&mut self, _dir: Ino, _name: &[u8], _now: Time) -> Result<()> {
-        Err(Errno::EPERM)
-    }
-
-    fn rename(&mut self, _from: (Ino, &[u8]), _to: (Ino, &[u8]), _now: Time) -> Result<()> {
-        Err(Errno::EPERM)
+    fn refusal(&self) -> Errno {
+        Errno::EPERM
     }
 
     fn exchange(&mut self, _one: (Ino, &[u8]), _other: (Ino, &[u8]), _now: Time) -> Result<()> {
@@ -209,18 +197,6 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
             }
         }
         Ok(())
-    }
-
-    fn xattr(&self, _ino: Ino, _name: &[u8]) -> Result<Vec<u8>> {
-        Err(Errno::EOPNOTSUPP)
-    }
-
-    fn xattrs(&self, _ino: Ino) -> Result<Vec<Vec<u8>>> {
-        Ok(Vec::new())
-    }
-
-    fn set_xattr(&mut self, _ino: Ino, _name: &[u8], _value: Option<&[u8]>, _now: Time) -> Result<()> {
-        Err(Errno::EOPNOTSUPP)
     }
 
     fn hold(&mut self, _ino: Ino, _held: bool) {}
