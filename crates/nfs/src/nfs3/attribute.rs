@@ -70,7 +70,7 @@ pub(super) fn access(
     let object = request.object(handle);
     let granted = object.as_ref().map_err(|status| *status).and_then(|object| request.granted(object));
     results.u32(Status::of(&granted).number());
-    request.put_attr(results, object.as_ref().ok().map(|object| object.at));
+    request.put_attr_of(results, &object);
     if let Ok(granted) = granted {
         results.u32(granted & wanted);
     }

@@ -19,7 +19,7 @@ pub(super) fn read(
     let outcome =
         object.as_ref().map_err(|status| *status).and_then(|object| request.read(object, offset, count));
     results.u32(Status::of(&outcome).number());
-    request.put_attr(results, object.as_ref().ok().map(|object| object.at));
+    request.put_attr_of(results, &object);
     if let Ok((bytes, end)) = outcome {
         results.u32(u32::try_from(bytes.len()).unwrap_or(0)).bool(end).opaque(&bytes);
     }

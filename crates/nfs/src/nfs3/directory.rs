@@ -82,7 +82,7 @@ fn list(
     let outcome =
         dir.as_ref().map_err(|status| *status).and_then(|dir| Ok((dir, request.entries(dir, after, room)?)));
     results.u32(Status::of(&outcome).number());
-    request.put_attr(results, dir.as_ref().ok().map(|dir| dir.at));
+    request.put_attr_of(results, &dir);
     if let Ok((dir, (names, end))) = outcome {
         results.fixed(&VERIFIER);
         for Name { cookie, ino, name } in &names {

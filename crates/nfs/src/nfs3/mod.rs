@@ -155,10 +155,15 @@ impl Request<'_> {
         }
     }
 
+    /// `post_op_attr` of what a handle led to, if it led anywhere.
+    pub(crate) fn put_attr_of(&self, results: &mut Writer, object: &Result<Object>) {
+        self.put_attr(results, object.as_ref().ok().map(|object| object.at));
+    }
+
     /// `wcc_data`: what it was before, and what it is now.
     pub(crate) fn put_change(&self, results: &mut Writer, before: Option<&Attr>, object: &Result<Object>) {
         types::put_before(results, before);
-        self.put_attr(results, object.as_ref().ok().map(|object| object.at));
+        self.put_attr_of(results, object);
     }
 
     /// The most that is read or written at once.

@@ -35,7 +35,7 @@ pub(super) fn lookup(
         results.opaque(&found);
         request.put_attr(results, Some(at));
     }
-    request.put_attr(results, dir.as_ref().ok().map(|dir| dir.at));
+    request.put_attr_of(results, &dir);
     Ok(())
 }
 
@@ -53,7 +53,7 @@ pub(super) fn readlink(
         }
     });
     results.u32(Status::of(&outcome).number());
-    request.put_attr(results, object.as_ref().ok().map(|object| object.at));
+    request.put_attr_of(results, &object);
     if let Ok(target) = outcome {
         results.opaque(&target);
     }
@@ -201,7 +201,7 @@ pub(super) fn link(
         Ok(request.vfs.link(&who, object.at, dir.start(), entry(name)?, now)?)
     });
     results.u32(Status::of(&outcome).number());
-    request.put_attr(results, object.as_ref().ok().map(|object| object.at));
+    request.put_attr_of(results, &object);
     request.put_change(results, before.as_ref(), &dir);
     Ok(())
 }

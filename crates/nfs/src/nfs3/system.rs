@@ -21,7 +21,7 @@ pub(super) fn fsstat(
     let outcome =
         object.as_ref().map_err(|status| *status).and_then(|object| Ok(request.vfs.statfs(object.at)?));
     results.u32(Status::of(&outcome).number());
-    request.put_attr(results, object.as_ref().ok().map(|object| object.at));
+    request.put_attr_of(results, &object);
     if let Ok(statfs) = outcome {
         let unit = if statfs.f_frsize > 0 { statfs.f_frsize } else { statfs.f_bsize }.cast_unsigned();
         for blocks in [statfs.f_blocks, statfs.f_bfree, statfs.f_bavail] {
@@ -38,17 +38,12 @@ pub(super) fn fsinfo(
     args: &mut Reader<'_>,
     results: &mut Writer,
 ) -> Result<(), Garbage> {
-    let handle = handle_arg(args)?;
-    let object = request.object(handle);
-    results.u32(Status::of(&object).number());
-    request.put_attr(results, object.as_ref().ok().map(|object| object.at));
-    if object.is_ok() {
-        let most = request.transfer_max();
+    let most = request.transfer_max();
+    tell(request, args, results, |results| {
         results.u32(most).u32(most).u32(BLOCK).u32(most).u32(most).u32(BLOCK).u32(most.min(BLOCK * 16));
         // Times count nanoseconds.
         results.u64(i64::MAX.cast_unsigned()).u32(0).u32(1).u32(PROPERTIES);
-    }
-    Ok(())
+    })
 }
 
 pub(super) fn pathconf(
@@ -56,13 +51,24 @@ pub(super) fn pathconf(
     args: &mut Reader<'_>,
     results: &mut Writer,
 ) -> Result<(), Garbage> {
-    let handle = handle_arg(args)?;
-    let object = request.object(handle);
-    results.u32(Status::of(&object).number());
-    request.put_attr(results, object.as_ref().ok().map(|object| object.at));
-    if object.is_ok() {
+    tell(request, args, results, |results| {
         // No name is cut, none but root gives files away, and spelling matters.
         results.u32(LINKS_MAX).u32(NAME_MAX).bool(true).bool(true).bool(false).bool(true);
+    })
+}
+
+/// Answers with what is the same for all objects, if the handle leads to one.
+fn tell(
+    request: &Request<'_>,
+    args: &mut Reader<'_>,
+    results: &mut Writer,
+    put: impl FnOnce(&mut Writer),
+) -> Result<(), Garbage> {
+    let object = request.object(handle_arg(args)?);
+    results.u32(Status::of(&object).number());
+    request.put_attr_of(results, &object);
+    if object.is_ok() {
+        put(results);
     }
     Ok(())
 }
