@@ -12,6 +12,7 @@
 //! All of it is hostile to the side that reads it: bytes are copied first and looked at then.
 
 use crate::shared::{AtomicU64, CELL, CELLS_MAX, HEAD, Ordering, fence};
+use crate::words::{get, put};
 use alloc::vec::Vec;
 
 /// Calls that can be under way at once.
@@ -189,28 +190,4 @@ fn cell_of(words: &[AtomicU64], cell: usize) -> &[AtomicU64] {
 
 fn len_of(what: u64) -> Option<usize> {
     usize::try_from(what >> 32).ok().filter(|len| *len <= PAYLOAD_MAX)
-}
-
-fn put(words: &[AtomicU64], bytes: &[u8]) {
-    let mut chunks = bytes.chunks_exact(8);
-    let mut slots = words.iter();
-    for (chunk, slot) in chunks.by_ref().zip(slots.by_ref()) {
-        let mut word = [0; 8];
-        word.copy_from_slice(chunk);
-        slot.store(u64::from_le_bytes(word), Ordering::Relaxed);
-    }
-    if let (rest @ [_, ..], Some(slot)) = (chunks.remainder(), slots.next()) {
-        let mut word = [0; 8];
-        word[..rest.len()].copy_from_slice(rest);
-        slot.store(u64::from_le_bytes(word), Ordering::Relaxed);
-    }
-}
-
-fn get(words: &[AtomicU64], len: usize, into: &mut Vec<u8>) {
-    into.clear();
-    into.resize(len.next_multiple_of(8), 0);
-    for (chunk, word) in into.chunks_exact_mut(8).zip(words) {
-        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
-    }
-    into.truncate(len);
 }

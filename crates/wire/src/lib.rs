@@ -18,6 +18,7 @@ pub mod patience;
 pub mod relay;
 mod shared;
 pub mod url;
+pub mod words;
 
 pub use decoder::{Decoder, LENGTH_MAX};
 pub use frame::{BadLength, Frame, HEADER, Header, class, error, handshake, kind, option};

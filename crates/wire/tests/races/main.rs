@@ -13,6 +13,8 @@ extern crate alloc;
 
 #[path = "../../src/lane.rs"]
 mod lane;
+#[path = "../../src/words.rs"]
+mod words;
 
 /// In the place of `src/shared.rs`: loom's atomics, and few of them.
 mod shared {

@@ -10,6 +10,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use tcpip::Mac;
+use wire::words;
 
 /// Words of all of a member's memory: the head and the ring.
 pub(super) const WORDS: usize = RING + RING_WORDS as usize;
@@ -100,18 +101,7 @@ impl Writer {
         self.number = self.number.wrapping_add(1);
         words[index(self.head)].store(u64::from(self.number) << 32 | u64::from(len), Ordering::Relaxed);
         let (front, back) = spans(words, self.head + 1, words_of(frame.len()));
-        let mut slots = front.iter().chain(back);
-        let mut chunks = frame.chunks_exact(8);
-        for (chunk, slot) in chunks.by_ref().zip(slots.by_ref()) {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(chunk);
-            slot.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
-        }
-        if let (rest @ [_, ..], Some(slot)) = (chunks.remainder(), slots.next()) {
-            let mut bytes = [0; 8];
-            bytes[..rest.len()].copy_from_slice(rest);
-            slot.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
-        }
+        words::put(front.iter().chain(back), frame);
         let tell_all = self.head / TELL_ALL != next / TELL_ALL;
         self.head = next;
         words[HEAD].store(next, Ordering::Release);
@@ -221,11 +211,7 @@ pub(super) fn takes(words: &[AtomicU64]) -> Takes {
 
 fn copy(words: &[AtomicU64], at: u64, len: usize, buffer: &mut Vec<u8>) {
     let (front, back) = spans(words, at, words_of(len));
-    buffer.resize(words_of(len) as usize * 8, 0);
-    for (chunk, word) in buffer.chunks_exact_mut(8).zip(front.iter().chain(back)) {
-        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
-    }
-    buffer.truncate(len);
+    words::get(front.iter().chain(back), len, buffer);
 }
 
 /// `count` words of the ring from `at`, which may go round its end.
@@ -240,7 +226,7 @@ const fn index(at: u64) -> usize {
 }
 
 const fn words_of(len: usize) -> u64 {
-    len.div_ceil(8) as u64
+    words::count(len) as u64
 }
 
 #[cfg(test)]
