@@ -5,8 +5,7 @@
 //! front of all others. So a file that begins with a hole gets an unwritten one before its tree has nodes: it is a hole as before,
 //! but takes a block. Where Linux has made such a tree, writing in front of it is refused.
 
-use super::system::of;
-use super::{Result, State, number};
+use super::{Result, State, number, of};
 use abi::Errno;
 use rsext4::{FileExtent, FileExtentState, FileExtentTarget, PreallocationOptions, RangeOperation};
 use vfs::{Ino, Time};

@@ -4,13 +4,17 @@
 
 mod acl;
 mod anchor;
+mod attributes;
 mod commit;
+mod data;
 mod device;
 mod finish;
 mod journal;
+mod names;
 mod raw;
 mod system;
 mod unwritten;
+mod xattr;
 
 use crate::disk::Disk;
 use crate::{Opened, Opening};
@@ -142,6 +146,19 @@ impl State {
         self.raw.disk.sync()
     }
 
+    /// Everything is on the disk, and the crate can do what follows: with the journal nearly full it refuses to write a superblock as
+    /// the first thing of a transaction (`jbd2:checkpoint_with_unfinished_block_edit`), so another change begins it.
+    fn settle(&mut self) -> Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        self.commit()?;
+        let root = self.ext4.root_inode().as_u64();
+        let info = self.inode(root)?;
+        let atime = self.times_of(&info).atime;
+        self.set_atime(root, atime)
+    }
+
     /// From now on it is this late for the crate.
     fn at(&mut self, now: Time) -> &mut Self {
         self.clock.set(now);
@@ -174,6 +191,19 @@ impl State {
         self.times.insert(info.number.raw(), times);
     }
 
+    /// Somebody holds an inode, or does no more.
+    fn hold(&mut self, ino: Ino, held: bool) {
+        let holders = self.holders.entry(ino).or_default();
+        *holders = if held { *holders + 1 } else { holders.saturating_sub(1) };
+        if *holders == 0 {
+            self.holders.remove(&ino);
+            if self.orphans.contains(&ino) {
+                // Left on the disk's list of orphans if this fails: the next mount or e2fsck(8) takes it away.
+                let _ = self.bury(ino);
+            }
+        }
+    }
+
     /// An inode has no name any more: it goes, unless somebody holds it.
     fn bury(&mut self, ino: Ino) -> Result<()> {
         if self.holders.contains_key(&ino) {
@@ -199,6 +229,10 @@ fn mount_errno(error: &Ext4Error) -> Errno {
         Errno::EOPNOTSUPP => Errno::EINVAL,
         errno => errno,
     }
+}
+
+fn of<T>(result: std::result::Result<T, Ext4Error>) -> Result<T> {
+    result.map_err(|error| errno(&error))
 }
 
 /// The errno that Linux's ext4 answers.

@@ -3,8 +3,7 @@
 //! `rsext4` 0.9.2 gives back what is written alone. Making the file shorter gives back all, but fails where the tree of extents has nodes
 //! above nodes ('extent:empty_index'); there, what is small is written to first.
 
-use super::system::of;
-use super::{Result, State};
+use super::{Result, State, of};
 use abi::Errno;
 use rsext4::{DirectoryEntryType, FileExtent, FileExtentState, FileExtentTarget, InodeInfo, RangeOperation};
 use vfs::Ino;
