@@ -61,6 +61,8 @@ pub(crate) struct Block {
     pub(crate) pending: AtomicU32,
     /// Where the program goes on behind a trapped call.
     pub(crate) trap_return: u64,
+    /// Where mmap(2) is to be carried out in truth while `frame.target` is [`crate::entry_unsafe::map_native`].
+    pub(crate) map_target: u64,
     /// The program's signal mask while `pending`, and the one that a new thread starts with.
     pub(crate) saved_mask: u64,
     /// The deferred signal's `siginfo_t`; its number 0: none.

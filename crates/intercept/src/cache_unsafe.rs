@@ -24,6 +24,8 @@ const SIZE_MAX: usize = 4 << 20;
 /// its cache.
 const ELSEWHERE: &[i64] = &[0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x0102_1997, 0x5346_414f];
 
+const DIRECTORY: u32 = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+
 /// What tells a file, and its contents, from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
@@ -37,7 +39,11 @@ pub(crate) struct Stat {
 }
 
 /// The directory.
-pub(crate) struct Directory(Fd);
+pub(crate) struct Directory {
+    fd: Fd,
+    /// With a NUL.
+    path: Vec<u8>,
+}
 
 impl Directory {
     /// The directory, if there is one that can be trusted, or can be made.
@@ -58,21 +64,34 @@ impl Directory {
     }
 
     fn at(path: &[u8], above: Option<&[u8]>) -> Option<Self> {
-        let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
-        let found = open(path, flags).or_else(|errno| {
+        let found = open(path, DIRECTORY).or_else(|errno| {
             if errno != Errno::ENOENT {
                 return Err(errno);
             }
             above.into_iter().chain([path]).for_each(make_directory);
-            open(path, flags)
+            open(path, DIRECTORY)
         });
-        let found = found.ok()?;
-        (ours(&found, S_IFDIR).is_some() && is_here(&found)).then_some(Self(found))
+        Self::trusted_at(found.ok()?, path)
+    }
+
+    /// The directory that was found before, with all that makes it one to be trusted looked at again: the process may have become
+    /// another user's, or have gone to another root.
+    pub(crate) fn again(path: &[u8]) -> Option<Self> {
+        Self::trusted_at(open(path, DIRECTORY).ok()?, path)
+    }
+
+    fn trusted_at(fd: Fd, path: &[u8]) -> Option<Self> {
+        (ours(&fd, S_IFDIR).is_some() && is_here(&fd)).then(|| Self { fd, path: path.to_vec() })
+    }
+
+    /// Its path, for [`Directory::again`].
+    pub(crate) fn path(&self) -> &[u8] {
+        &self.path
     }
 
     /// A file of the directory, by its name with a NUL.
     pub(crate) fn open(&self, name: &[u8], flags: u32) -> Result<Fd, Errno> {
-        open_at(self.0.number() as usize, name, flags)
+        open_at(self.fd.number() as usize, name, flags)
     }
 
     /// What there is of a file of the directory, if nobody else can have written it.
@@ -103,7 +122,7 @@ impl Directory {
         let partial = [b".", host::getpid().to_string().as_bytes(), b".", name].concat();
         let file = self.open(&partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC)?;
         let whole = host::write(file.number(), bytes) == Ok(bytes.len());
-        let directory = self.0.number() as usize;
+        let directory = self.fd.number() as usize;
         let (from, to) = (partial.as_ptr() as usize, name.as_ptr() as usize);
         // SAFETY: both names end in NUL.
         Errno::from_rax(unsafe {
@@ -140,6 +159,12 @@ impl Stat {
         (answer == 0).then(|| Self::from(unsafe { stat.assume_init_ref() }))
     }
 
+    /// Of an open regular file, by a number of the program's.
+    pub(crate) fn of_open(fd: u32) -> Option<Self> {
+        let stat = fstat(fd).filter(|stat| stat.st_mode & S_IFMT == S_IFREG)?;
+        Some(Self::from(&stat))
+    }
+
     /// How long ago it was written.
     pub(crate) fn age_seconds(&self) -> i64 {
         let mut now = [0_i64; 2];
@@ -159,14 +184,13 @@ fn ours(file: &Fd, kind: u32) -> Option<stat> {
     let others = 0o022;
     let is_ours =
         |stat: &stat| stat.st_mode & (S_IFMT | others) == kind && [0, host::geteuid()].contains(&stat.st_uid);
-    fstat(file).filter(is_ours)
+    fstat(file.number()).filter(is_ours)
 }
 
-fn fstat(file: &Fd) -> Option<stat> {
+fn fstat(fd: u32) -> Option<stat> {
     let mut stat = MaybeUninit::<stat>::zeroed();
     // SAFETY: the kernel fills it.
-    let answer =
-        unsafe { host::syscall(nr::FSTAT, [file.number() as usize, stat.as_mut_ptr() as usize, 0, 0, 0, 0]) };
+    let answer = unsafe { host::syscall(nr::FSTAT, [fd as usize, stat.as_mut_ptr() as usize, 0, 0, 0, 0]) };
     // SAFETY: zeroed or filled.
     (answer == 0).then(|| unsafe { stat.assume_init() })
 }
@@ -216,11 +240,18 @@ fn read_all(file: &Fd) -> Option<Vec<u8>> {
 /// # Errors
 /// The host's.
 pub(crate) fn read_part(path: &CStr, into: &mut [u8], offset: u64) -> Result<(), Errno> {
-    let file = open(path.to_bytes_with_nul(), O_RDONLY | O_CLOEXEC)?;
+    read_at(open(path.to_bytes_with_nul(), O_RDONLY | O_CLOEXEC)?.number(), into, offset)
+}
+
+/// As [`read_part`], of an open file.
+///
+/// # Errors
+/// The host's.
+pub(crate) fn read_at(fd: u32, into: &mut [u8], offset: u64) -> Result<(), Errno> {
     let mut filled = 0;
     while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         let (at, len) = (rest.as_mut_ptr() as usize, rest.len());
-        let args = [file.number() as usize, at, len, offset as usize + filled, 0, 0];
+        let args = [fd as usize, at, len, (offset as usize).wrapping_add(filled), 0, 0];
         // SAFETY: the kernel writes within the slice.
         match Errno::from_rax(unsafe { host::syscall(nr::PREAD64, args) })? {
             0 => break,
@@ -254,6 +285,6 @@ fn open_at(directory: usize, path: &[u8], flags: u32) -> Result<Fd, Errno> {
 /// open(2)'s.
 pub(crate) fn open_counters(path: &[u8]) -> Result<(Fd, u64), Errno> {
     let file = open(&[path, b"\0"].concat(), O_RDWR | O_CLOEXEC)?;
-    let size = fstat(&file).map_or(0, |stat| stat.st_size as u64);
+    let size = fstat(file.number()).map_or(0, |stat| stat.st_size as u64);
     Ok((file, size))
 }

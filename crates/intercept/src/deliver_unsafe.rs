@@ -5,8 +5,8 @@
 
 use crate::block_unsafe::{Block, try_current};
 use crate::entry_unsafe::{
-    FOUND_STACK, child_unmasked, enter, entered, exit, exit_end, found, found_end, ours, saved, trap_native,
-    trap_native_end, unmasked,
+    FOUND_STACK, child_unmasked, enter, entered, exit, exit_end, found, found_end, map_made, map_native,
+    ours, saved, trap_native, trap_native_end, unmasked,
 };
 use crate::signal::{KernelAction, SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
 use crate::{actions_unsafe, gs_unsafe, masks_unsafe, rewritten_unsafe, strict_unsafe};
@@ -110,6 +110,10 @@ fn finish(block: &Block, context: &mut Ucontext) {
 /// From a trampoline, or the trap's way out, to the program's instruction. Answers whether it was one.
 fn normalise(block: &Block, context: &mut Ucontext) -> bool {
     let registers = &mut context.registers;
+    if (map_native()..=map_made()).contains(&registers.rip) {
+        let made = if registers.rip == map_native() { 0 } else { CALL_SIZE };
+        registers.rip = block.map_target + made;
+    }
     if (trap_native()..trap_native_end()).contains(&registers.rip) {
         let made = if registers.rip == trap_native() { CALL_SIZE } else { 0 };
         registers.rip = block.trap_return - made;

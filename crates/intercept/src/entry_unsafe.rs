@@ -237,6 +237,15 @@ entry_asm!(
     "wrgsbase r11",
     "jmp rcx",
     "intercept_label intercept_trap_native_end",
+    // Carries out mmap(2) of code, and comes back with its value as if that were a call.
+    ".p2align 4",
+    "intercept_label intercept_map_native",
+    "syscall",
+    "lea rcx, [rip + intercept_map_made]",
+    "jmp intercept_enter",
+    // An address that nobody goes to.
+    "intercept_label intercept_map_made",
+    "ud2",
     // intercept_clone(rdi: number, rsi: its six arguments, rdx: the child's block, rcx: [start, length] of the range
     // that may make calls; length 0: no dispatch). All signals are blocked. The child takes nothing from the stack,
     // which may be its parent's: what it needs is in its block, and the block in rbx.
@@ -345,6 +354,10 @@ labels! {
     saved intercept_saved;
     /// Here `%rsp` is ours.
     entered intercept_entered;
+    /// Carries out mmap(2) of code ...
+    map_native intercept_map_native;
+    /// ... and stands for what comes behind that.
+    map_made intercept_map_made;
     /// From here the frame is complete ...
     exit intercept_exit;
     /// ... to here.

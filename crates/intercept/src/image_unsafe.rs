@@ -9,14 +9,14 @@ use core::ops::Range;
 use sitelist::BuildId;
 
 /// elf(5)
-const PT_LOAD: u32 = 1;
+pub(crate) const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
-const PT_NOTE: u32 = 4;
+pub(crate) const PT_NOTE: u32 = 4;
 const PT_PHDR: u32 = 6;
 const DT_NULL: u64 = 0;
 const DT_DEBUG: u64 = 21;
-const PF_X: u32 = 1;
-const PF_R: u32 = 4;
+pub(crate) const PF_X: u32 = 1;
+pub(crate) const PF_R: u32 = 4;
 const NT_GNU_BUILD_ID: u32 = 3;
 /// getauxval(3)
 const AT_NULL: u64 = 0;
@@ -34,26 +34,27 @@ pub struct Image {
     loaded: Option<(u64, &'static CStr)>,
 }
 
-/// An object that ld.so has mapped, or the program that this library has loaded.
-pub(crate) struct Object {
+/// An object that is mapped: the program, a library.
+pub(crate) struct Object<'a> {
     pub(crate) base: u64,
-    /// Its dynamic section; 0: none.
+    /// Its dynamic section; 0: none, or it is of no interest.
     pub(crate) dynamic: u64,
-    pub(crate) path: &'static CStr,
-    headers: &'static [ProgramHeader],
+    pub(crate) path: &'a CStr,
+    pub(crate) headers: &'a [ProgramHeader],
 }
 
-#[derive(Clone, Copy)]
+/// `Elf64_Phdr`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-struct ProgramHeader {
-    kind: u32,
-    flags: u32,
-    offset: u64,
-    address: u64,
-    physical: u64,
-    file_size: u64,
-    memory_size: u64,
-    align: u64,
+pub(crate) struct ProgramHeader {
+    pub(crate) kind: u32,
+    pub(crate) flags: u32,
+    pub(crate) offset: u64,
+    pub(crate) address: u64,
+    pub(crate) physical: u64,
+    pub(crate) file_size: u64,
+    pub(crate) memory_size: u64,
+    pub(crate) align: u64,
 }
 
 /// `struct link_map` (link.h).
@@ -146,8 +147,8 @@ impl Image {
         self.auxiliary.iter().find(|entry| entry[0] == key).map(|entry| entry[1])
     }
 
-    /// The objects that ld.so has mapped so far, the program itself left out unless this library has loaded it.
-    pub(crate) fn objects(self) -> impl Iterator<Item = Object> {
+    /// The program, if it says where it is, and the objects that ld.so has mapped so far.
+    pub(crate) fn objects(self) -> impl Iterator<Item = Object<'static>> {
         // SAFETY: ld.so fills DT_DEBUG before it calls the first library function, and keeps the list.
         let first = unsafe { self.link_map() };
         // SAFETY: as above.
@@ -171,10 +172,13 @@ impl Image {
         self.loaded.is_some() && self.auxiliary(AT_BASE).is_some_and(|base| base != 0)
     }
 
-    /// The program, where this library has loaded it.
-    fn program(self) -> Option<Object> {
-        let (base, path) = self.loaded?;
-        Some(Object { base, dynamic: 0, path, headers: self.headers()? })
+    fn program(self) -> Option<Object<'static>> {
+        let headers = self.headers()?;
+        let (base, path) = match self.loaded {
+            Some(loaded) => loaded,
+            None => (own_address(headers)?, c"/proc/self/exe"),
+        };
+        Some(Object { base, dynamic: 0, path, headers })
     }
 
     /// The program's headers.
@@ -187,10 +191,8 @@ impl Image {
 
     unsafe fn link_map(self) -> Option<*const LinkMap> {
         let table = self.headers()?;
-        let headers = table.as_ptr() as u64;
-        let told = table.iter().find(|header| header.kind == PT_PHDR).map_or(0, |own| headers - own.address);
         // A static program that may lie anywhere need not say where its headers are.
-        let base = self.loaded.map_or(told, |(base, _)| base);
+        let base = self.loaded.map_or_else(|| own_address(table).unwrap_or(0), |(base, _)| base);
         let dynamic = table.iter().find(|header| header.kind == PT_DYNAMIC)?;
         let mut entry = (base + dynamic.address) as *const [u64; 2];
         // SAFETY: the dynamic section ends with DT_NULL; DT_DEBUG points to `struct r_debug`, whose second
@@ -207,12 +209,13 @@ impl Image {
     }
 }
 
-impl Object {
-    /// Whether it is the program that this library has loaded.
-    pub(crate) fn is_program(&self) -> bool {
-        self.dynamic == 0
-    }
+/// What is to be added to the addresses in the file of the program that has these headers.
+fn own_address(headers: &[ProgramHeader]) -> Option<u64> {
+    let own = headers.iter().find(|header| header.kind == PT_PHDR)?;
+    (headers.as_ptr() as u64).checked_sub(own.address)
+}
 
+impl<'a> Object<'a> {
     /// Its addresses in memory.
     pub(crate) fn span(&self) -> Range<u64> {
         let loaded = || self.headers.iter().filter(|header| header.kind == PT_LOAD);
@@ -223,7 +226,7 @@ impl Object {
     }
 
     /// Bytes of its code, from this address in the file's own numbering on; `None`: not all of them are code.
-    pub(crate) fn code(&self, address: u64, len: usize) -> Option<&'static [u8]> {
+    pub(crate) fn code(&self, address: u64, len: usize) -> Option<&'a [u8]> {
         self.file_offset(address, address.checked_add(len as u64)?)?;
         // SAFETY: within a segment that is mapped and can be read.
         Some(unsafe { core::slice::from_raw_parts((self.base + address) as *const u8, len) })
@@ -241,10 +244,18 @@ impl Object {
         self.segment(from, to).map(|(_, pages)| pages)
     }
 
+    /// All of its code, as far as it comes from the file.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &'a [u8]> {
+        let base = self.base;
+        self.headers.iter().filter(is_code).filter_map(move |header| {
+            let len = usize::try_from(header.file_size.min(header.memory_size)).ok()?;
+            // SAFETY: a segment that is mapped and can be read.
+            Some(unsafe { core::slice::from_raw_parts(base.wrapping_add(header.address) as *const u8, len) })
+        })
+    }
+
     fn segment(&self, from: u64, to: u64) -> Option<(&ProgramHeader, Range<u64>)> {
-        let code =
-            |header: &&ProgramHeader| header.kind == PT_LOAD && header.flags & (PF_R | PF_X) == PF_R | PF_X;
-        self.headers.iter().filter(code).find_map(|header| {
+        self.headers.iter().filter(is_code).find_map(|header| {
             let end = header.address.checked_add(header.file_size)?.next_multiple_of(PAGE);
             let pages = header.address & !(PAGE - 1)..end;
             (pages.start <= from && to <= pages.end).then_some((header, pages))
@@ -255,6 +266,10 @@ impl Object {
     pub(crate) fn build_id(&self) -> Option<BuildId> {
         build_id(self.base, self.headers)
     }
+}
+
+fn is_code(header: &&ProgramHeader) -> bool {
+    header.kind == PT_LOAD && header.flags & (PF_R | PF_X) == PF_R | PF_X
 }
 
 /// The build-id of this library.
@@ -293,7 +308,7 @@ unsafe fn headers_at(base: u64) -> &'static [ProgramHeader] {
 }
 
 /// The build-id in a segment of notes (elf(5), `Elf64_Nhdr`).
-fn build_id_in(mut notes: &[u8]) -> Option<BuildId> {
+pub(crate) fn build_id_in(mut notes: &[u8]) -> Option<BuildId> {
     loop {
         let word = |at: usize| Some(u32::from_ne_bytes(notes.get(at..at + 4)?.try_into().ok()?));
         let (name, descriptor, kind) = (word(0)? as usize, word(4)? as usize, word(8)?);

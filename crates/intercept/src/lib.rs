@@ -1,6 +1,6 @@
 //! How the system calls of an unmodified program are caught.
 //!
-//! Known `syscall` instructions (libc, ld.so) are rewritten at load to jump to a trampoline, which leaves a call to
+//! Known `syscall` instructions (of libc, ld.so, the program, libraries as they are loaded) are rewritten to jump to a trampoline, which leaves a call to
 //! the host if its number and descriptor say so. All others are caught by Syscall User Dispatch, whose SIGSYS handler
 //! only points the program at the same entry. There the registers are saved, the thread goes to a stack of ours, and
 //! [`Hooks::dispatch`] decides. Whose call it is is none of this crate's business.
@@ -28,14 +28,17 @@ mod dispatch_user_unsafe;
 mod entry_unsafe;
 mod gates_unsafe;
 mod gs_unsafe;
+mod head;
 mod hooks;
 mod image_unsafe;
 mod interest;
+mod later_unsafe;
 pub mod marks;
 mod masks_unsafe;
 mod pool_unsafe;
 mod prepared_unsafe;
 mod rewritten_unsafe;
+mod scan_unsafe;
 mod seccomp_unsafe;
 mod signal;
 mod sites_unsafe;

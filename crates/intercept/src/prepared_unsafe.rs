@@ -90,7 +90,7 @@ impl<'a> Candidate<'a> {
     ///
     /// # Safety
     /// No other thread runs the object's code.
-    pub(crate) unsafe fn map(&mut self, object: &Object, untouched: &Pagemap) -> Option<usize> {
+    pub(crate) unsafe fn map(&mut self, object: &Object<'_>, untouched: &Pagemap) -> Option<usize> {
         let flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
         let file = self.directory.open(&self.name, flags).ok()?;
         let stat = self.directory.trusted(&file)?;
@@ -109,7 +109,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Writes the object's file for later processes. `false`: it could not be.
-    pub(crate) fn write(&self, object: &Object, made: &Trampolines) -> Option<()> {
+    pub(crate) fn write(&self, object: &Object<'_>, made: &Trampolines) -> Option<()> {
         let sites = pages(&made.records).filter(|_| !self.keep)?;
         // All of the segment: a mapping in the middle of another makes three.
         let pages = object.pages(sites.start, sites.end)?;
@@ -118,7 +118,7 @@ impl<'a> Candidate<'a> {
         read_part(object.path, &mut text, object.file_offset(pages.start, pages.end)?).ok()?;
         for record in &made.records {
             let at = usize::try_from(u64::from(record.site_start) - pages.start).ok()?;
-            let bytes = jump(made, object.base, record)?;
+            let bytes = jump(made.at, object.base, record)?;
             let here = text.get_mut(at..at + bytes.len())?;
             // What is in memory is what is in the file, but for what has just been written there.
             if object.code(u64::from(record.site_start), bytes.len()) != Some(&bytes) {
@@ -132,7 +132,7 @@ impl<'a> Candidate<'a> {
 
     fn lay_out(
         &self,
-        object: &Object,
+        object: &Object<'_>,
         made: &Trampolines,
         pages: &Range<u64>,
         text: &[u8],
@@ -173,7 +173,7 @@ impl Header {
     }
 
     /// The addresses of the object's code in the file, if all that the header says fits together and the object.
-    fn text(&self, object: &Object) -> Option<Range<u64>> {
+    fn text(&self, object: &Object<'_>) -> Option<Range<u64>> {
         let text = u64::from(self.text_from)..u64::from(self.text_from) + u64::from(self.text_len);
         let records_end = PAGE + u64::from(self.records) * size_of::<Record>() as u64;
         let ordered = records_end <= u64::from(self.code_at)
@@ -200,7 +200,7 @@ fn read_header(file: &Fd, stat: &Stat) -> Option<Header> {
 ///
 /// # Safety
 /// The file fits the object, whose code no other thread runs.
-unsafe fn map_file(file: &Fd, header: &Header, object: &Object, text: Range<u64>) -> Option<usize> {
+unsafe fn map_file(file: &Fd, header: &Header, object: &Object<'_>, text: Range<u64>) -> Option<usize> {
     let count = header.records as usize;
     let place = object.base.wrapping_sub(header.distance);
     let around = place.checked_sub(PAGE).filter(|around| Around::place(*around))?;
@@ -215,7 +215,8 @@ unsafe fn map_file(file: &Fd, header: &Header, object: &Object, text: Range<u64>
     let records = unsafe { core::slice::from_raw_parts((place + PAGE) as *const Record, count) };
     let gate = gates_unsafe::claim(count)?;
     let code = place + u64::from(header.code_at);
-    let known = rewritten_unsafe::add(Rewritten { base: object.base, code, gate, records });
+    let rewritten = Rewritten { base: object.base, code, gate, records };
+    let known = rewritten_unsafe::add(rewritten, around..place + u64::from(header.text_at), None);
     let at = object.base + text.start;
     let installed = known && map(at, header.text_len.into(), MAP_FIXED, file, header.text_at.into()).is_ok();
     installed.then_some(count)

@@ -2,9 +2,9 @@
 
 use crate::around_unsafe::Around;
 use crate::image_unsafe::Object;
-use crate::rewritten_unsafe::{self, INTACT, PLAIN_END, Record, Rewritten};
+use crate::interest;
+use crate::rewritten_unsafe::{self, Claimed, File, INTACT, Later, PLAIN_END, Record, Rewritten};
 use crate::trampoline::{Trampoline, build, displacement};
-use crate::{gates_unsafe, interest};
 use abi::raw::general::{MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
 use alloc::vec::Vec;
@@ -37,15 +37,16 @@ pub(crate) fn room(sites: usize) -> u64 {
     2 * PAGE + ((sites * size_of::<Record>()) as u64).next_multiple_of(PAGE)
 }
 
-/// Makes the trampolines for those sites of an object that are what the list says, at a place that is free.
-pub(crate) fn compile(object: &Object, list: &SiteList) -> Option<Trampolines> {
+/// Makes the trampolines for those sites of an object that are what the list says, at a place that is free. `gate`: the first of as
+/// many gates.
+pub(crate) fn compile(object: &Object<'_>, list: &SiteList, gate: u32) -> Option<Trampolines> {
     let room = room(list.sites.len());
     let size = room + (list.sites.len() as u64 * LONGEST).next_multiple_of(PAGE);
     let place = reserve(object, size)?;
     let mut made = Trampolines {
         at: place.start + room,
         place,
-        gate: gates_unsafe::claim(list.sites.len())?,
+        gate,
         code: Vec::with_capacity(list.sites.len() * 96),
         records: Vec::with_capacity(list.sites.len()),
     };
@@ -82,7 +83,7 @@ fn record(site: &Site, at: u32, trampoline: &Trampoline) -> Record {
 }
 
 /// Takes a free place within reach of all of an object.
-fn reserve(object: &Object, size: u64) -> Option<Range<u64>> {
+fn reserve(object: &Object<'_>, size: u64) -> Option<Range<u64>> {
     let Range { start, end } = object.span();
     let below = start.checked_sub(BELOW).filter(|at| *at > PAGE);
     let last = (start + REACH).saturating_sub(size + STEP) & !(STEP - 1);
@@ -111,11 +112,14 @@ pub(crate) fn unmap(at: u64, size: u64) {
     unsafe { host::syscall(nr::MUNMAP, [at as usize, size as usize, 0, 0, 0, 0]) };
 }
 
+/// An object that may be unmapped while the program runs: its file, its sites, and its place where it has been mapped before.
+pub(crate) type Passing<'a> = (File, &'a SiteList, Option<Claimed>);
+
 /// Makes the sites of an object lead to its trampolines. Answers how many.
 ///
 /// # Safety
-/// No other thread runs the object's code, and it stays mapped.
-pub(crate) unsafe fn install(object: &Object, made: &Trampolines) -> usize {
+/// No other thread runs the object's code, and if it does not stay mapped this is told.
+pub(crate) unsafe fn install(object: &Object<'_>, made: &Trampolines, passing: Option<Passing<'_>>) -> usize {
     let end = made.at + (made.code.len() as u64).next_multiple_of(PAGE);
     // SAFETY: the place was reserved for this, and is large enough.
     unsafe { core::ptr::copy_nonoverlapping(made.code.as_ptr(), made.at as *mut u8, made.code.len()) };
@@ -124,22 +128,49 @@ pub(crate) unsafe fn install(object: &Object, made: &Trampolines) -> usize {
     let behind = made.place.start + PAGE;
     unmap(behind, made.at - behind);
     unmap(end, made.place.end - end);
-    let known = || {
-        let records = made.records.clone().leak();
-        rewritten_unsafe::add(Rewritten { base: object.base, code: made.at, gate: made.gate, records })
-    };
-    if made.records.is_empty() || protect(made.at, end, PROT_READ | PROT_EXEC).is_err() || !known() {
+    let place = made.place.start..end;
+    if made.records.is_empty()
+        || protect(made.at, end, PROT_READ | PROT_EXEC).is_err()
+        || !make_known(object, made, &place, passing)
+    {
+        unmap(made.place.start, PAGE);
+        unmap(made.at, end - made.at);
         return 0;
     }
     // SAFETY: the caller's promise.
     unsafe { redirect(object, made) }
 }
 
-/// The bytes of the jump that takes a site's place.
-pub(crate) fn jump(made: &Trampolines, base: u64, record: &Record) -> Option<[u8; JUMP_SIZE as usize]> {
+fn make_known(
+    object: &Object<'_>,
+    made: &Trampolines,
+    place: &Range<u64>,
+    passing: Option<Passing<'_>>,
+) -> bool {
+    let (base, code) = (object.base, made.at);
+    let later = match passing {
+        Some((.., Some(claimed))) => return claimed.renew(base, code, place, &made.records),
+        Some((file, list, None)) => Some(Later { file, originals: originals(made, list) }),
+        None => None,
+    };
+    let records = made.records.clone().leak();
+    rewritten_unsafe::add(Rewritten { base, code, gate: made.gate, records }, place.clone(), later)
+}
+
+/// What was at the sites that have trampolines.
+fn originals(made: &Trampolines, list: &SiteList) -> Vec<[u8; JUMP_SIZE as usize]> {
+    let of = |record: &Record| {
+        let site = list.sites.iter().find(|site| site.call == record.call);
+        site.and_then(|site| site.code.first_chunk().copied()).unwrap_or_default()
+    };
+    made.records.iter().map(of).collect()
+}
+
+/// The bytes of the jump that takes a site's place, for trampolines at `code`.
+pub(crate) fn jump(code: u64, base: u64, record: &Record) -> Option<[u8; JUMP_SIZE as usize]> {
     let behind = base + u64::from(record.site_start) + u64::from(JUMP_SIZE);
     let mut bytes = [0xe9; JUMP_SIZE as usize];
-    bytes[1..].copy_from_slice(&displacement(behind, made.at + u64::from(record.start))?.to_le_bytes());
+    bytes[1..].copy_from_slice(&displacement(behind, code + u64::from(record.start))?.to_le_bytes());
     Some(bytes)
 }
 
@@ -153,7 +184,7 @@ pub(crate) fn pages(records: &[Record]) -> Option<Range<u64>> {
 ///
 /// # Safety
 /// As [`install`].
-unsafe fn redirect(object: &Object, made: &Trampolines) -> usize {
+unsafe fn redirect(object: &Object<'_>, made: &Trampolines) -> usize {
     let Some(pages) = pages(&made.records) else { return 0 };
     let (from, to) = (object.base + pages.start, object.base + pages.end);
     // Not writable and executable at once: some hosts forbid it, and nobody executes the object now.
@@ -162,7 +193,7 @@ unsafe fn redirect(object: &Object, made: &Trampolines) -> usize {
     }
     let mut count = 0;
     for record in &made.records {
-        let Some(bytes) = jump(made, object.base, record) else { continue };
+        let Some(bytes) = jump(made.at, object.base, record) else { continue };
         let at = object.base + u64::from(record.site_start);
         // SAFETY: the span is at least this long, its bytes are what the list says, and its page is writable.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), at as *mut u8, bytes.len()) };

@@ -5,9 +5,10 @@ use crate::dispatch_user_unsafe::PR_SET_SYSCALL_USER_DISPATCH;
 use crate::entry_unsafe::{restorer, thread_exit, trap_native};
 use crate::hooks::{Answer, Call, Hooks, Interest};
 use crate::signal::{MASK_AT, RIP_AT, SA_RESTART, SIGSYS, X32, bit};
+use crate::sites_unsafe::PAGE;
 use crate::{
-    actions_unsafe, clone_unsafe, counts_unsafe, gs_unsafe, interest, marks, masks_unsafe, rewritten_unsafe,
-    seccomp_unsafe, start_unsafe,
+    actions_unsafe, clone_unsafe, counts_unsafe, gs_unsafe, interest, later_unsafe, marks, masks_unsafe,
+    rewritten_unsafe, seccomp_unsafe, start_unsafe,
 };
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -19,6 +20,8 @@ const ARCH_SET_GS: u64 = 0x1001;
 const ARCH_GET_GS: u64 = 0x1004;
 /// asm-generic/mman-common.h
 const MAP_FIXED: u64 = 0x10;
+/// asm-generic/mman-common.h
+const PROT_WRITE: u64 = 2;
 /// `syscall` is two bytes.
 const CALL_SIZE: u64 = 2;
 
@@ -39,6 +42,9 @@ pub(crate) fn hooks() -> &'static Hooks {
 pub(crate) extern "C" fn slow(block: *mut Block) {
     // SAFETY: the block is the calling thread's, and only signal handlers on this thread share it.
     let frame = unsafe { (*block).frame };
+    if later_unsafe::mapped(block) {
+        return;
+    }
     counts_unsafe::call(frame.rax as u32, frame.target == trap_native());
     loop {
         // SAFETY: as above.
@@ -50,7 +56,7 @@ pub(crate) extern "C" fn slow(block: *mut Block) {
             done => done,
         };
         match answer {
-            Answer::Host => return,
+            Answer::Host => return later_unsafe::watch(block, &call),
             Answer::Done(ERESTARTSYS) if !interrupted(block, frame.target) => {}
             Answer::Done(ERESTARTSYS) => return,
             Answer::Done(value) => return done(block, value),
@@ -132,9 +138,19 @@ fn own(block: *mut Block, call: &Call) -> Option<Answer> {
 
 /// Makes a call that may take memory away, and lets go of what was known of it.
 fn take_away(call: &Call) -> Answer {
+    let [start, len, ..] = call.args;
+    let addresses = start..start.saturating_add(len.checked_next_multiple_of(PAGE).unwrap_or(len));
+    let leaving = (call.nr == nr::MUNMAP).then(|| rewritten_unsafe::leave(&addresses));
     // SAFETY: the program's own call with its own arguments.
     let value = unsafe { host::syscall(call.nr, call.args.map(|arg| arg as usize)) };
     host::forget_readable();
+    if let Some(leaving) = leaving {
+        leaving.end(value == 0);
+    }
+    let protects = matches!(call.nr, nr::MPROTECT | nr::PKEY_MPROTECT);
+    if protects && value == 0 && call.args[2] & PROT_WRITE != 0 {
+        rewritten_unsafe::writable(addresses);
+    }
     Answer::Done(value)
 }
 

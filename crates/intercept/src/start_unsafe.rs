@@ -1,16 +1,16 @@
 //! The start, before the program has run an instruction of its own.
 
 use crate::cache_unsafe::{Directory, Stat};
+use crate::entry_unsafe::image_start;
 use crate::hooks::{Answer, Call, Hooks};
-use crate::image_unsafe::{Image, Object};
+use crate::image_unsafe::{Image, Object, own_build_id};
 use crate::prepared_unsafe::{Candidate, Pagemap};
 use crate::sites_unsafe::{compile, install};
 use crate::{
-    block_unsafe, cache_unsafe, counts_unsafe, dispatch_user_unsafe, gs_unsafe, interest, slow_unsafe,
-    trampoline,
+    block_unsafe, cache_unsafe, counts_unsafe, dispatch_user_unsafe, gates_unsafe, gs_unsafe, interest,
+    later_unsafe, scan_unsafe, slow_unsafe,
 };
 use abi::Errno;
-use abi::counts::NUMBERS;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -25,17 +25,13 @@ pub struct Caught {
     pub trapped: bool,
 }
 
-/// What compilers make of a look at a call's result: `cmp $-4095, %rax`, `cmp $-4096, %rax` or `%eax`, `test %rax, %rax` or
-/// `%eax`.
-const CHECKED: [&[u8]; 5] = [
-    &[0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff],
-    &[0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff],
-    &[0x3d, 0x00, 0xf0, 0xff, 0xff],
-    &[0x48, 0x85, 0xc0],
-    &[0x85, 0xc0],
-];
+/// linux/limits.h
+const PATH_MAX: usize = 4096;
 
-/// Objects that hold true `syscall` instructions; other libraries of a distribution have none.
+/// Objects with fewer sites are rewritten in each process.
+const PREPARED_MIN: usize = 32;
+
+/// Objects that always hold true `syscall` instructions; others are looked through.
 const WITH_SITES: &[&[u8]] = &[b"libc.", b"libc-", b"ld-", b"libpthread", b"liburing.", b"libgomp."];
 const SANITIZERS: &[&[u8]] = &[b"libasan.", b"libtsan.", b"libubsan.", b"liblsan."];
 
@@ -115,13 +111,24 @@ unsafe fn rewrite(hooks: &Hooks, image: Image) -> usize {
     if image.variable(b"RUMPHIJACK__NOPATCH") == Some(b"1") {
         return 0;
     }
-    let is_wanted = |object: &Object| object.is_program() || rank(object.path.to_bytes()).is_some();
-    let mut objects: Vec<Object> = image.objects().filter(is_wanted).collect();
+    let mut objects: Vec<(Option<usize>, Object<'_>)> = image
+        .objects()
+        .filter(|object| object.base != image_start() && object.path.to_bytes().contains(&b'/'))
+        .map(|object| (rank(object.path.to_bytes()), object))
+        .filter(|(rank, object)| rank.is_some() || scan_unsafe::holds_call(object) != Some(false))
+        .collect();
     // Gates are handed out in this order, the same in most programs: so what is kept of an object fits.
-    objects.sort_by_key(|object| (!object.is_program(), rank(object.path.to_bytes()), object.base));
+    objects.sort_by_key(|(rank, object)| (rank.is_none(), *rank, rank.map(|_| object.base)));
     let (directory, pagemap) = (Directory::find(image), Pagemap::open());
-    // SAFETY: the caller's promise.
-    objects.iter().map(|object| unsafe { rewrite_object(hooks, directory.as_ref(), &pagemap, object) }).sum()
+    let count = objects
+        .iter()
+        // SAFETY: the caller's promise.
+        .map(|(rank, object)| unsafe {
+            rewrite_object(hooks, directory.as_ref(), &pagemap, object, rank.is_some())
+        })
+        .sum();
+    later_unsafe::start(directory.as_ref());
+    count
 }
 
 /// # Safety
@@ -130,18 +137,28 @@ unsafe fn rewrite_object(
     hooks: &Hooks,
     directory: Option<&Directory>,
     pagemap: &Pagemap,
-    object: &Object,
+    object: &Object<'_>,
+    has_calls: bool,
 ) -> usize {
-    let (Some(id), Some(file)) = (object.build_id(), Stat::of(object.path)) else { return 0 };
-    let mut candidate = directory.and_then(|directory| Candidate::new(directory, id, file));
+    let Some(id) = object.build_id().filter(|id| Some(*id) != own_build_id()) else { return 0 };
+    let Some(file) = Stat::of(object.path) else { return 0 };
+    // What most objects turn out to have none of is asked before their files are looked for.
+    let known = if has_calls { None } else { list(hooks, directory, object, id, file.size) };
+    if !has_calls && known.as_ref().is_none_or(|list| list.sites.is_empty()) {
+        return 0;
+    }
+    // A few pages are copied in less time than a file is opened.
+    let kept = directory.filter(|_| known.as_ref().is_none_or(|list| list.sites.len() >= PREPARED_MIN));
+    let mut candidate = kept.and_then(|directory| Candidate::new(directory, id, file));
     // SAFETY: the caller's promise.
     if let Some(count) = candidate.as_mut().and_then(|kept| unsafe { kept.map(object, pagemap) }) {
         return count;
     }
-    let made = list(hooks, directory, object, id, file.size).and_then(|list| compile(object, &list));
+    let list = known.or_else(|| list(hooks, directory, object, id, file.size));
+    let made = list.and_then(|list| compile(object, &list, gates_unsafe::claim(list.sites.len())?));
     let Some(made) = made else { return 0 };
-    // SAFETY: the caller's promise.
-    let count = unsafe { install(object, &made) };
+    // SAFETY: the caller's promise; what was mapped at the start stays.
+    let count = unsafe { install(object, &made, None) };
     // Without a file the next program does the same again.
     let _ = candidate.and_then(|candidate| candidate.write(object, &made));
     count
@@ -153,39 +170,35 @@ fn rank(path: &[u8]) -> Option<usize> {
     WITH_SITES.iter().chain(SANITIZERS).position(|prefix| name.starts_with(prefix))
 }
 
-fn list(
+/// The sites of an object's file: those that were kept, else what the hook knows.
+pub(crate) fn list(
     hooks: &Hooks,
     directory: Option<&Directory>,
-    object: &Object,
+    object: &Object<'_>,
     id: BuildId,
     size: u64,
 ) -> Option<SiteList> {
     let fits = |bytes: &[u8]| decode(bytes, id, size);
     let kept = directory.and_then(|directory| fits(&directory.read_list(id)?));
-    let list = match kept {
-        Some(list) => list,
-        None => {
-            let bytes = (hooks.sites)(object.path.to_bytes(), id, size)?;
-            let list = fits(&bytes)?;
-            if let Some(directory) = directory {
-                // Without a cache the next program asks again.
-                let _ = directory.write_list(id, &bytes);
-            }
-            list
+    if kept.is_some() {
+        return kept;
+    }
+    let mut target = [0; PATH_MAX];
+    // What the server would take for itself.
+    let path = match object.path.to_bytes() {
+        b"/proc/self/exe" => {
+            let len = host::read_link(object.path, &mut target).ok()?;
+            target.get(..len)?
         }
+        path => path,
     };
-    Some(if object.is_program() { proven(object, list) } else { list })
-}
-
-/// Of the sites in a program those that show by what stands beside them that they are code. A C library's text holds nothing else;
-/// a program's may hold data, which was taken for instructions.
-fn proven(object: &Object, mut list: SiteList) -> SiteList {
-    list.sites.retain(|site| {
-        let numbered = trampoline::number(site).is_some_and(|number| number < NUMBERS as u32);
-        let behind = object.code(u64::from(site.call) + 2, 6).unwrap_or_default();
-        numbered || CHECKED.iter().any(|check| behind.starts_with(check))
-    });
-    list
+    let bytes = (hooks.sites)(path, id, size)?;
+    let list = fits(&bytes)?;
+    if let Some(directory) = directory {
+        // Without a cache the next program asks again.
+        let _ = directory.write_list(id, &bytes);
+    }
+    Some(list)
 }
 
 fn decode(bytes: &[u8], id: BuildId, size: u64) -> Option<SiteList> {

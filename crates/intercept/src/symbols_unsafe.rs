@@ -39,7 +39,7 @@ impl Image {
 }
 
 impl Tables {
-    fn of(object: &Object) -> Option<Self> {
+    fn of(object: &Object<'_>) -> Option<Self> {
         if object.dynamic == 0 {
             return None;
         }

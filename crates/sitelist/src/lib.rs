@@ -11,7 +11,7 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 
-const MAGIC: [u8; 8] = *b"rumpsl01";
+const MAGIC: [u8; 8] = *b"rumpsl02";
 const HEADER: usize = 8 + 8 + BuildId::SIZE + 4;
 const RECORD: usize = 40;
 /// More than any file has: libc has 526.

@@ -1,18 +1,26 @@
 //! Finds the system call instructions of an ELF file, and how each can be replaced by a jump.
 //!
 //! Byte pairs `0f 05` alone prove nothing (libLLVM has 266 and not one true call), so whole text sections are decoded
-//! from their start. A linear sweep is right for what compilers and assemblers make of libc, ld.so and musl: their text
-//! holds no data. Unwind tables are no better guide: the entry of glibc's `__restore_rt` starts one byte early, and
-//! those of `clone` have holes exactly at the call.
+//! from their start, and what is found there has to be proven ([`proof`]). A linear sweep is right for what compilers and
+//! assemblers make of libc, ld.so and musl: their text holds no data. Unwind tables alone are no better guide: the entry of
+//! glibc's `__restore_rt` starts one byte early, and those of `clone` have holes exactly at the call.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod proof;
 mod span;
 mod sweep;
 
 use object::{Object, ObjectSection, SectionKind};
+use proof::Functions;
 use sitelist::{BuildId, SiteList};
 use std::path::Path;
+
+/// elf(5)
+const DT_NULL: u64 = 0;
+const DT_TEXTREL: u64 = 22;
+const DT_FLAGS: u64 = 30;
+const DF_TEXTREL: u64 = 4;
 
 /// Why there is no list.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +41,12 @@ pub enum Error {
     NoBuildId,
 }
 
-/// What a file holds.
+/// What a file holds. What nothing proves to be an instruction is in neither.
 #[derive(Debug)]
 pub struct Analysis {
     /// The sites that can be rewritten.
     pub list: SiteList,
-    /// Addresses of true `syscall` instructions that cannot: those are caught by the dispatch trap alone.
+    /// Addresses of `syscall` instructions that cannot: those are caught by the dispatch trap alone.
     pub refused: Vec<u32>,
 }
 
@@ -58,21 +66,31 @@ pub fn analyse_file(path: &Path) -> Result<Analysis, Error> {
 pub fn analyse(bytes: &[u8]) -> Result<Analysis, Error> {
     let file = object::File::parse(bytes)?;
     let build_id = file.build_id()?.and_then(BuildId::from_note).ok_or(Error::NoBuildId)?;
-    let mut sites = Vec::new();
-    let mut refused = Vec::new();
+    let (mut sites, mut refused) = (Vec::new(), Vec::new());
+    let mut functions = None;
     for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
         let Ok(address) = u32::try_from(section.address()) else { continue };
         let data = section.data()?;
         if u32::try_from(data.len()).ok().and_then(|len| address.checked_add(len)).is_none() {
             continue;
         }
-        let swept = sweep::sweep(data, address);
+        let pairs = pairs(data);
+        if pairs.is_empty() {
+            continue;
+        }
+        // Only now: the table of a large program has a million entries.
+        let functions = functions.get_or_insert_with(|| Functions::of(&file));
+        let pairs = proof::filter(data, u64::from(address), pairs, functions);
+        let swept = sweep::sweep(data, address, &pairs);
         for call in &swept.calls {
             match span::choose(&swept, *call) {
                 Some(site) => sites.push(site),
                 None => refused.push(swept.instructions[*call].address),
             }
         }
+    }
+    if has_text_relocations(&file) {
+        refused.extend(sites.drain(..).map(|site| site.call));
     }
     sites.sort_by_key(|site| site.start);
     drop_overlapping(&mut sites, &mut refused);
@@ -91,4 +109,23 @@ fn drop_overlapping(sites: &mut Vec<sitelist::Site>, refused: &mut Vec<u32>) {
         }
         apart
     });
+}
+
+/// Where in a section the bytes of a `syscall` are.
+fn pairs(data: &[u8]) -> Vec<usize> {
+    memchr::memmem::find_iter(data, &[0x0f, 0x05]).collect()
+}
+
+/// Whether ld.so is to write to the text once it is mapped: a jump there might be written over (elf(5), `DF_TEXTREL`).
+fn has_text_relocations(file: &object::File<'_>) -> bool {
+    let Some(dynamic) = file.section_by_name(".dynamic").and_then(|section| section.data().ok()) else {
+        return false;
+    };
+    let (entries, _) = dynamic.as_chunks::<16>();
+    entries
+        .iter()
+        .map(|entry| u128::from_le_bytes(*entry))
+        .map(|entry| (entry as u64, (entry >> 64) as u64))
+        .take_while(|(tag, _)| *tag != DT_NULL)
+        .any(|(tag, value)| tag == DT_TEXTREL || tag == DT_FLAGS && value & DF_TEXTREL != 0)
 }

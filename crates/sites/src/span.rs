@@ -85,5 +85,7 @@ fn fixup(instruction: &Swept, start: u32) -> Option<Fixup> {
 /// Whether the sweep lost its way near this instruction: it may be no instruction at all then.
 fn invalid_nearby(section: &Section<'_>, call: usize) -> bool {
     let window = call.saturating_sub(8)..(call + 4).min(section.instructions.len());
-    section.instructions[window].iter().any(|instruction| instruction.role == Role::Invalid)
+    section.instructions[window]
+        .iter()
+        .any(|instruction| matches!(instruction.role, Role::Invalid | Role::Gap))
 }
