@@ -24,7 +24,7 @@ fn both(server: &Server, program: &Path, arguments: &[&str]) -> (Ran, u64, u64) 
 
 fn plugin(server: &Server, more: &[&str]) -> String {
     let arguments = [&LIBRARY[..], more].concat();
-    c_program_with("h_plugin", server.directory(), &arguments).to_str().unwrap().to_owned()
+    c_program_with("h_plugin", server.directory(), &arguments).display().to_string()
 }
 
 #[test]
