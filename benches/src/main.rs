@@ -27,6 +27,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("tcp-round-trip", tcp::round_trip),
     ("tcp-connections", tcp::connections),
     ("files", files::cycle),
+    ("random-reads", files::random_reads),
 ];
 
 fn main() -> ExitCode {

@@ -44,6 +44,8 @@ enum Task {
     Check,
     /// Measure against the host and print the ratios.
     Bench {
+        /// Only this; the document's other sections stay as they are.
+        part: Option<bench::Part>,
         /// Runs of each measurement; the median counts.
         #[arg(long, default_value_t = 5)]
         runs: usize,
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => test::test(&arguments),
         Task::Ci => ci::ci(),
         Task::Check => ci::check(),
-        Task::Bench { runs, only, write } => bench::bench(runs.max(1), only.as_deref(), write),
+        Task::Bench { part, runs, only, write } => bench::bench(part, runs.max(1), only.as_deref(), write),
         Task::Docs { check } => docs::docs(check),
     };
     match outcome {

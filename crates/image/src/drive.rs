@@ -106,11 +106,7 @@ impl FileSystem for DriveFile {
     }
 
     fn seek(&self, _ino: Ino, offset: u64, data: bool) -> Result<u64> {
-        match self.disk.size() {
-            size if offset >= size => Err(Errno::ENXIO),
-            _ if data => Ok(offset),
-            size => Ok(size),
-        }
+        crate::readonly::seek_without_holes(self.disk.size(), offset, data)
     }
 
     fn read_dir(&self, _dir: Ino, _after: u64, _each: EachName<'_>) -> Result<()> {

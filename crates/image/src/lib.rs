@@ -10,7 +10,9 @@ pub mod disk;
 mod drive;
 mod ext4;
 mod fat;
+mod hadris;
 mod hostdir;
+mod iso9660;
 pub mod partition;
 pub mod probe;
 mod readonly;
@@ -21,6 +23,9 @@ pub use drive::DriveFile;
 
 use abi::Errno;
 use vfs::FileSystem;
+
+/// The types of [`open`].
+pub use vfs::remote::ON_DRIVES as KINDS;
 
 /// How a file system is to be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub struct Opened {
     pub behind: bool,
     /// Whether a name means the same inode until it is changed here.
     pub keeps_nodes: bool,
+    /// Whether a name stands for nothing unless it is spelt as it is listed. FAT's can be spelt in other ways.
+    pub exact: bool,
 }
 
 /// Opens a directory of the host (`mount -t dir`).
@@ -64,10 +71,30 @@ pub fn open(disk: Disk, how: Opening<'_>) -> Result<Opened, Errno> {
         }
         kind => kind,
     };
-    match kind {
-        b"ext2" | b"ext3" | b"ext4" => ext4::open(disk, how),
-        b"vfat" | b"msdos" => fat::open(disk, how),
-        b"squashfs" => squashfs::open(disk, how),
-        _ => Err(Errno::ENODEV),
+    let opener = OPENERS.iter().find(|(known, _)| known.as_bytes() == kind);
+    opener.map_or(Err(Errno::ENODEV), |(_, open)| open(disk, how))
+}
+
+type Opener = fn(Disk, Opening<'_>) -> Result<Opened, Errno>;
+
+/// What opens a type; the names are those of [`vfs::remote::ON_DRIVES`].
+const OPENERS: &[(&str, Opener)] = &[
+    ("ext2", ext4::open),
+    ("ext3", ext4::open),
+    ("ext4", ext4::open),
+    ("iso9660", iso9660::open),
+    ("msdos", fat::open),
+    ("squashfs", squashfs::open),
+    ("vfat", fat::open),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_offers_is_there() {
+        let here: Vec<&str> = OPENERS.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(here, vfs::remote::ON_DRIVES);
     }
 }

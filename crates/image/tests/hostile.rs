@@ -35,7 +35,9 @@ fn images() -> &'static Vec<Vec<u8>> {
         run("/sbin/mkfs.vfat", &[&path("fat")]);
         run("mcopy", &["-s", "-i", &path("fat"), &format!("{tree}/dir"), "::"]);
         run("mksquashfs", &[&tree, &path("squashfs"), "-quiet", "-no-progress"]);
-        ["ext4", "fat", "squashfs"].iter().map(|name| std::fs::read(path(name)).unwrap()).collect()
+        let iso = ["-as", "mkisofs", "-quiet", "-R", "-J", "-o", &path("iso9660"), &tree];
+        run("xorriso", &iso);
+        ["ext4", "fat", "squashfs", "iso9660"].iter().map(|name| std::fs::read(path(name)).unwrap()).collect()
     })
 }
 
@@ -78,6 +80,8 @@ fn go_through(fs: &dyn FileSystem, dir: Ino, depth: usize, seen: &mut usize) {
             return;
         }
         let _ = (
+            fs.parent(ino),
+            fs.name_of(ino),
             fs.lookup(dir, &name),
             fs.attr(ino),
             fs.readlink(ino),
@@ -91,11 +95,11 @@ fn go_through(fs: &dyn FileSystem, dir: Ino, depth: usize, seen: &mut usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn changed_bytes_end_in_answers(
-        which in 0usize..3,
+        which in 0usize..4,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..40),
     ) {
         let mut bytes = images()[which].clone();

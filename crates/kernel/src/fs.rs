@@ -14,9 +14,6 @@ use vfs::remote::SharedExchange;
 use vfs::tmpfs::Tmpfs;
 use vfs::{Follow, Location, MountFlags, SharedMemory, Start, Time, Vfs, Who};
 
-/// Types of file systems that are on drives; a worker of the server opens them (`image::open`).
-pub(crate) const ON_DRIVES: &[&str] = &["ext2", "ext3", "ext4", "vfat", "msdos", "squashfs"];
-
 /// What the root file system holds at most, in bytes, unless the server says otherwise.
 pub(crate) const ROOT_MAX: u64 = 1 << 30;
 

@@ -8,9 +8,6 @@ use image::{Disk, HostFile};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// File system types that the rump kernel has.
-const KNOWN: &[&str] = &["ext4", "vfat", "squashfs"];
-
 /// Where the parts of an overlay are, each in a directory by its number.
 const OVERLAYS: &str = "/run/overlay";
 
@@ -89,7 +86,7 @@ impl Attach {
         }
         let part = self.part(&path)?;
         let kind = match part.kind {
-            Some(kind) if KNOWN.contains(&kind) => kind,
+            Some(kind) if image::KINDS.contains(&kind) => kind,
             Some(kind) => return Err(format!("{text}: {kind}, which the rump kernel cannot mount")),
             None => return Err(format!("{text}: no file system that is known")),
         };
@@ -111,7 +108,8 @@ impl Attach {
                 .copied()
                 .ok_or_else(|| format!("{}: no partition {number}\n{}", path.display(), table(&parts)));
         }
-        let mut usable = parts.iter().filter(|part| part.kind.is_some_and(|kind| KNOWN.contains(&kind)));
+        let mut usable =
+            parts.iter().filter(|part| part.kind.is_some_and(|kind| image::KINDS.contains(&kind)));
         match (usable.next(), usable.next()) {
             (Some(part), None) => Ok(*part),
             (None, _) if parts.len() == 1 => Ok(parts[0]),

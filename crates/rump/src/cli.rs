@@ -283,7 +283,7 @@ const MOUNT_HELP: &str = "Examples:\n  rump_server -d key=/dev/dk,hostpath=disk.
 pub(crate) struct MountOptions {
     #[command(flatten)]
     pub(crate) server: ServerOption,
-    /// Type of the file system: ext2, ext3, ext4, tmpfs, proc, vfat, squashfs, overlay, dir (a directory of the host); auto: found out
+    /// Type of the file system: ext2, ext3, ext4, vfat, squashfs, iso9660, tmpfs, proc, overlay, dir (a directory of the host); auto: found out
     #[arg(short = 't', value_name = "TYPE", default_value = "auto")]
     pub(crate) kind: String,
     /// Options, parted by commas: ro, noatime, remount, bind, ... (mount(8)) and the file system's own

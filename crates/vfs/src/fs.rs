@@ -19,6 +19,27 @@ type Result<T> = std::result::Result<T, Errno>;
 /// Called for each directory entry: cookie, inode, type, name. False ends it.
 pub type EachName<'a> = &'a mut dyn FnMut(u64, Ino, Kind, &[u8]) -> bool;
 
+/// Directories below each other at most: on an image that was tampered with they can be a ring.
+pub(crate) const DEPTH_MAX: usize = 1 << 14;
+
+/// A directory and those above it, up to the root of its file system.
+pub(crate) fn upwards(fs: &dyn FileSystem, dir: Ino) -> impl Iterator<Item = Result<Ino>> {
+    let mut next = Some(Ok(dir));
+    let mut depth = 0;
+    std::iter::from_fn(move || {
+        let at = next.take()?;
+        if let Ok(ino) = at {
+            depth += 1;
+            next = match fs.parent(ino) {
+                Ok(parent) if parent == ino => None,
+                Ok(_) if depth > DEPTH_MAX => Some(Err(Errno::ELOOP)),
+                parent => Some(parent),
+            };
+        }
+        Some(at)
+    })
+}
+
 /// A mounted file system.
 pub trait FileSystem {
     /// Its name in /proc/mounts.

@@ -156,6 +156,7 @@ impl World {
                 acls: true,
                 behind: true,
                 keeps_nodes: true,
+                exact: true,
                 keeps_pages: true,
                 identity: None,
                 options: String::new(),

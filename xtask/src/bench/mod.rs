@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures as ratios against the host, from the same run.
 
+mod images;
 mod measures;
 mod path;
 mod redis;
@@ -22,14 +23,42 @@ struct Row {
     target: &'static str,
 }
 
-/// Measures everything `runs` times, alternating native and hijacked, and prints the medians.
+/// What can be measured by itself; each is a section of the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Calls, sockets, and the server by itself.
+    Calls,
+    /// File systems on disk images, against the host's and FUSE's.
+    Images,
+}
+
+const PARTS: [(Part, &str); 2] = [(Part::Calls, "Calls and sockets"), (Part::Images, "Images")];
+
+/// Measures everything, or one part of it, `runs` times, alternating native and hijacked, and prints the medians.
 ///
 /// # Errors
 /// A probe that failed.
-pub(crate) fn bench(runs: usize, only: Option<&str>, write: bool) -> Outcome {
+pub(crate) fn bench(part: Option<Part>, runs: usize, only: Option<&str>, write: bool) -> Outcome {
     let release = build::release()?;
     run(cargo().args(["build", "--release", "--package", "benches"]))?;
-    let bench = Bench { release, runs };
+    for (measured, title) in PARTS.iter().filter(|(measured, _)| part.is_none_or(|part| part == *measured)) {
+        let report = match measured {
+            Part::Calls => calls(&release, runs, only)?,
+            Part::Images => images::report(&release, runs.min(3), only)?,
+        };
+        println!("{report}");
+        if write {
+            let path = root().join("docs/BENCHMARKS.md");
+            let old = std::fs::read_to_string(&path).unwrap_or_default();
+            std::fs::write(&path, document(&old, title, &report))
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn calls(release: &Path, runs: usize, only: Option<&str>) -> Outcome<String> {
+    let bench = Bench { release: release.to_owned(), runs };
     let mut rows = Vec::new();
     for measure in PROBES.iter().filter(|measure| only.is_none_or(|part| measure.what.contains(part))) {
         eprintln!("{} ...", measure.what);
@@ -44,13 +73,7 @@ pub(crate) fn bench(runs: usize, only: Option<&str>, write: bool) -> Outcome {
     if only.is_none() {
         rows.extend(server::figures(&bench.release, runs)?);
     }
-    let report = report(&rows, runs);
-    print!("{report}");
-    if write {
-        let path = root().join("docs/BENCHMARKS.md");
-        std::fs::write(&path, document(&report)).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    Ok(())
+    Ok(report(&rows, runs))
 }
 
 struct Bench {
@@ -116,17 +139,28 @@ fn report(rows: &[Row], runs: usize) -> String {
     text
 }
 
-fn document(report: &str) -> String {
+/// The document with a new section of this title; the others stay as they were.
+fn document(old: &str, title: &str, report: &str) -> String {
     let machine = |file: &str, key: &str| {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
         line.split_once(':').map_or(line.clone(), |(_, value)| value.trim().to_owned())
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!(
+    let mut text = format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench --write`. Ratios compare the same program in the same run, natively and \
-         hijacked; absolute figures are of this machine alone:\n{cores} cores of {}, Linux {}.\n\n{report}",
+         hijacked; absolute figures are of this machine alone:\n{cores} cores of {}, Linux {}.\n",
         machine("/proc/cpuinfo", "model name"),
         std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
-    )
+    );
+    for (_, section) in PARTS {
+        let heading = format!("\n## {section}\n\n");
+        let kept = old.split_once(&heading).map(|(_, rest)| rest.split("\n## ").next().unwrap_or_default());
+        if let Some(body) = if section == title { Some(report) } else { kept } {
+            text.push_str(&heading);
+            text.push_str(body.trim_end());
+            text.push('\n');
+        }
+    }
+    text
 }

@@ -19,10 +19,18 @@ impl Server {
     /// # Errors
     /// It does not serve within five seconds.
     pub(super) fn start(release: &Path, pinned: bool) -> Outcome<Self> {
+        Self::with(release, pinned, &[])
+    }
+
+    /// As [`Server::start`], with arguments.
+    ///
+    /// # Errors
+    /// It does not serve within five seconds.
+    pub(super) fn with(release: &Path, pinned: bool, args: &[&str]) -> Outcome<Self> {
         let dir = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
         let socket = dir.path().join("s");
         let mut command = on_core(pinned, &release.join("rump_server"));
-        command.arg("-s").arg(format!("unix://{}", socket.display())).stdin(Stdio::null());
+        command.arg("-s").args(args).arg(format!("unix://{}", socket.display())).stdin(Stdio::null());
         let process = command.spawn().map_err(|error| format!("cannot start rump_server: {error}"))?;
         let server = Self { dir, process };
         let end = Instant::now() + Duration::from_secs(5);

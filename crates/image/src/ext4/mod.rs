@@ -62,7 +62,12 @@ pub(crate) fn open(disk: Disk, how: Opening<'_>) -> Result<Opened> {
     options(how.options)?;
     let read_only = how.read_only || disk.is_read_only();
     let state = State::open(disk, read_only)?;
-    Ok(Opened { fs: Box::new(Ext4Fs(RefCell::new(state))), behind: !read_only, keeps_nodes: true })
+    Ok(Opened {
+        fs: Box::new(Ext4Fs(RefCell::new(state))),
+        behind: !read_only,
+        keeps_nodes: true,
+        exact: true,
+    })
 }
 
 /// What a server that was killed has left in the journal is put in its place, and then what the crate leaves undone.

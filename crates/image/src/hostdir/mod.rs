@@ -58,7 +58,7 @@ pub(crate) fn open(path: &[u8], how: Opening<'_>) -> Result<Opened> {
         read_only: how.read_only,
     };
     // Others change it too: nothing that is known stays true.
-    Ok(Opened { fs: Box::new(fs), behind: false, keeps_nodes: false })
+    Ok(Opened { fs: Box::new(fs), behind: false, keeps_nodes: false, exact: true })
 }
 
 fn of(errno: rustix::io::Errno) -> Errno {

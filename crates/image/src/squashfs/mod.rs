@@ -4,16 +4,17 @@
 //! beginning only, so a read in the middle is one of a file that lacks the blocks before.
 
 use crate::disk::Disk;
-use crate::readonly::{ReadOnly, Tree};
+use crate::readonly::{Named, Names, ReadOnly, Tree};
 use crate::{Opened, Opening};
 use abi::Errno;
 use abi::layout::Statfs;
 use backhand::{BackhandError, FilesystemReader, InnerNode, Node, SquashfsFileReader};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use vfs::{Attr, Ino, Kind};
+use vfs::{Attr, EachName, Ino, Kind};
 
 type Result<T> = std::result::Result<T, Errno>;
 
@@ -25,6 +26,7 @@ const TARGET_MAX: usize = 4095;
 /// A squashfs file system.
 struct Squashfs {
     reader: FilesystemReader<'static>,
+    names: Names,
     size: u64,
     /// Of the superblock, which holds the time and places of all that was packed.
     identity: u64,
@@ -45,14 +47,45 @@ pub(crate) fn open(disk: Disk, how: Opening<'_>) -> Result<Opened> {
     superblock.hash(&mut hasher);
     let reader =
         FilesystemReader::from_reader(BufReader::new(disk.stream())).map_err(|error| errno(&error))?;
-    let squashfs = Squashfs { reader, size, identity: hasher.finish() };
-    Ok(Opened { fs: Box::new(ReadOnly::new(squashfs)?), behind: false, keeps_nodes: true })
+    let names = names(&reader)?;
+    let squashfs = Squashfs { reader, names, size, identity: hasher.finish() };
+    Ok(Opened { fs: Box::new(ReadOnly(squashfs)), behind: false, keeps_nodes: true, exact: true })
 }
 
 fn errno(error: &BackhandError) -> Errno {
     match error {
         BackhandError::StdIo(error) => crate::disk::errno(error),
         _ => Errno::EINVAL,
+    }
+}
+
+/// The root directory: a number as others.
+fn root(reader: &FilesystemReader<'static>) -> Ino {
+    let root = reader.root.nodes.iter().position(|node| node.fullpath == Path::new("/"));
+    root.map_or(1, |at| at as Ino + 1)
+}
+
+/// The crate gives the path of each.
+fn names(reader: &FilesystemReader<'static>) -> Result<Names> {
+    let nodes = (1..).zip(&reader.root.nodes);
+    let numbers: HashMap<&Path, Ino> =
+        nodes.clone().map(|(ino, node)| (node.fullpath.as_path(), ino)).collect();
+    let named = |(ino, node): (Ino, &Node<SquashfsFileReader>)| {
+        let dir = *numbers.get(node.fullpath.parent()?)?;
+        Some(Named { dir, ino, kind: kind(node), name: node.fullpath.file_name()?.as_bytes().to_vec() })
+    };
+    Names::new(root(reader), nodes.filter_map(named))
+}
+
+const fn kind(node: &Node<SquashfsFileReader>) -> Kind {
+    match node.inner {
+        InnerNode::File(_) => Kind::Regular,
+        InnerNode::Symlink(_) => Kind::Symlink,
+        InnerNode::Dir(_) => Kind::Directory,
+        InnerNode::CharacterDevice(_) => Kind::Char,
+        InnerNode::BlockDevice(_) => Kind::Block,
+        InnerNode::NamedPipe => Kind::Fifo,
+        InnerNode::Socket => Kind::Socket,
     }
 }
 
@@ -92,42 +125,45 @@ impl Tree for Squashfs {
         "squashfs"
     }
 
-    /// The crate gives the path of each; the root's is first.
-    fn entries(&self) -> Result<Vec<(Ino, Ino, Vec<u8>)>> {
-        let mut numbers = std::collections::HashMap::new();
-        let nodes = (1..).zip(&self.reader.root.nodes);
-        for (ino, node) in nodes.clone() {
-            numbers.insert(node.fullpath.as_path(), ino);
-        }
-        let entry = |(ino, node): (Ino, &Node<SquashfsFileReader>)| {
-            let above = *numbers.get(node.fullpath.parent()?)?;
-            Some((above, ino, node.fullpath.file_name()?.as_bytes().to_vec()))
-        };
-        Ok(nodes.filter_map(entry).collect())
+    fn root(&self) -> Ino {
+        root(&self.reader)
     }
 
-    fn root(&self) -> Ino {
-        let root = self.reader.root.nodes.iter().position(|node| node.fullpath == Path::new("/"));
-        root.map_or(1, |at| at as Ino + 1)
+    fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Ino> {
+        self.names.lookup(dir, name)
+    }
+
+    fn parent(&self, dir: Ino) -> Result<Ino> {
+        self.names.parent(dir)
+    }
+
+    fn name_of(&self, dir: Ino) -> Result<Vec<u8>> {
+        self.names.name_of(dir)
+    }
+
+    fn read_dir(&self, dir: Ino, after: u64, each: EachName<'_>) -> Result<()> {
+        self.names.read_dir(dir, after, each)
+    }
+
+    fn find(&self, ino: Ino) -> Result<()> {
+        self.names.find(ino)
     }
 
     fn attr(&self, ino: Ino) -> Result<Attr> {
         let node = self.node(ino)?;
-        let (kind, size, rdev) = match &node.inner {
-            InnerNode::File(file) => (Kind::Regular, file.file_len() as u64, 0),
-            InnerNode::Symlink(link) => (Kind::Symlink, link.link.as_os_str().len() as u64, 0),
-            InnerNode::Dir(_) => (Kind::Directory, 0, 0),
-            InnerNode::CharacterDevice(device) => (Kind::Char, 0, u64::from(device.device_number)),
-            InnerNode::BlockDevice(device) => (Kind::Block, 0, u64::from(device.device_number)),
-            InnerNode::NamedPipe => (Kind::Fifo, 0, 0),
-            InnerNode::Socket => (Kind::Socket, 0, 0),
+        let (size, rdev) = match &node.inner {
+            InnerNode::File(file) => (file.file_len() as u64, 0),
+            InnerNode::Symlink(link) => (link.link.as_os_str().len() as u64, 0),
+            InnerNode::CharacterDevice(device) => (0, u64::from(device.device_number)),
+            InnerNode::BlockDevice(device) => (0, u64::from(device.device_number)),
+            InnerNode::Dir(_) | InnerNode::NamedPipe | InnerNode::Socket => (0, 0),
         };
         let time = u64::from(node.header.mtime) * SECOND_NS;
         Ok(Attr {
             ino,
-            kind,
+            kind: kind(node),
             mode: u32::from(node.header.permissions) & 0o7777,
-            nlink: 1,
+            nlink: self.names.nlink(ino),
             uid: node.header.uid,
             gid: node.header.gid,
             rdev,

@@ -2,7 +2,7 @@
 
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
-use crate::fs::ON_DRIVES;
+use vfs::remote::ON_DRIVES;
 use crate::proc::Proc;
 use abi::Errno;
 use abi::raw::general::{

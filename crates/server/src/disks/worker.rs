@@ -111,6 +111,7 @@ fn open(worker: Worker, from: From) {
                 acls: opened.fs.has_acls(),
                 behind: opened.behind,
                 keeps_nodes: opened.keeps_nodes,
+                exact: opened.exact,
                 keeps_pages: opened.keeps_nodes,
                 identity: opened.fs.identity(),
                 options: opened.fs.options(),

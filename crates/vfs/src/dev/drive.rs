@@ -170,6 +170,7 @@ fn mounted(worker: Worker) -> Mounted {
         acls: false,
         behind: false,
         keeps_nodes: true,
+        exact: true,
         keeps_pages: false,
         identity: None,
         options: String::new(),

@@ -1,6 +1,7 @@
 //! The path of a directory (getcwd(2)), and where a link leads.
 
 use crate::Ino;
+use crate::fs::DEPTH_MAX;
 use crate::mount::{Entry, Location, Vfs};
 use crate::mount_table::joined;
 use crate::permission::Who;
@@ -11,7 +12,7 @@ impl Vfs {
     /// The path of a directory, from the root.
     ///
     /// # Errors
-    /// `ENOENT`: it was removed, or lies outside the root.
+    /// `ENOENT`: it was removed, or lies outside the root. `ELOOP`: its image shows it in a ring.
     pub fn path_of(&self, root: Location, dir: Location) -> Result<Vec<u8>, Errno> {
         let mut names = Vec::new();
         let mut at = dir;
@@ -21,6 +22,9 @@ impl Vfs {
             if self.is_top(named) || named.ino == fs.root() {
                 // The top of the whole tree: `dir` is not below `root`.
                 return Err(Errno::ENOENT);
+            }
+            if names.len() > DEPTH_MAX {
+                return Err(Errno::ELOOP);
             }
             names.push(fs.name_of(named.ino)?);
             at = named.with(fs.parent(named.ino)?);

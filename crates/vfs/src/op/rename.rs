@@ -1,5 +1,6 @@
 //! renameat2(2).
 
+use crate::fs::upwards;
 use crate::mount::{Location, Vfs};
 use crate::node::{Attr, Ino, Kind, NewName, NewNode, Time};
 use crate::permission::{WRITE, Who};
@@ -152,18 +153,12 @@ impl Vfs {
 
     /// Fails with `errno` if `node` is `dir` or a directory above it.
     fn not_above(&self, node: Location, dir: Location, errno: Errno) -> Result<(), Errno> {
-        let fs = self.fs(dir)?;
-        let mut at = dir.ino;
-        loop {
-            if node.mount == dir.mount && node.ino == at {
+        for above in upwards(self.fs(dir)?, dir.ino) {
+            if node.ino == above? && node.mount == dir.mount {
                 return Err(errno);
             }
-            let parent = fs.parent(at)?;
-            if parent == at {
-                return Ok(());
-            }
-            at = parent;
         }
+        Ok(())
     }
 }
 

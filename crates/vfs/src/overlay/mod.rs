@@ -17,7 +17,7 @@ mod system;
 
 pub use shared::Shared;
 
-use crate::fs::FileSystem;
+use crate::fs::{FileSystem, upwards};
 use crate::mount::{Location, Vfs};
 use crate::node::{Attr, Ino, Kind};
 use crate::tmpfs::Tmpfs;
@@ -123,14 +123,7 @@ impl Vfs {
     /// Whether a directory is this one or below it, in one file system.
     fn is_in(&self, dir: Location, above: Location) -> bool {
         let Ok(fs) = self.fs(dir) else { return false };
-        let mut ino = dir.ino;
-        while dir.fs == above.fs && ino != above.ino {
-            match fs.parent(ino) {
-                Ok(parent) if parent != ino => ino = parent,
-                _ => return false,
-            }
-        }
-        dir.fs == above.fs
+        dir.fs == above.fs && upwards(fs, dir.ino).any(|ino| ino == Ok(above.ino))
     }
 
     fn layer(&mut self, at: Location) -> Result<Layer> {

@@ -48,6 +48,9 @@ struct Names {
 
 #[derive(Default)]
 pub(super) struct Cache {
+    /// Names can be spelt in other ways than they are listed: that one is not known says nothing of it, and when one changes others
+    /// that meant the same change with it.
+    has_aliases: bool,
     nodes: ByIno<Arc<Node>>,
     /// Inodes with bytes on their way, whose blocks are not known.
     unsettled: ByIno<()>,
@@ -62,6 +65,15 @@ pub(super) struct Cache {
 }
 
 impl Cache {
+    /// Nothing is known. `exact`: names stand for nothing unless they are spelt as they are listed.
+    pub(super) fn new(exact: bool) -> Self {
+        Self { has_aliases: !exact, ..Self::default() }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(!self.has_aliases);
+    }
+
     pub(super) fn node(&self, ino: Ino) -> Option<Arc<Node>> {
         self.nodes.get(&ino).cloned()
     }
@@ -128,6 +140,9 @@ impl Cache {
     }
 
     pub(super) fn put_name(&mut self, dir: Ino, name: &[u8], ino: Option<Ino>) {
+        if self.has_aliases && ino.is_none() {
+            return;
+        }
         self.make_room(1);
         let names = self.names.entry(dir).or_default();
         if names.known.insert(name.into(), ino).is_none() {
@@ -137,6 +152,9 @@ impl Cache {
 
     /// A name was made or taken away.
     pub(super) fn change_name(&mut self, dir: Ino, name: &[u8], ino: Option<Ino>) {
+        if self.has_aliases {
+            self.forget_names(dir);
+        }
         if let Some(names) = self.names.get_mut(&dir)
             && names.listing.take().is_some()
         {
@@ -155,7 +173,8 @@ impl Cache {
         let known = listing.iter().map(|entry| (entry.name.as_slice().into(), Some(entry.ino))).collect();
         let places = listing.iter().zip(0..).map(|(entry, at)| (entry.ino, at)).collect();
         self.names_count += listing.len();
-        self.names.insert(dir, Names { known, complete: true, listing: Some(Arc::clone(listing)), places });
+        let complete = !self.has_aliases;
+        self.names.insert(dir, Names { known, complete, listing: Some(Arc::clone(listing)), places });
     }
 
     /// The inodes to ask for when this one is wanted: the next ones of the directory that is gone through, too.

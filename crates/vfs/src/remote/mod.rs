@@ -26,6 +26,9 @@ use abi::Errno;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+/// Types of file systems that are on drives; workers open them.
+pub const ON_DRIVES: &[&str] = &["ext2", "ext3", "ext4", "iso9660", "msdos", "squashfs", "vfat"];
+
 /// Names a worker: each has one file system.
 pub type Worker = u32;
 

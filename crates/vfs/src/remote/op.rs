@@ -188,6 +188,8 @@ pub struct Mounted {
     pub behind: bool,
     /// Whether what is known of inodes and names stays true until it is changed here.
     pub keeps_nodes: bool,
+    /// Whether a name stands for nothing unless it is spelt as it is listed.
+    pub exact: bool,
     /// The same of the bytes of files.
     pub keeps_pages: bool,
     /// What it is known by whenever it is mounted ([`FileSystem::identity`]).

@@ -52,7 +52,7 @@ impl Remote {
             keeps_pages: mounted.keeps_pages,
             identity: mounted.identity,
             options: mounted.options.clone(),
-            cache: RefCell::default(),
+            cache: RefCell::new(Cache::new(mounted.exact)),
             pages: RefCell::default(),
             holders: HashMap::new(),
             mapped: HashMap::new(),
@@ -82,7 +82,7 @@ impl Remote {
         let mut exchange = self.exchange.borrow_mut();
         let mut cache = self.cache.borrow_mut();
         if exchange.is_distrusted(self.worker) {
-            *cache = Cache::default();
+            cache.clear();
             *self.pages.borrow_mut() = Pages::default();
             self.free.set(None);
         }

@@ -1,8 +1,8 @@
 //! Files about the kernel as a whole.
 
-use crate::fs::ON_DRIVES;
 use crate::{Kernel, OSRELEASE, VERSION};
 use std::fmt::Write;
+use vfs::remote::ON_DRIVES;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
