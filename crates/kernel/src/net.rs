@@ -4,7 +4,7 @@ use crate::file::ObjectId;
 use crate::socket::{Monitors, Ring};
 use crate::{Kernel, Now};
 use foldhash::HashMap;
-use tcpip::{Config, LinkConfig, LinkId, SocketId, Stack};
+use tcpip::{Config, LinkConfig, LinkId, Offload, Outgoing, SocketId, Stack};
 
 /// The stack and whom to wake when one of its sockets changes.
 pub(crate) struct Net {
@@ -90,8 +90,19 @@ impl Kernel {
         self.settle();
     }
 
+    /// As [`Kernel::frame_in`], with what its sender has left to be done for it ([`Stack::frame_in_with`]).
+    pub fn frame_in_with(&mut self, link: LinkId, frame: &[u8], offload: Offload) {
+        self.net.stack.frame_in_with(link, frame, offload);
+        self.settle();
+    }
+
     /// The next frame to send, and where.
     pub fn next_frame(&mut self) -> Option<(LinkId, Vec<u8>)> {
         self.net.stack.next_frame()
+    }
+
+    /// As [`Kernel::next_frame`], for links that take offloads ([`Stack::next_frame_with`]).
+    pub fn next_frame_with(&mut self) -> Option<(LinkId, Outgoing)> {
+        self.net.stack.next_frame_with()
     }
 }

@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use smoltcp::wire::{EthernetAddress, EthernetFrame, EthernetProtocol};
 
 use crate::{
-    Stack,
+    Offload, Outgoing, Stack,
     types::{LinkId, Mac},
 };
 
-const HEADER: usize = 14;
+/// Bytes of a header.
+pub(crate) const HEADER: usize = 14;
 
 impl Stack {
     /// Takes a frame.
-    pub(crate) fn ethernet_input(&mut self, link: LinkId, own: Mac, bytes: &[u8]) {
+    pub(crate) fn ethernet_input(&mut self, link: LinkId, own: Mac, bytes: &[u8], offload: Offload) {
         let Ok(frame) = EthernetFrame::new_checked(bytes) else { return self.note_rx_error(link) };
         let (src, dst) = (Mac(frame.src_addr().0), Mac(frame.dst_addr().0));
         let group = dst.0[0] & 1 == 1;
@@ -27,7 +28,7 @@ impl Stack {
                 let version = frame.payload().first().map(|byte| byte >> 4);
                 let expected = if frame.ethertype() == EthernetProtocol::Ipv4 { 4 } else { 6 };
                 if version == Some(expected) {
-                    self.ip_input(link, frame.payload());
+                    self.ip_input(link, frame.payload(), offload);
                 } else {
                     self.note_rx_error(link);
                 }
@@ -37,17 +38,18 @@ impl Stack {
     }
 
     /// Sends an IP packet over an Ethernet link.
-    pub(crate) fn ethernet_output(&mut self, link: LinkId, own: Mac, packet: &[u8]) {
+    pub(crate) fn ethernet_output(&mut self, link: LinkId, own: Mac, packet: &[u8], offload: Offload) {
         let Some(dst) = destination_of(packet) else { return };
         let kind = if dst.is_ipv4() { EthernetProtocol::Ipv4 } else { EthernetProtocol::Ipv6 };
-        let mut frame = frame(Mac::default(), own, kind, packet.len());
-        payload_mut(&mut frame).copy_from_slice(packet);
+        let mut bytes = Vec::with_capacity(HEADER + packet.len());
+        bytes.extend_from_slice(&frame(Mac::default(), own, kind, 0));
+        bytes.extend_from_slice(packet);
         if dst.is_multicast() || self.links.is_broadcast(dst) {
-            set_destination(&mut frame, group_mac(dst));
-            self.put_on_link(link, frame);
+            set_destination(&mut bytes, group_mac(dst));
+            self.put_on_link(link, Outgoing { bytes, offload });
         } else {
             let hop = self.next_hop(link, dst);
-            self.send_to_neighbour(link, hop, frame);
+            self.send_to_neighbour(link, hop, Outgoing { bytes, offload });
         }
     }
 }

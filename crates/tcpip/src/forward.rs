@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use abi::Errno;
 use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
 
-use crate::{Stack, addr, fragment, icmp::Problem, packet::IpPacket, route::Hints, types::LinkId};
+use crate::{Stack, addr, icmp::Problem, packet::IpPacket, route::Hints, types::LinkId};
 
 impl Stack {
     /// Whether packets of this family are sent on (`net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`).
@@ -43,19 +43,11 @@ impl Stack {
             }
         };
         let mtu = self.path_mtu(ip.dst, &way);
-        if ip.bytes.len() > mtu && !ip.may_be_fragmented() {
+        if ip.offload.longest(ip) > mtu && !ip.may_be_fragmented() {
             return self.send_problem(link, ip, Problem::TooBig(mtu));
         }
         self.counters.ip_forw_datagrams += 1;
-        let packet = with_ttl(ip.bytes, ip.ttl - 1);
-        if packet.len() <= mtu {
-            return self.ip_output(way.link, &packet);
-        }
-        let id = self.next_fragment_id();
-        for piece in fragment::cut(&packet, mtu, id).unwrap_or_default() {
-            self.counters.ip_frag_creates += 1;
-            self.ip_output(way.link, &piece);
-        }
+        self.output_within(way.link, &with_ttl(ip.bytes, ip.ttl - 1), ip.offload, mtu);
     }
 }
 

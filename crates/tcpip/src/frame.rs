@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 
+use std::num::NonZeroUsize;
+
 use smoltcp::{
-    phy::{self, Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium},
+    phy::{self, Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, PacketMeta},
     time::Instant,
 };
+
+use crate::offload::Offload;
 
 /// Spare frames kept: a burst of window-filling segments on `lo` has about this many.
 const SPARE_FRAMES: usize = 32;
@@ -15,6 +19,8 @@ const SPARE_FRAMES: usize = 32;
 pub(crate) struct Frame {
     memory: Vec<u8>,
     len: usize,
+    /// What is left to be done for it.
+    pub(crate) offload: Offload,
 }
 
 impl Frame {
@@ -41,7 +47,7 @@ impl Frames {
         if frame.memory.len() < len {
             frame.memory.resize(len, 0);
         }
-        frame.len = len;
+        (frame.len, frame.offload) = (len, Offload::NONE);
         frame
     }
 
@@ -59,7 +65,12 @@ pub(crate) struct Carrier {
     pub(crate) mtu: usize,
     /// Bytes cannot be changed on the way: checksums are neither made nor looked at, as on Linux's `lo`.
     pub(crate) loopback: bool,
+    /// It cuts TCP segments and fills in checksums, or need not.
+    pub(crate) offloads: bool,
 }
+
+/// The longest packet that a segment is put into before it is cut: as IPv4 can say it.
+const UNCUT_MAX: NonZeroUsize = NonZeroUsize::new(65535).unwrap();
 
 impl Carrier {
     /// Checksums of what we send. What comes in has been verified before smoltcp sees it.
@@ -95,11 +106,11 @@ impl Device for Port<'_> {
 
     fn receive(&mut self, _: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
         let packet = self.rx.take()?;
-        Some((RxToken(packet), TxToken(self.tx)))
+        Some((RxToken(packet), TxToken::new(self.tx)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<TxToken<'_>> {
-        Some(TxToken(self.tx))
+        Some(TxToken::new(self.tx))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -109,6 +120,10 @@ impl Device for Port<'_> {
         caps.checksum = self.carrier.checksums();
         // Segments are amended before they go out.
         caps.checksum.tcp = Checksum::None;
+        if self.carrier.offloads {
+            caps.segmentation.tcpv4 = Some(UNCUT_MAX);
+            caps.segmentation.tcpv6 = Some(UNCUT_MAX);
+        }
         caps
     }
 }
@@ -121,13 +136,27 @@ impl phy::RxToken for RxToken<'_> {
     }
 }
 
-pub(crate) struct TxToken<'a>(&'a mut Frames);
+pub(crate) struct TxToken<'a> {
+    tx: &'a mut Frames,
+    offload: Offload,
+}
+
+impl<'a> TxToken<'a> {
+    fn new(tx: &'a mut Frames) -> Self {
+        Self { tx, offload: Offload::NONE }
+    }
+}
 
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let mut frame = self.0.take(len);
+        let mut frame = self.tx.take(len);
+        frame.offload = self.offload;
         let result = f(frame.bytes_mut());
-        self.0.made.push_back(frame);
+        self.tx.made.push_back(frame);
         result
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.offload.segment_size = meta.segmentation_offload_size;
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use smoltcp::wire::{IpProtocol, Ipv6Packet};
 
 use crate::{
-    Stack,
+    Offload, Outgoing, Stack,
     addr::is_unicast,
     ethernet::destination_of,
     fragment,
@@ -22,13 +22,18 @@ const MAX_OUTGOING: usize = 8192;
 
 impl Stack {
     /// Takes an IP packet.
-    pub(crate) fn ip_input(&mut self, link: LinkId, bytes: &[u8]) {
+    pub(crate) fn ip_input(&mut self, link: LinkId, bytes: &[u8], offload: Offload) {
         self.counters.ip_in_receives += 1;
         let loopback = link == LinkId::LO;
         let Some(ip) = IpPacket::parse(bytes, !loopback) else {
             self.counters.ip_in_hdr_errors += 1;
             return;
         };
+        let ip = IpPacket { offload, ..ip };
+        if !offload.fits(&ip) {
+            self.counters.ip_in_hdr_errors += 1;
+            return;
+        }
         // RFC 1122, section 3.2.1.3: loopback addresses do not appear outside a host.
         let martian = !loopback && (ip.src.is_loopback() || ip.dst.is_loopback());
         if !martian && self.dhcp_asked(link, &ip) {
@@ -76,7 +81,7 @@ impl Stack {
     }
 
     fn deliver_plain(&mut self, link: LinkId, ip: &IpPacket<'_>) {
-        let raw = !self.raw_ports.is_empty() && self.raw_input(link, ip);
+        let raw = !self.raw_ports.is_empty() && self.raw_input_summed(link, ip);
         match ip.protocol {
             IpProtocol::Tcp => self.tcp_input(link, ip),
             IpProtocol::Udp => self.udp_input(link, ip, Variant::Udp),
@@ -89,6 +94,16 @@ impl Stack {
             _ if raw => {}
             _ => self.send_problem(link, ip, Problem::Protocol),
         }
+    }
+
+    /// Raw sockets are shown no packet without its checksum.
+    fn raw_input_summed(&mut self, link: LinkId, ip: &IpPacket<'_>) -> bool {
+        if !ip.offload.unsummed {
+            return self.raw_input(link, ip);
+        }
+        let mut bytes = ip.bytes.to_vec();
+        ip.offload.sum(0, &mut bytes);
+        IpPacket::parse(&bytes, false).is_some_and(|ip| self.raw_input(link, &ip))
     }
 
     fn is_for_us(&self, link: LinkId, dst: IpAddr) -> bool {
@@ -118,20 +133,32 @@ impl Stack {
             if let Some(lo) = self.links.get_mut(LinkId::LO).filter(|lo| lo.up) {
                 lo.counters.tx_packets += 1;
                 lo.counters.tx_bytes += frame.bytes().len() as u64;
-                self.show_frame(LinkId::LO, frame.bytes(), true);
+                self.show_frame(LinkId::LO, frame.bytes(), Offload::NONE, true);
                 self.lo.push_back(frame);
             }
             return;
         }
-        let len = frame.bytes().len();
-        let dst = destination_of(frame.bytes());
-        let mtu = dst.map_or(len, |dst| self.output_mtu(link, dst));
-        if len > mtu {
-            self.output_in_pieces(link, frame.bytes(), mtu);
-        } else {
-            self.ip_output(link, frame.bytes());
-        }
+        let mtu = destination_of(frame.bytes()).map_or(usize::MAX, |dst| self.output_mtu(link, dst));
+        self.output_within(link, frame.bytes(), frame.offload, mtu);
         self.frames.give_back(frame);
+    }
+
+    /// Sends a packet on a way that carries packets of `mtu` bytes.
+    pub(crate) fn output_within(&mut self, link: LinkId, packet: &[u8], offload: Offload, mtu: usize) {
+        let longest = match offload.segment_size {
+            Some(_) => IpPacket::parse(packet, false).map_or(packet.len(), |ip| offload.longest(&ip)),
+            None => packet.len(),
+        };
+        if longest <= mtu {
+            self.ip_output(link, packet, offload);
+        } else if offload == Offload::NONE {
+            self.output_in_pieces(link, packet, mtu);
+        } else {
+            // The path has become narrower.
+            for piece in offload.finish(0, packet.to_vec()) {
+                self.output_within(link, &piece, Offload::NONE, mtu);
+            }
+        }
     }
 
     fn output_in_pieces(&mut self, link: LinkId, packet: &[u8], mtu: usize) {
@@ -141,7 +168,7 @@ impl Stack {
                 self.counters.ip_frag_oks += 1;
                 for piece in pieces {
                     self.counters.ip_frag_creates += 1;
-                    self.ip_output(link, &piece);
+                    self.ip_output(link, &piece, Offload::NONE);
                 }
             }
             None => self.counters.ip_frag_fails += 1,
@@ -154,22 +181,28 @@ impl Stack {
         self.fragment_id
     }
 
-    pub(crate) fn ip_output(&mut self, link: LinkId, packet: &[u8]) {
+    pub(crate) fn ip_output(&mut self, link: LinkId, packet: &[u8], offload: Offload) {
         match self.links.get(link).filter(|link| link.is_usable()).map(|link| link.medium) {
-            Some(Medium::Ip) => self.put_on_link(link, packet.to_vec()),
-            Some(Medium::Ethernet { mac }) => self.ethernet_output(link, mac, packet),
+            Some(Medium::Ip) => self.put_on_link(link, Outgoing { bytes: packet.to_vec(), offload }),
+            Some(Medium::Ethernet { mac }) => self.ethernet_output(link, mac, packet, offload),
             None => {}
         }
     }
 
     /// Hands a frame to the link.
-    pub(crate) fn put_on_link(&mut self, id: LinkId, frame: Vec<u8>) {
+    pub(crate) fn put_on_link(&mut self, id: LinkId, frame: impl Into<Outgoing>) {
+        let frame = frame.into();
         let room = self.outgoing.len() < MAX_OUTGOING;
         let Some(link) = self.links.get_mut(id).filter(|link| link.is_usable()) else { return };
-        if room {
+        if frame.offload != Offload::NONE && !link.offloads {
+            let header_len = link.header_len();
+            for piece in frame.offload.finish(header_len, frame.bytes) {
+                self.put_on_link(id, piece);
+            }
+        } else if room {
             link.counters.tx_packets += 1;
-            link.counters.tx_bytes += frame.len() as u64;
-            self.show_frame(id, &frame, true);
+            link.counters.tx_bytes += frame.bytes.len() as u64;
+            self.show_frame(id, &frame.bytes, frame.offload, true);
             self.outgoing.push_back((id, frame));
         } else {
             link.counters.tx_dropped += 1;

@@ -14,6 +14,7 @@ use crate::{
     addr::{Endpoint, Flow},
     extension,
     frame::{Frame, Frames},
+    offload::Offload,
 };
 
 pub(crate) const IPV6_HEADER: usize = 40;
@@ -30,6 +31,8 @@ pub(crate) struct IpPacket<'a> {
     pub(crate) fragment: Option<Fragment>,
     /// It was put together from fragments.
     pub(crate) reassembled: bool,
+    /// What is left to be done for it.
+    pub(crate) offload: Offload,
     pub(crate) payload: &'a [u8],
     /// The whole packet without what the link padded it with.
     pub(crate) bytes: &'a [u8],
@@ -70,6 +73,7 @@ impl<'a> IpPacket<'a> {
             tos: packet.dscp() << 2 | packet.ecn(),
             fragment: (more || offset > 0).then_some(fragment),
             reassembled: false,
+            offload: Offload::NONE,
             payload: packet.payload(),
             bytes: bytes.get(..usize::from(packet.total_len()))?,
         })
@@ -87,6 +91,7 @@ impl<'a> IpPacket<'a> {
             tos: packet.traffic_class(),
             fragment: chain.fragment,
             reassembled: false,
+            offload: Offload::NONE,
             payload: chain.payload,
             bytes,
         })

@@ -6,9 +6,10 @@ use abi::Errno;
 use smoltcp::wire::EthernetProtocol;
 
 use crate::{
-    Stack,
+    Offload, Stack,
     bpf::About,
     ethernet,
+    link::Link,
     option::Options,
     socket::{Kind, Socket},
     types::{Domain, LinkId, Mac, Medium, Protocol, Readiness, SocketId},
@@ -289,7 +290,16 @@ impl Stack {
 
     /// Shows packet sockets a frame that has come in, or goes out (`outgoing`). `packet`: an IP packet, or an Ethernet frame on a link
     /// that has those.
-    pub(crate) fn show_frame(&mut self, link: LinkId, bytes: &[u8], outgoing: bool) {
+    pub(crate) fn show_frame(&mut self, link: LinkId, bytes: &[u8], offload: Offload, outgoing: bool) {
+        if self.packet_sockets.is_empty() && self.taps.is_empty() {
+            return;
+        }
+        if offload.unsummed {
+            let mut bytes = bytes.to_vec();
+            offload.sum(self.links.get(link).map_or(0, Link::header_len), &mut bytes);
+            self.show_frame(link, &bytes, Offload::NONE, outgoing);
+            return;
+        }
         self.show_to_taps(link, !outgoing, bytes);
         if self.packet_sockets.is_empty() {
             return;

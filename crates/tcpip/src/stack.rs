@@ -8,14 +8,14 @@ use std::{
 use abi::Errno;
 
 use crate::{
-    Config, Counters, Domain, LinkId, Opt, Options, Program, Readiness, Received, Sending, Settings,
+    Config, Counters, Domain, LinkId, Offload, Opt, Options, Outgoing, Program, Readiness, Received, Sending, Settings,
     SocketId, SocketInfo, TcpInfo, addr,
     addr::Flow,
     autoconf::Autoconf,
     event::Events,
     frame::{Frame, Frames},
     icmp::RateLimit,
-    link::Links,
+    link::{Link, Links},
     neighbour::Neighbours,
     path_mtu::PathMtus,
     ports::Ports,
@@ -77,7 +77,7 @@ pub struct Stack {
     /// Packets on `lo`.
     pub(crate) lo: VecDeque<Frame>,
     /// Frames for other links.
-    pub(crate) outgoing: VecDeque<(LinkId, Vec<u8>)>,
+    pub(crate) outgoing: VecDeque<(LinkId, Outgoing)>,
     /// Connections that may have something to send.
     pub(crate) output_queue: VecDeque<Key>,
     pub(crate) changes: VecDeque<SocketId>,
@@ -179,6 +179,11 @@ impl Stack {
     /// Takes a frame that arrived on `link`: an IP packet or an Ethernet frame, as the link's medium is. Any bytes will do; what is
     /// malformed is counted and dropped, and so is what comes from a link that is down or was removed.
     pub fn frame_in(&mut self, link: LinkId, frame: &[u8]) {
+        self.frame_in_with(link, frame, Offload::NONE);
+    }
+
+    /// As [`Stack::frame_in`], with what its sender has left to be done for it. What does not fit the frame is malformed.
+    pub fn frame_in_with(&mut self, link: LinkId, frame: &[u8], offload: Offload) {
         let Some(found) = self.links.get_mut(link).filter(|found| found.up) else {
             self.counters.ip_in_addr_errors += 1;
             return;
@@ -189,16 +194,28 @@ impl Stack {
         if matches!(medium, Medium::Ethernet { .. }) && frame.first().is_some_and(|byte| byte & 1 == 1) {
             found.counters.multicast += 1;
         }
-        self.show_frame(link, frame, false);
+        self.show_frame(link, frame, offload, false);
         match medium {
-            Medium::Ip => self.ip_input(link, frame),
-            Medium::Ethernet { mac } => self.ethernet_input(link, mac, frame),
+            Medium::Ip => self.ip_input(link, frame, offload),
+            Medium::Ethernet { mac } => self.ethernet_input(link, mac, frame, offload),
         }
         self.pump();
     }
 
     /// The next frame to send, and where. What it is, is said by the link's medium.
     pub fn next_frame(&mut self) -> Option<(LinkId, Vec<u8>)> {
+        let (link, frame) = self.outgoing.pop_front()?;
+        if frame.offload == Offload::NONE {
+            return Some((link, frame.bytes));
+        }
+        let header_len = self.links.get(link).map_or(0, Link::header_len);
+        let pieces = frame.offload.finish(header_len, frame.bytes);
+        pieces.into_iter().rev().for_each(|piece| self.outgoing.push_front((link, piece.into())));
+        self.next_frame()
+    }
+
+    /// As [`Stack::next_frame`], for links that do what is left to be done.
+    pub fn next_frame_with(&mut self) -> Option<(LinkId, Outgoing)> {
         self.outgoing.pop_front()
     }
 

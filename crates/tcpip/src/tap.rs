@@ -49,6 +49,12 @@ struct Tap {
     news: bool,
 }
 
+impl Taps {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.taps.is_empty()
+    }
+}
+
 /// A frame on its way.
 struct Passing<'a> {
     link: LinkId,

@@ -14,6 +14,7 @@ use abi::Errno;
 use smoltcp::wire::{IpAddress, IpRepr};
 
 use crate::{
+    Offload,
     Stack, addr,
     addr::{Endpoint, Flow},
     icmp::Problem,
@@ -217,6 +218,7 @@ impl Stack {
             tos: datagram.tos,
             fragment: None,
             reassembled: false,
+            offload: Offload::NONE,
             payload: datagram.message(),
             bytes: &datagram.packet,
         };

@@ -360,7 +360,7 @@ impl Stack {
 
     /// Takes a packet of UDP or UDP-Lite.
     pub(crate) fn udp_input(&mut self, link: LinkId, ip: &IpPacket<'_>, variant: Variant) {
-        let Some(udp) = udp_header::parse(ip, variant, link != LinkId::LO) else {
+        let Some(udp) = udp_header::parse(ip, variant, link != LinkId::LO && !ip.offload.unsummed) else {
             self.counters.udp_in_errors += 1;
             return;
         };

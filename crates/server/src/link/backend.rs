@@ -5,18 +5,24 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use tcpip::Mac;
+use tcpip::{Mac, Offload};
 
 /// What carries the frames of one link. Nothing here blocks.
 pub(crate) trait Backend {
     /// Something happened at a descriptor that [`Watch::add`] was told of by this number.
     fn event(&mut self, number: u32, flags: EventFlags);
 
-    /// Takes at most `most` frames that have come in, each to `deliver`. Answers whether there may be more.
-    fn receive(&mut self, most: usize, deliver: &mut dyn FnMut(&[u8])) -> bool;
+    /// Takes at most `most` frames that have come in, each to `deliver`, with what is left to be done for it. Answers whether there may
+    /// be more.
+    fn receive(&mut self, most: usize, deliver: &mut Deliver<'_>) -> bool;
 
-    /// Sends a frame.
-    fn send(&mut self, frame: &[u8]) -> Sent;
+    /// Sends a frame for which this is left to be done: nothing, unless [`Backend::takes_offloads`] says otherwise.
+    fn send(&mut self, frame: &[u8], offload: Offload) -> Sent;
+
+    /// Whether it takes TCP segments uncut, and without checksums.
+    fn takes_offloads(&self) -> bool {
+        false
+    }
 
     /// Sends off what [`Backend::send`] has taken: called once behind several.
     fn flush(&mut self) {}
@@ -60,6 +66,9 @@ pub(crate) trait Backend {
         String::new()
     }
 }
+
+/// Where frames go that have come in.
+pub(crate) type Deliver<'a> = dyn FnMut(&[u8], Offload) + 'a;
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! `type=dgram`: Ethernet over datagrams, a frame in each: the form of QEMU's `-netdev dgram`.
 
-use crate::link::backend::{Backend, Sent};
+use crate::link::backend::{Backend, Deliver, Sent};
 use crate::link::fds_unsafe;
 use crate::link::framing::FRAME_MAX;
 use crate::link::kinds::{Kind, Opened, Opening, Plan};
@@ -12,6 +12,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFla
 use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use tcpip::Offload;
 
 /// The row of the table.
 pub(crate) const KIND: Kind = Kind {
@@ -173,10 +174,10 @@ impl Dgram {
 impl Backend for Dgram {
     fn event(&mut self, _number: u32, _flags: EventFlags) {}
 
-    fn receive(&mut self, most: usize, deliver: &mut dyn FnMut(&[u8])) -> bool {
+    fn receive(&mut self, most: usize, deliver: &mut Deliver<'_>) -> bool {
         for _ in 0..most {
             match self.next() {
-                Ok(Some(len)) => deliver(&self.buffer[..len]),
+                Ok(Some(len)) => deliver(&self.buffer[..len], Offload::NONE),
                 Ok(None) | Err(Errno::INTR) => {}
                 Err(_) => return false,
             }
@@ -184,7 +185,7 @@ impl Backend for Dgram {
         true
     }
 
-    fn send(&mut self, frame: &[u8]) -> Sent {
+    fn send(&mut self, frame: &[u8], _: Offload) -> Sent {
         let flags = SendFlags::NOSIGNAL;
         let sent = match &self.remote {
             None => rustix::net::send(&self.fd, frame, flags),

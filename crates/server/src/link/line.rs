@@ -8,12 +8,13 @@ use rustix::event::epoll::EventFlags;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use tcpip::fault::Faults;
-use tcpip::{LinkId, LinkInfo, Medium};
+use tcpip::{LinkId, LinkInfo, Medium, Outgoing};
 
 /// Frames taken from one link before the others and the clients have their turn.
 const TURN: usize = 64;
 /// Frames that wait for a link that has no room, as Linux's `txqueuelen`.
 const QUEUE: usize = 1000;
+const ETHERNET_HEADER: usize = 14;
 
 pub(crate) struct Line {
     pub(super) name: String,
@@ -27,7 +28,7 @@ pub(crate) struct Line {
     pub(super) partitioned: bool,
     pub(super) faults: Faults,
     /// Frames for which there was no room.
-    queue: VecDeque<Vec<u8>>,
+    queue: VecDeque<Outgoing>,
     /// There may be frames to take.
     told: bool,
     /// Something was sent since the last flush.
@@ -72,20 +73,24 @@ impl Line {
             return;
         }
         let partitioned = self.partitioned;
-        self.told = self.backend.receive(TURN, &mut |frame| {
+        self.told = self.backend.receive(TURN, &mut |frame, offload| {
             if !partitioned {
-                kernel.frame_in(id, frame);
+                kernel.frame_in_with(id, frame, offload);
             }
         });
     }
 
-    pub(super) fn send(&mut self, now_ns: u64, frame: Vec<u8>) {
+    pub(super) fn send(&mut self, now_ns: u64, frame: Outgoing) {
         if self.partitioned {
             self.dropped += 1;
         } else if self.faults.is_idle() {
             self.put(frame);
         } else {
-            self.faults.push(now_ns, frame);
+            // A line's faults are those of a wire.
+            let header_len = if self.kind.ethernet { ETHERNET_HEADER } else { 0 };
+            for piece in frame.offload.finish(header_len, frame.bytes) {
+                self.faults.push(now_ns, piece);
+            }
         }
     }
 
@@ -102,7 +107,7 @@ impl Line {
             if self.partitioned {
                 self.dropped += 1;
             } else {
-                self.put(frame);
+                self.put(frame.into());
             }
         }
         if std::mem::take(&mut self.sent) {
@@ -116,7 +121,7 @@ impl Line {
     }
 
     /// Gives a frame to the backend, behind those that wait for it.
-    fn put(&mut self, frame: Vec<u8>) {
+    fn put(&mut self, frame: Outgoing) {
         let left = if self.queue.is_empty() { self.put_now(frame) } else { Some(frame) };
         match left {
             Some(frame) if self.queue.len() < QUEUE => self.queue.push_back(frame),
@@ -126,8 +131,8 @@ impl Line {
     }
 
     /// Answers the frame if there is no room.
-    fn put_now(&mut self, frame: Vec<u8>) -> Option<Vec<u8>> {
-        match self.backend.send(&frame) {
+    fn put_now(&mut self, frame: Outgoing) -> Option<Outgoing> {
+        match self.backend.send(&frame.bytes, frame.offload) {
             Sent::Done => self.sent = true,
             Sent::Full => return Some(frame),
             Sent::Dropped => self.dropped += 1,

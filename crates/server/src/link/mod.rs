@@ -19,6 +19,7 @@ mod tap;
 mod tap_unsafe;
 mod user;
 mod values;
+mod vnet_header;
 mod wg;
 
 pub(crate) use control::Refused;
@@ -125,7 +126,7 @@ impl Links {
 
     /// Sends what the kernel has to send and what has become due.
     pub(crate) fn send(&mut self, kernel: &mut Kernel, now_ns: u64) {
-        while let Some((id, frame)) = kernel.next_frame() {
+        while let Some((id, frame)) = kernel.next_frame_with() {
             if let Some(line) = self.lines.get_mut(&id) {
                 line.send(now_ns, frame);
             }
@@ -163,6 +164,7 @@ impl Links {
 /// Gives an interface what its type says about it.
 fn configure(kernel: &mut Kernel, id: LinkId, spec: &NetSpec, opened: &Opened) -> Result<(), String> {
     kernel.change_network(|stack| {
+        stack.set_offloads(id, opened.backend.takes_offloads()).map_err(why_not)?;
         if let (None, Some(mtu)) = (spec.mtu, opened.mtu) {
             stack.set_mtu(id, mtu).map_err(|errno| format!("mtu {mtu}: {errno}"))?;
         }

@@ -1,6 +1,6 @@
 //! `type=passt`: the outside, by Debian's passt(1), which is started here and ends with the server.
 
-use crate::link::backend::{Backend, Sent};
+use crate::link::backend::{Backend, Deliver, Sent};
 use crate::link::kinds::{Kind, Opened, Opening, Plan};
 use crate::link::netspec::MTU_DEFAULT;
 use crate::link::stream::Stream;
@@ -13,6 +13,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
+use tcpip::Offload;
 
 /// The row of the table.
 pub(crate) const KIND: Kind = Kind {
@@ -148,11 +149,11 @@ impl Backend for Passt {
         self.stream.event(number, flags);
     }
 
-    fn receive(&mut self, most: usize, deliver: &mut dyn FnMut(&[u8])) -> bool {
+    fn receive(&mut self, most: usize, deliver: &mut Deliver<'_>) -> bool {
         let mut any = false;
-        let more = self.stream.receive(most, &mut |frame| {
+        let more = self.stream.receive(most, &mut |frame, offload| {
             any = true;
-            deliver(frame);
+            deliver(frame, offload);
         });
         if any {
             self.again_after_ns = AGAIN_FIRST_NS;
@@ -164,8 +165,8 @@ impl Backend for Passt {
         more
     }
 
-    fn send(&mut self, frame: &[u8]) -> Sent {
-        self.stream.send(frame)
+    fn send(&mut self, frame: &[u8], offload: Offload) -> Sent {
+        self.stream.send(frame, offload)
     }
 
     fn flush(&mut self) {

@@ -1,7 +1,7 @@
 //! `type=stream`: Ethernet over a unix stream socket, each frame behind its length in four bytes, the highest first: the form of
 //! passt, QEMU's `-netdev stream` and gvisor-tap-vsock.
 
-use crate::link::backend::{Backend, Sent, Watch};
+use crate::link::backend::{Backend, Deliver, Sent, Watch};
 use crate::link::framing::{self, Inbox, Outbox};
 use crate::link::kinds::{Kind, Opened, Opening, Plan};
 use crate::link::values;
@@ -12,6 +12,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use tcpip::Offload;
 
 /// The row of the table.
 pub(crate) const KIND: Kind = Kind {
@@ -211,9 +212,9 @@ impl Backend for Stream {
         }
     }
 
-    fn receive(&mut self, most: usize, deliver: &mut dyn FnMut(&[u8])) -> bool {
+    fn receive(&mut self, most: usize, deliver: &mut Deliver<'_>) -> bool {
         let Some(connection) = &mut self.connection else { return false };
-        match connection.inbox.receive(&connection.fd, most, deliver) {
+        match connection.inbox.receive(&connection.fd, most, &mut |frame| deliver(frame, Offload::NONE)) {
             Ok(more) => more,
             Err(why) => {
                 self.lose(&why.to_string());
@@ -222,7 +223,7 @@ impl Backend for Stream {
         }
     }
 
-    fn send(&mut self, frame: &[u8]) -> Sent {
+    fn send(&mut self, frame: &[u8], _: Offload) -> Sent {
         let Some(connection) = self.connection.as_mut().filter(|_| frame.len() <= framing::FRAME_MAX) else {
             return Sent::Dropped;
         };

@@ -1,14 +1,16 @@
 //! `type=tap`: an interface of the host's kernel (linux/Documentation/networking/tuntap.rst), by its permission.
 
-use crate::link::backend::{Backend, Sent, Watch};
+use crate::link::backend::{Backend, Deliver, Sent, Watch};
 use crate::link::framing::FRAME_MAX;
 use crate::link::kinds::{Kind, Opened, Opening, Plan};
-use crate::link::tap_unsafe;
+use crate::link::{tap_unsafe, vnet_header};
 use crate::spec::Fields;
 use rustix::event::epoll::EventFlags;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use std::io::IoSlice;
 use std::os::fd::OwnedFd;
+use tcpip::Offload;
 
 /// The row of the table.
 pub(crate) const KIND: Kind = Kind {
@@ -42,7 +44,9 @@ impl Plan for TapPlan {
         let fd = open(&self.dev)?;
         let watched = opening.watch.add(&fd, TAP, EventFlags::IN);
         watched.map_err(|errno| format!("tap {}: {errno}", self.dev))?;
-        Ok(Opened::plain(Tap { fd, watch: opening.watch, waits_for_room: false, buffer: vec![0; FRAME_MAX] }))
+        let offloads = tap_unsafe::take_offloads(&fd).is_ok();
+        let buffer = vec![0; vnet_header::LEN + FRAME_MAX];
+        Ok(Opened::plain(Tap { fd, watch: opening.watch, waits_for_room: false, offloads, buffer }))
     }
 }
 
@@ -76,6 +80,8 @@ struct Tap {
     watch: Watch,
     /// Whether epoll was asked to tell of room.
     waits_for_room: bool,
+    /// The host takes TCP segments uncut, and sends them so.
+    offloads: bool,
     buffer: Vec<u8>,
 }
 
@@ -95,18 +101,30 @@ impl Backend for Tap {
         }
     }
 
-    fn receive(&mut self, most: usize, deliver: &mut dyn FnMut(&[u8])) -> bool {
+    fn receive(&mut self, most: usize, deliver: &mut Deliver<'_>) -> bool {
         for _ in 0..most {
             match rustix::io::read(&self.fd, &mut self.buffer[..]) {
-                Ok(len) => deliver(&self.buffer[..len]),
+                Ok(len) => {
+                    let Some((header, frame)) = self.buffer[..len].split_first_chunk_mut() else { continue };
+                    let offload = vnet_header::parse(header, frame);
+                    deliver(frame, offload);
+                }
                 Err(_) => return false,
             }
         }
         true
     }
 
-    fn send(&mut self, frame: &[u8]) -> Sent {
-        match rustix::io::write(&self.fd, frame) {
+    fn send(&mut self, frame: &[u8], offload: Offload) -> Sent {
+        let (header, sum) = vnet_header::emit(frame, offload);
+        let written = match &sum {
+            Some((at, sum)) => {
+                let parts = [&header, &frame[..*at], sum, &frame[*at + sum.len()..]].map(IoSlice::new);
+                rustix::io::writev(&self.fd, &parts)
+            }
+            None => rustix::io::writev(&self.fd, &[&header, frame].map(IoSlice::new)),
+        };
+        match written {
             Ok(_) => Sent::Done,
             Err(Errno::AGAIN | Errno::NOBUFS) => {
                 self.wait_for_room(true);
@@ -115,5 +133,9 @@ impl Backend for Tap {
             // EIO: the host's interface is down.
             Err(_) => Sent::Dropped,
         }
+    }
+
+    fn takes_offloads(&self) -> bool {
+        self.offloads
     }
 }

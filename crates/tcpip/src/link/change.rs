@@ -92,6 +92,16 @@ impl Stack {
         Ok(())
     }
 
+    /// Whether what carries the link's frames takes TCP segments uncut and without checksums: then they go out by
+    /// [`Stack::next_frame_with`], and may come in so by [`Stack::frame_in_with`]. Connections that are open keep to what was.
+    ///
+    /// # Errors
+    /// `ENODEV`: no such link.
+    pub fn set_offloads(&mut self, id: LinkId, offloads: bool) -> Result<(), Errno> {
+        self.links.get_mut(id).ok_or(Errno::ENODEV)?.offloads = offloads;
+        Ok(())
+    }
+
     /// `IFF_RUNNING`: whether the other side of the link is there.
     ///
     /// # Errors

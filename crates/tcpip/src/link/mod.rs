@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Stack,
+    Stack, ethernet,
     frame::Carrier,
     report::{LinkCounters, LinkInfo},
     types::{LinkId, Mac, Medium},
@@ -48,6 +48,8 @@ pub(crate) struct Link {
     pub(crate) running: bool,
     /// Packets for other hosts are taken here.
     pub(crate) transparent: bool,
+    /// What carries its frames takes TCP segments uncut and without checksums.
+    pub(crate) offloads: bool,
     /// `IFF_PROMISC`, counted.
     pub(crate) promiscuity: u32,
     pub(crate) addrs: Vec<Address>,
@@ -59,8 +61,8 @@ pub(crate) struct Link {
 impl Link {
     fn new(id: LinkId, name: String, medium: Medium, mtu: usize) -> Self {
         let (addrs, groups, counters) = (Vec::new(), BTreeMap::new(), LinkCounters::default());
-        let (up, running, transparent, promiscuity) = (false, true, false, 0);
-        Self { id, name, medium, mtu, up, running, transparent, promiscuity, addrs, groups, counters }
+        let (up, running, transparent, offloads, promiscuity) = (false, true, false, false, 0);
+        Self { id, name, medium, mtu, up, running, transparent, offloads, promiscuity, addrs, groups, counters }
     }
 
     pub(crate) fn mac(&self) -> Option<Mac> {
@@ -68,6 +70,11 @@ impl Link {
             Medium::Ethernet { mac } => Some(mac),
             Medium::Ip => None,
         }
+    }
+
+    /// The bytes in front of an IP packet.
+    pub(crate) fn header_len(&self) -> usize {
+        if self.mac().is_some() { ethernet::HEADER } else { 0 }
     }
 
     pub(crate) fn is_loopback(&self) -> bool {
@@ -81,7 +88,7 @@ impl Link {
 
     pub(crate) fn carrier(&self) -> Carrier {
         let most = if self.is_loopback() { LO_MTU } else { usize::MAX };
-        Carrier { mtu: self.mtu.min(most), loopback: self.is_loopback() }
+        Carrier { mtu: self.mtu.min(most), loopback: self.is_loopback(), offloads: self.offloads }
     }
 
     pub(crate) fn address(&self, ip: IpAddr) -> Option<&Address> {
@@ -131,7 +138,7 @@ impl Links {
 
     /// What `id` can carry.
     pub(crate) fn carrier(&self, id: LinkId) -> Carrier {
-        self.get(id).map_or(Carrier { mtu: IPV6_MIN_MTU, loopback: false }, Link::carrier)
+        self.get(id).map_or(Carrier { mtu: IPV6_MIN_MTU, loopback: false, offloads: false }, Link::carrier)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Link> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::NeighbourState;
 use crate::{
-    Stack, ethernet,
+    Outgoing, Stack, ethernet,
     types::{LinkId, Mac},
 };
 
@@ -36,12 +36,12 @@ pub(super) struct Learned {
 
 impl Stack {
     /// Sends an Ethernet frame, whose destination is still to be filled in, to a neighbour.
-    pub(crate) fn send_to_neighbour(&mut self, link: LinkId, hop: IpAddr, mut frame: Vec<u8>) {
-        let (now_ns, place) = (self.now_ns, (link, hop));
+    pub(crate) fn send_to_neighbour(&mut self, link: LinkId, hop: IpAddr, frame: impl Into<Outgoing>) {
+        let (now_ns, place, mut frame) = (self.now_ns, (link, hop), frame.into());
         let entry = self.neighbours.entry(place, now_ns);
         entry.known.used_ns = now_ns;
         if let Some(mac) = entry.known.mac.filter(|_| entry.known.state.is_valid()) {
-            ethernet::set_destination(&mut frame, mac);
+            ethernet::set_destination(&mut frame.bytes, mac);
             if entry.known.state == NeighbourState::Stale {
                 entry.known.state = NeighbourState::Delay;
                 entry.known.updated_ns = now_ns;
@@ -170,7 +170,7 @@ impl Stack {
         let Some(entry) = self.neighbours.get_mut(place) else { return };
         entry.known.probes += 1;
         let known_mac = entry.known.mac.filter(|_| entry.known.state == NeighbourState::Probe);
-        let source = entry.waiting.front().and_then(|frame| ethernet::source_of(frame));
+        let source = entry.waiting.front().and_then(|frame| ethernet::source_of(&frame.bytes));
         self.neighbours.set_due(place, Some(now_ns + RETRANS_NS));
         match place.1 {
             IpAddr::V4(ip) => self.solicit_v4(place.0, ip, known_mac, source),
@@ -188,7 +188,7 @@ impl Stack {
         self.neighbours.set_due(place, Some(now_ns + KEPT_NS));
         self.note_neighbour(place);
         for frame in waiting {
-            self.undeliverable(place.0, ethernet::packet_of(&frame));
+            self.undeliverable(place.0, ethernet::packet_of(&frame.bytes));
         }
     }
 }

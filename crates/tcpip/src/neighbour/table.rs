@@ -8,6 +8,7 @@ use std::{
 use abi::Errno;
 
 use crate::{
+    Outgoing,
     Stack,
     event::{Change, Event},
     random::Keyed,
@@ -96,7 +97,7 @@ pub struct Neighbour {
 pub(super) struct Entry {
     pub(super) known: Neighbour,
     /// Frames without a destination yet.
-    pub(super) waiting: VecDeque<Vec<u8>>,
+    pub(super) waiting: VecDeque<Outgoing>,
     /// Its place in the queue of what is due.
     due_ns: Option<u64>,
 }

@@ -25,11 +25,13 @@ const MIN_HALF_OPEN: usize = 256;
 impl Stack {
     /// Takes a TCP segment.
     pub(crate) fn tcp_input(&mut self, link: LinkId, ip: &IpPacket<'_>) {
-        self.counters.tcp_in_segs += 1;
-        let Some(segment) = Segment::parse(ip, link != LinkId::LO) else {
+        let verify = link != LinkId::LO && !ip.offload.unsummed;
+        let Some(segment) = Segment::parse(ip, verify) else {
+            self.counters.tcp_in_segs += 1;
             self.counters.tcp_in_errs += 1;
             return;
         };
+        self.counters.tcp_in_segs += u64::from(ip.offload.segments(segment.data_len));
         match self.flows.get(&segment.flow) {
             Some(&FlowEntry::Connection(key)) => self.connection_input(key, &segment),
             Some(FlowEntry::TimeWait(_)) => self.time_wait_input(link, &segment),

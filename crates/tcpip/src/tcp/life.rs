@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use abi::Errno;
 
 use crate::{
-    Stack,
+    Offload, Stack,
     addr::Flow,
     packet::{self, BareSegment, IpPacket, Segment},
     route::Hints,
@@ -39,11 +39,11 @@ impl Stack {
                     lo.counters.rx_packets += 1;
                     lo.counters.rx_bytes += frame.bytes().len() as u64;
                 }
-                self.show_frame(LinkId::LO, frame.bytes(), false);
-                self.ip_input(LinkId::LO, frame.bytes());
+                self.show_frame(LinkId::LO, frame.bytes(), Offload::NONE, false);
+                self.ip_input(LinkId::LO, frame.bytes(), Offload::NONE);
                 self.frames.give_back(frame);
             } else if let Some((link, packet)) = self.looped.pop_front() {
-                self.ip_input(link, &packet);
+                self.ip_input(link, &packet, Offload::NONE);
             } else if let Some(&key) = self.output_queue.front() {
                 if !self.connection_output(key) {
                     self.output_queue.pop_front();
@@ -102,7 +102,7 @@ impl Stack {
         let (link, tos) = (connection.link, connection.limits.tos);
         while let Some(mut frame) = self.frames.made.pop_front() {
             if let Some(connection) = self.connections.get(key) {
-                connection.engine.amend(self.now_ns, frame.bytes_mut());
+                connection.engine.amend(self.now_ns, &mut frame);
             }
             if tos != 0 {
                 packet::set_tos(frame.bytes_mut(), tos, &self.links.carrier(link).checksums());
@@ -111,9 +111,10 @@ impl Stack {
                 IpPacket::parse(frame.bytes(), false).and_then(|ip| Segment::parse(&ip, false))
                 && let Some(connection) = self.connections.get_mut(key)
             {
-                let again = connection.engine.sent(self.now_ns, &segment);
-                self.counters.tcp_out_segs += 1;
-                self.counters.tcp_retrans_segs += u64::from(again);
+                let sent = u64::from(frame.offload.segments(segment.data_len));
+                let again = connection.engine.sent(self.now_ns, &segment, frame.offload);
+                self.counters.tcp_out_segs += sent;
+                self.counters.tcp_retrans_segs += if again { sent } else { 0 };
                 self.counters.tcp_out_rsts += u64::from(segment.rst);
             }
             self.transmit(link, frame);
@@ -135,9 +136,9 @@ impl Stack {
             Ok(way) if way.link != LinkId::LO => {
                 connection.link = way.link;
                 let ip = connection.flow.remote.ip;
-                let mtu = self.path_mtu(ip, &way);
+                let carrier = self.carrier_to(ip, &way);
                 if let Some(connection) = self.connections.get_mut(key) {
-                    connection.engine.set_mtu(self.now_ns, mtu);
+                    connection.engine.set_carrier(self.now_ns, carrier);
                 }
             }
             Ok(_) => {}

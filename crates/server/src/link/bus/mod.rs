@@ -8,7 +8,7 @@
 mod ring;
 mod segment;
 
-use crate::link::backend::{Backend, Sent, Watch};
+use crate::link::backend::{Backend, Deliver, Sent, Watch};
 use crate::link::kinds::{Kind, Opened, Opening, Plan};
 use crate::shared_unsafe::{OwnMemory, PeerMemory};
 use crate::spec::Fields;
@@ -20,7 +20,7 @@ use segment::{Place, hello};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{Ordering, fence};
-use tcpip::Mac;
+use tcpip::{Mac, Offload};
 
 /// The row of the table.
 pub(crate) const KIND: Kind = Kind {
@@ -208,7 +208,7 @@ impl Backend for Bus {
         }
     }
 
-    fn receive(&mut self, most: usize, deliver: &mut dyn FnMut(&[u8])) -> bool {
+    fn receive(&mut self, most: usize, deliver: &mut Deliver<'_>) -> bool {
         let (mut taken, count) = (0, self.members.len());
         for turn in 0..count {
             let place = (self.next + turn) % count;
@@ -220,9 +220,9 @@ impl Backend for Bus {
                 looked_at += 1;
                 match reader.next(memory.words(), self.takes, &mut self.buffer) {
                     Found::Nothing => break,
-                    Found::Frame => {
+                    Found::Frame(offload) => {
                         taken += 1;
-                        deliver(&self.buffer);
+                        deliver(&self.buffer, offload);
                     }
                     Found::Passed | Found::Lost => {}
                 }
@@ -232,8 +232,8 @@ impl Backend for Bus {
         self.has_input()
     }
 
-    fn send(&mut self, frame: &[u8]) -> Sent {
-        let Some(tell_all) = self.writer.push(self.memory.words(), frame) else { return Sent::Dropped };
+    fn send(&mut self, frame: &[u8], offload: Offload) -> Sent {
+        let Some(tell_all) = self.writer.push(self.memory.words(), frame, offload) else { return Sent::Dropped };
         let destination = ring::destination(frame);
         for member in self.members.iter_mut().flatten() {
             let Some((memory, _)) = &member.ring else { continue };
@@ -245,6 +245,10 @@ impl Backend for Bus {
             self.members.iter_mut().flatten().for_each(|member| member.meant = true);
         }
         Sent::Done
+    }
+
+    fn takes_offloads(&self) -> bool {
+        true
     }
 
     fn flush(&mut self) {

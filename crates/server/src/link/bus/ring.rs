@@ -8,8 +8,9 @@
 //! and looks at RESERVE afterwards: if that has come round to the frame, the copy is worth nothing (a seqlock). Both count words
 //! from the beginning of time. A reader believes none of it: the copy is what is checked and used.
 
+use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
-use tcpip::Mac;
+use tcpip::{Mac, Offload};
 use wire::words;
 
 /// Words of all of a member's memory: the head and the ring.
@@ -30,13 +31,27 @@ const HEAD: usize = 32;
 const RING: usize = 64;
 
 /// "rumpbus" and the version of this layout.
-const VERSION: u64 = u64::from_be_bytes(*b"rumpbus\x01");
+const VERSION: u64 = u64::from_be_bytes(*b"rumpbus\x02");
 /// The member takes every frame.
 const ALL: u64 = u64::MAX;
 
 /// Ethernet's group bit: the frame is for many (IEEE 802.3, section 3.2.3).
 const GROUP: u64 = 1;
 const ADDRESS: u64 = 0xffff_ffff_ffff;
+
+/// Words in front of a frame: its number and length, and its [`Offload`].
+const FRAME_HEADER: u64 = 2;
+/// Of the second: the checksum is not filled in. The lower 16 bits are the segments' size, or 0.
+const UNSUMMED: u64 = 1 << 16;
+
+fn word_of(offload: Offload) -> u64 {
+    let size = offload.segment_size.map_or(0, |size| u64::from(size.get()));
+    size | if offload.unsummed { UNSUMMED } else { 0 }
+}
+
+fn offload_of(word: u64) -> Offload {
+    Offload { unsummed: word & UNSUMMED != 0, segment_size: NonZeroU16::new((word & 0xffff) as u16) }
+}
 
 /// Which frames a member takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,15 +107,16 @@ impl Writer {
 
     /// Sends a frame. Answers whether so much was sent since the others were last told that those who sleep and were not
     /// meant must have a look, lest they lose their place; none if it is too large for any link.
-    pub(super) fn push(&mut self, words: &[AtomicU64], frame: &[u8]) -> Option<bool> {
+    pub(super) fn push(&mut self, words: &[AtomicU64], frame: &[u8], offload: Offload) -> Option<bool> {
         const TELL_ALL: u64 = RING_WORDS / 4;
         let len = u32::try_from(frame.len()).ok().filter(|_| frame.len() <= FRAME_MAX)?;
-        let next = self.head + 1 + words_of(frame.len());
+        let next = self.head + FRAME_HEADER + words_of(frame.len());
         words[RESERVE].store(next, Ordering::Relaxed);
         fence(Ordering::Release);
         self.number = self.number.wrapping_add(1);
         words[index(self.head)].store(u64::from(self.number) << 32 | u64::from(len), Ordering::Relaxed);
-        let (front, back) = spans(words, self.head + 1, words_of(frame.len()));
+        words[index(self.head + 1)].store(word_of(offload), Ordering::Relaxed);
+        let (front, back) = spans(words, self.head + FRAME_HEADER, words_of(frame.len()));
         words::put(front.iter().chain(back), frame);
         let tell_all = self.head / TELL_ALL != next / TELL_ALL;
         self.head = next;
@@ -140,7 +156,7 @@ pub(super) enum Found {
     /// Nothing new.
     Nothing,
     /// A frame, in the buffer.
-    Frame,
+    Frame(Offload),
     /// A frame for others.
     Passed,
     /// What was there is lost, or makes no sense.
@@ -169,13 +185,14 @@ impl Reader {
         let header = words[index(self.at)].load(Ordering::Relaxed);
         let (number, len) = ((header >> 32) as u32, (header & 0xffff_ffff) as usize);
         let takes_words = words_of(len);
-        if len > FRAME_MAX || takes_words >= ahead || ahead > RING_WORDS {
+        if len > FRAME_MAX || takes_words + FRAME_HEADER > ahead || ahead > RING_WORDS {
             return self.give_up(head);
         }
-        let to = words[index(self.at + 1)].load(Ordering::Relaxed) & ADDRESS;
+        let offload = offload_of(words[index(self.at.wrapping_add(1))].load(Ordering::Relaxed));
+        let to = words[index(self.at.wrapping_add(FRAME_HEADER))].load(Ordering::Relaxed) & ADDRESS;
         let is_wanted = wanted.takes(to);
         if is_wanted {
-            copy(words, self.at + 1, len, buffer);
+            copy(words, self.at.wrapping_add(FRAME_HEADER), len, buffer);
         }
         // What was read above is read before RESERVE.
         fence(Ordering::Acquire);
@@ -186,8 +203,8 @@ impl Reader {
             self.lost += u64::from(number.wrapping_sub(self.number.wrapping_add(1)));
         }
         self.number = number;
-        self.at = self.at.wrapping_add(1 + takes_words);
-        if is_wanted { Found::Frame } else { Found::Passed }
+        self.at = self.at.wrapping_add(FRAME_HEADER + takes_words);
+        if is_wanted { Found::Frame(offload) } else { Found::Passed }
     }
 
     /// Goes on at the only place that is a frame's beginning for certain.
@@ -244,7 +261,7 @@ mod tests {
         loop {
             match reader.next(words, wanted, &mut buffer) {
                 Found::Nothing => return frames,
-                Found::Frame => frames.push(buffer.clone()),
+                Found::Frame(_) => frames.push(buffer.clone()),
                 Found::Passed | Found::Lost => {}
             }
         }
@@ -259,12 +276,12 @@ mod tests {
         for round in 0..400_usize {
             let sent: Vec<Vec<u8>> =
                 (0..5).map(|n| vec![(round + n) as u8; 14 + (round * 97 + n * 1009) % 60_000]).collect();
-            told += sent.iter().filter(|frame| writer.push(&words, frame) == Some(true)).count();
+            told += sent.iter().filter(|frame| writer.push(&words, frame, Offload::NONE) == Some(true)).count();
             assert_eq!(drain(&mut reader, &words, Takes::ALL), sent);
         }
         assert!(writer.head > 4 * RING_WORDS && told as u64 == writer.head / (RING_WORDS / 4));
         assert_eq!(reader.lost, 0);
-        assert_eq!(writer.push(&words, &vec![0; FRAME_MAX + 1]), None);
+        assert_eq!(writer.push(&words, &vec![0; FRAME_MAX + 1], Offload::NONE), None);
     }
 
     #[test]
@@ -276,7 +293,7 @@ mod tests {
         let (own, other) = (frame([2, 0, 0, 0, 0, 1]), frame([2, 0, 0, 0, 0, 2]));
         let (all, group) = (frame([0xff; 6]), frame([0x33, 0x33, 0, 0, 0, 1]));
         for frame in [&own, &other, &all, &group] {
-            writer.push(&words, frame);
+            writer.push(&words, frame, Offload::NONE);
         }
         let takes = Takes::address(Mac([2, 0, 0, 0, 0, 1]));
         assert_eq!(drain(&mut reader, &words, takes), [own, all, group]);
@@ -288,13 +305,13 @@ mod tests {
         let words = memory();
         let mut writer = Writer::new(&words);
         let mut reader = Reader::new(&words, 0).unwrap();
-        writer.push(&words, &[1; 100]);
+        writer.push(&words, &[1; 100], Offload::NONE);
         assert_eq!(drain(&mut reader, &words, Takes::ALL).len(), 1);
         for _ in 0..300 {
-            writer.push(&words, &[2; 60_000]);
+            writer.push(&words, &[2; 60_000], Offload::NONE);
         }
         assert_eq!(drain(&mut reader, &words, Takes::ALL).len(), 0);
-        writer.push(&words, &[3; 100]);
+        writer.push(&words, &[3; 100], Offload::NONE);
         assert_eq!(drain(&mut reader, &words, Takes::ALL), [vec![3; 100]]);
         assert_eq!(reader.lost, 300);
     }
@@ -323,13 +340,14 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for n in 0..3000_u32 {
-                    writer.push(&words, &vec![(n % 251) as u8; 1000 + (n as usize * 37) % 50_000]);
+                    let frame = vec![(n % 251) as u8; 1000 + (n as usize * 37) % 50_000];
+                    writer.push(&words, &frame, Offload::NONE);
                 }
                 over.store(true, Ordering::Release);
             });
             let mut buffer = Vec::new();
             while !over.load(Ordering::Acquire) || reader.is_behind(&words) {
-                if reader.next(&words, Takes::ALL, &mut buffer) == Found::Frame {
+                if matches!(reader.next(&words, Takes::ALL, &mut buffer), Found::Frame(_)) {
                     assert!(buffer.iter().all(|byte| *byte == buffer[0]), "torn");
                 }
             }

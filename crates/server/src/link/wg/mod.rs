@@ -4,7 +4,7 @@ mod conf;
 mod peer;
 mod table;
 
-use crate::link::backend::{Backend, Sent};
+use crate::link::backend::{Backend, Deliver, Sent};
 use crate::link::kinds::{Kind, Opened, Opening, Plan};
 use crate::spec::Fields;
 use boringtun::noise::handshake::parse_handshake_anon;
@@ -18,6 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket}
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use table::Table;
+use tcpip::Offload;
 
 /// The row of the table.
 pub(crate) const KIND: Kind = Kind {
@@ -180,12 +181,12 @@ impl Wg {
 impl Backend for Wg {
     fn event(&mut self, _number: u32, _flags: EventFlags) {}
 
-    fn receive(&mut self, most: usize, deliver: &mut dyn FnMut(&[u8])) -> bool {
+    fn receive(&mut self, most: usize, deliver: &mut Deliver<'_>) -> bool {
         for _ in 0..most {
             match self.socket.recv_from(&mut self.datagram) {
                 Ok((len, from)) => {
                     self.stir();
-                    self.take(len, from, deliver);
+                    self.take(len, from, &mut |frame| deliver(frame, Offload::NONE));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
                 // An ICMP error of an earlier datagram, for instance.
@@ -195,7 +196,7 @@ impl Backend for Wg {
         true
     }
 
-    fn send(&mut self, frame: &[u8]) -> Sent {
+    fn send(&mut self, frame: &[u8], _: Offload) -> Sent {
         let Some(number) = Tunn::dst_address(frame).and_then(|ip| self.table.find(ip)) else {
             return Sent::Dropped;
         };

@@ -166,12 +166,18 @@ impl Engine {
         if !self.carrier.loopback && segment.data_len > 0 && seq_after(segment.seq, self.rcv_nxt()) {
             self.ahead = segment.seq.wrapping_add(segment.len());
         }
+        let delay = self.socket().ack_delay();
+        if segment.data_len > self.max_segment_size(self.flow) {
+            // Several segments that nobody has cut: they are acknowledged at once (RFC 5681, section 4.2).
+            self.socket_mut().set_ack_delay(None);
+        }
         match self.note_acknowledgement(now_ns, segment) {
             Verdict::Feed(1) => self.feed_in_steps(now_ns, segment, frames),
             Verdict::Feed(times) => (0..times).for_each(|_| self.feed(now_ns, segment.bytes, frames)),
             Verdict::Repeat(ack, window) => self.feed(now_ns, &segment.with_ack(ack, window), frames),
             Verdict::Swallow => {}
         }
+        self.socket_mut().set_ack_delay(delay);
         News { urgent, urgent_there: self.fetch_urgent(), stale: false }
     }
 
@@ -273,13 +279,13 @@ impl Engine {
         self.socket().recv_capacity()
     }
 
-    /// The path carries packets of this size from now on.
-    pub(crate) fn set_mtu(&mut self, now_ns: u64, mtu: usize) {
-        let mtu = mtu.min(self.ceiling);
-        if self.carrier.mtu == mtu || self.carrier.loopback {
+    /// The path is another one from now on, or carries packets of another size.
+    pub(crate) fn set_carrier(&mut self, now_ns: u64, carrier: Carrier) {
+        let carrier = Carrier { mtu: carrier.mtu.min(self.ceiling), ..carrier };
+        if self.carrier == carrier || self.carrier.loopback || carrier.loopback {
             return;
         }
-        self.carrier.mtu = mtu;
+        self.carrier = carrier;
         self.interface = setup::interface(self.carrier, 0, self.flow.local, now_ns);
     }
 

@@ -3,7 +3,11 @@
 use smoltcp::wire::{TcpPacket, TcpSeqNumber};
 
 use super::{Engine, State};
-use crate::packet::{self, IpPacket, Segment, seq_after};
+use crate::{
+    frame::Frame,
+    offload::Offload,
+    packet::{self, IpPacket, Segment, seq_after},
+};
 
 /// The window scale that we announce (RFC 7323), whatever the size of the buffer is at the time: up to 8 MiB.
 pub(crate) const SCALE: u8 = 7;
@@ -55,7 +59,8 @@ impl Engine {
     /// turns its `SND.NXT` back when it retransmits: two ends that both do would reject each other's
     /// acknowledgements as old for ever. And the window is scaled as we announced it, not as the buffer of the
     /// moment suggests.
-    pub(crate) fn amend(&self, now_ns: u64, packet: &mut [u8]) {
+    pub(crate) fn amend(&self, now_ns: u64, frame: &mut Frame) {
+        let packet = frame.bytes_mut();
         let Some(ip) = IpPacket::parse(packet, false) else { return };
         let (src, dst, header_len) = (ip.src, ip.dst, ip.bytes.len() - ip.payload.len());
         let Some(segment) = Segment::parse(&ip, false) else { return };
@@ -83,7 +88,9 @@ impl Engine {
                 tcp.set_urgent_at(pointer);
             }
         }
-        if !self.carrier.loopback {
+        if self.carrier.offloads {
+            frame.offload.unsummed = true;
+        } else if !self.carrier.loopback {
             TcpPacket::new_unchecked(tcp).fill_checksum(&src.into(), &dst.into());
         }
     }
@@ -100,7 +107,8 @@ impl Engine {
     }
 
     /// Notes a segment of ours that goes out; whether it is one that went out before.
-    pub(crate) fn sent(&mut self, now_ns: u64, segment: &Segment<'_>) -> bool {
+    pub(crate) fn sent(&mut self, now_ns: u64, segment: &Segment<'_>, offload: Offload) -> bool {
+        let segments = offload.segments(segment.data_len);
         if segment.rst {
             // It has the number that the refused segment wants, or the connection is over.
             self.ledger.segs_out = self.ledger.segs_out.wrapping_add(1);
@@ -108,7 +116,7 @@ impl Engine {
         }
         self.forget_stale(segment.seq);
         if segment.data_len > 0 && !segment.syn && !self.carrier.loopback {
-            self.recovery.note_sent(now_ns, segment);
+            self.recovery.note_sent(now_ns, segment, offload);
         }
         let ledger = &mut self.ledger;
         if segment.syn {
@@ -125,8 +133,8 @@ impl Engine {
         ledger.window = segment.window;
         ledger.started = true;
         ledger.syn_last = segment.syn;
-        ledger.segs_out = ledger.segs_out.wrapping_add(1);
-        ledger.retrans = ledger.retrans.wrapping_add(u32::from(again));
+        ledger.segs_out = ledger.segs_out.wrapping_add(segments);
+        ledger.retrans = ledger.retrans.wrapping_add(if again { segments } else { 0 });
         again
     }
 }

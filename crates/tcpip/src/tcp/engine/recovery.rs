@@ -6,13 +6,14 @@
 //! a round are repaired, smoltcp is shown duplicates of one acknowledgement: its window shrinks once, and it sends new segments for those
 //! that are delivered.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use smoltcp::wire::{TcpOption, TcpPacket, TcpSeqNumber};
 
 use super::{Engine, State};
 use crate::{
     frame::{Frame, Frames},
+    offload::{self, Offload},
     packet::{IpPacket, Segment, seq_after},
 };
 
@@ -25,6 +26,10 @@ const DELAYED_ACK_OF_ONE_NS: u64 = 60_000_000;
 const REPEAT_NS: u64 = 500_000_000;
 /// Of one acknowledgement: more at once would be a burst.
 const STEPS_MAX: usize = 7;
+/// For every other segment of a whole IP packet.
+const UNCUT_STEPS_MAX: usize = 23;
+/// Steps until the window cannot be what holds a connection up: four million bytes in segments of 1,448.
+const OPENING: u32 = 2900;
 /// Probes of the tail, each twice as far behind the one before: together they reach to smoltcp's shortest time-out, a second, where
 /// Linux's is 200 ms.
 const PROBES_MAX: u32 = 4;
@@ -37,8 +42,29 @@ struct Sent {
     at_ns: u64,
     again: bool,
     sacked: bool,
-    /// The IP packet.
-    packet: Box<[u8]>,
+    packet: Arc<Packet>,
+}
+
+/// An IP packet that went out, with a segment or several that were not cut yet.
+#[derive(Debug)]
+struct Packet {
+    bytes: Box<[u8]>,
+    headers_len: usize,
+    /// The number of its first byte of data.
+    seq: u32,
+}
+
+impl Sent {
+    /// The length of its own packet.
+    fn len(&self) -> usize {
+        self.packet.headers_len + self.end.wrapping_sub(self.seq) as usize
+    }
+
+    /// Which of the packet's data it is.
+    fn range(&self) -> Range<usize> {
+        let at = |seq: u32| seq.wrapping_sub(self.packet.seq) as usize;
+        at(self.seq)..at(self.end)
+    }
 }
 
 /// What is in flight, and what is known of it.
@@ -66,6 +92,10 @@ pub(super) struct Recovery {
     steps: Vec<u32>,
     /// Losses were found out before. Until then smoltcp doubles its window anyhow, and more would overflow the path's queue by more.
     lossy: bool,
+    /// Segments go out uncut.
+    uncut: bool,
+    /// Steps so far.
+    opened: u32,
     /// Bytes that may be sent again for what has been delivered (RFC 6937, packet conservation).
     budget: usize,
     /// When a segment will count as lost.
@@ -118,15 +148,15 @@ impl Recovery {
             return if duplicate && !asks { Verdict::Swallow } else { Verdict::Feed(1) };
         }
         let (before, sacked_before) = (self.sent.len(), self.sacked);
-        let mut delivered = 0;
+        let (mut delivered, mut covered) = (0, 0);
         while let Some(first) = self.sent.pop_front_if(|first| !seq_after(first.end, ack)) {
             self.sacked -= usize::from(first.sacked);
-            if pure && self.lossy && self.point.is_none() && first.end != ack && self.steps.len() < STEPS_MAX
-            {
-                self.steps.push(first.end);
+            covered += 1;
+            if pure && self.point.is_none() && first.end != ack {
+                self.note_step(covered, first.end);
             }
             if !first.sacked {
-                delivered += first.packet.len();
+                delivered += first.len();
                 self.note_delivery(now_ns, &first);
             }
         }
@@ -164,6 +194,17 @@ impl Recovery {
         verdict
     }
 
+    /// An acknowledgement covers this segment, its `covered`th, and more. Of segments that went uncut it covers dozens: until the
+    /// window is open smoltcp is shown as many as peers send who get them cut.
+    fn note_step(&mut self, covered: usize, end: u32) {
+        let opens = self.uncut && self.opened < OPENING && covered % 2 == 0;
+        let most = if opens { UNCUT_STEPS_MAX } else { STEPS_MAX };
+        if (self.lossy || opens) && self.steps.len() < most {
+            self.opened += 1;
+            self.steps.push(end);
+        }
+    }
+
     /// An acknowledgement while losses are repaired.
     fn go_on(&mut self, now_ns: u64, pure: bool, advanced: bool, delivered: usize) -> Verdict {
         self.budget = self.budget.saturating_add(delivered);
@@ -188,7 +229,7 @@ impl Recovery {
             if std::mem::replace(&mut sent.sacked, true) {
                 continue;
             }
-            delivered += sent.packet.len();
+            delivered += sent.len();
             self.sacked += 1;
             let (at_ns, end, again) = (sent.at_ns, sent.end, sent.again);
             self.note_times(now_ns, at_ns, end, again);
@@ -250,21 +291,34 @@ impl Recovery {
     }
 
     /// Notes a segment with data that goes out.
-    pub(super) fn note_sent(&mut self, now_ns: u64, segment: &Segment<'_>) {
-        let end = segment.seq.wrapping_add(u32::try_from(segment.data_len).unwrap_or(0));
-        let at = self.sent.partition_point(|sent| seq_after(segment.seq, sent.seq));
-        if let Some(same) = self.sent.get_mut(at).filter(|sent| sent.seq == segment.seq && sent.end == end) {
-            (same.at_ns, same.again) = (now_ns, true);
-        } else {
-            // Cut otherwise than before: after a time-out, or for a narrower path.
-            while let Some(old) = self.sent.pop_back_if(|old| !seq_after(segment.seq, old.seq)) {
-                self.sacked -= usize::from(old.sacked);
-            }
-            let again = self.sent.back().is_some_and(|last| seq_after(last.end, segment.seq));
-            let packet = segment.bytes.into();
-            self.sent.push_back(Sent { seq: segment.seq, end, at_ns: now_ns, again, sacked: false, packet });
+    pub(super) fn note_sent(&mut self, now_ns: u64, segment: &Segment<'_>, offload: Offload) {
+        let headers_len = segment.bytes.len() - segment.data_len;
+        let packet = Arc::new(Packet { bytes: segment.bytes.into(), headers_len, seq: segment.seq });
+        self.uncut |= offload.segment_size.is_some();
+        let size = offload.segment_size.map_or(segment.data_len, |size| usize::from(size.get()));
+        for at in (0..segment.data_len).step_by(size.max(1)) {
+            let number = |at: usize| segment.seq.wrapping_add(u32::try_from(at).unwrap_or(0));
+            self.note_piece(now_ns, number(at), number(segment.data_len.min(at + size)), &packet);
         }
         self.arm_probe(now_ns);
+    }
+
+    fn note_piece(&mut self, now_ns: u64, seq: u32, end: u32, packet: &Arc<Packet>) {
+        let at = if self.sent.back().is_none_or(|last| seq_after(seq, last.seq)) {
+            self.sent.len()
+        } else {
+            self.sent.partition_point(|sent| seq_after(seq, sent.seq))
+        };
+        if let Some(same) = self.sent.get_mut(at).filter(|sent| sent.seq == seq && sent.end == end) {
+            (same.at_ns, same.again) = (now_ns, true);
+            return;
+        }
+        // Cut otherwise than before: after a time-out, or for a narrower path.
+        while let Some(old) = self.sent.pop_back_if(|old| !seq_after(seq, old.seq)) {
+            self.sacked -= usize::from(old.sacked);
+        }
+        let again = self.sent.back().is_some_and(|last| seq_after(last.end, seq));
+        self.sent.push_back(Sent { seq, end, at_ns: now_ns, again, sacked: false, packet: packet.clone() });
     }
 
     /// The next packet to be sent again.
@@ -277,9 +331,9 @@ impl Recovery {
             self.arm_probe(now_ns);
             index = self.sent.iter().rposition(|sent| !sent.sacked);
         }
-        let sent = self.sent.get_mut(index?).filter(|sent| sent.packet.len() <= mtu)?;
+        let sent = self.sent.get_mut(index?).filter(|sent| sent.len() <= mtu)?;
         (sent.at_ns, sent.again) = (now_ns, true);
-        self.budget = self.budget.saturating_sub(sent.packet.len());
+        self.budget = self.budget.saturating_sub(sent.len());
         Some(sent)
     }
 }
@@ -333,10 +387,10 @@ impl Engine {
             return None;
         }
         let sent = self.recovery.next(now_ns, self.carrier.mtu)?;
-        let mut frame = frames.take(sent.packet.len());
-        frame.bytes_mut().copy_from_slice(&sent.packet);
-        let ip = IpPacket::parse(&sent.packet, false)?;
-        let (src, dst, header_len) = (ip.src, ip.dst, sent.packet.len() - ip.payload.len());
+        let mut frame = frames.take(sent.len());
+        offload::put_piece(&sent.packet.bytes, sent.packet.headers_len, sent.range(), frame.bytes_mut());
+        let ip = IpPacket::parse(frame.bytes(), false)?;
+        let (src, dst, header_len) = (ip.src, ip.dst, ip.bytes.len() - ip.payload.len());
         self.timestamps.write(now_ns, &mut frame.bytes_mut()[header_len..]);
         let mut tcp = TcpPacket::new_unchecked(&mut frame.bytes_mut()[header_len..]);
         tcp.set_ack_number(TcpSeqNumber(self.ledger.rcv_nxt.cast_signed()));

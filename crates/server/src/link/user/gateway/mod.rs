@@ -9,14 +9,14 @@ use super::names::HostNames;
 use super::network::{Network, gateway_mac};
 use super::slots::Slots;
 use super::tcp::{Connection, Next};
-use crate::link::backend::{Backend, Sent, Watch};
+use crate::link::backend::{Backend, Deliver, Sent, Watch};
 use foldhash::HashMap;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
-use tcpip::{Config, DhcpOffer, Intercepted, LinkConfig, LinkId, SocketId, Stack};
+use tcpip::{Config, DhcpOffer, Intercepted, LinkConfig, LinkId, Offload, Outgoing, SocketId, Stack};
 
 /// Connections and flows that there may be at a time. Each has a descriptor, and of those they take a quarter and an eighth at most.
 const CONNECTIONS_MAX: usize = 4096;
@@ -84,6 +84,7 @@ impl Gateway {
         let config = LinkConfig { addrs: addrs.collect(), mtu, ..LinkConfig::ethernet("guest", mac) };
         let link = stack.add_link(config).map_err(|errno| errno.to_string())?;
         stack.set_transparent(link, true).map_err(|errno| errno.to_string())?;
+        stack.set_offloads(link, true).map_err(|errno| errno.to_string())?;
         if let (IpAddr::V4(server), IpAddr::V4(guest), IpAddr::V4(name_server)) =
             (network.v4.gateway, network.v4.guest, network.v4.names)
         {
@@ -237,18 +238,22 @@ impl Backend for Gateway {
         self.enqueue(number);
     }
 
-    fn receive(&mut self, most: usize, deliver: &mut dyn FnMut(&[u8])) -> bool {
+    fn receive(&mut self, most: usize, deliver: &mut Deliver<'_>) -> bool {
         self.work();
         for _ in 0..most {
-            let Some((_, frame)) = self.stack.next_frame() else { break };
-            deliver(&frame);
+            let Some((_, Outgoing { bytes, offload })) = self.stack.next_frame_with() else { break };
+            deliver(&bytes, offload);
         }
         self.has_input()
     }
 
-    fn send(&mut self, frame: &[u8]) -> Sent {
-        self.stack.frame_in(self.link, frame);
+    fn send(&mut self, frame: &[u8], offload: Offload) -> Sent {
+        self.stack.frame_in_with(self.link, frame, offload);
         Sent::Done
+    }
+
+    fn takes_offloads(&self) -> bool {
+        true
     }
 
     fn flush(&mut self) {
