@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcpip::{Config, Domain, LinkConfig, LinkId, Mac, Stack};
+use std::num::NonZeroU16;
+use tcpip::{Config, Domain, LinkConfig, LinkId, Mac, Offload, Stack};
 
 const MS: u64 = 1_000_000;
 
@@ -20,6 +21,8 @@ fuzz_target!(|frames: Vec<Vec<u8>>| {
         stack.frame_in(link, frame);
         stack.frame_in(ethernet, frame);
         stack.frame_in(LinkId::LO, frame);
+        let size = frame.first().and_then(|byte| NonZeroU16::new(u16::from(*byte) * 8));
+        stack.frame_in_with(ethernet, frame, Offload { unsummed: true, segment_size: size });
     }
     stack.advance(100_000 * MS);
 });

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use smoltcp::{
-    phy::{self, Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, PacketMeta},
+    phy::{self, Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium},
     time::Instant,
 };
 
@@ -106,11 +106,11 @@ impl Device for Port<'_> {
 
     fn receive(&mut self, _: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
         let packet = self.rx.take()?;
-        Some((RxToken(packet), TxToken::new(self.tx)))
+        Some((RxToken(packet), TxToken(self.tx)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<TxToken<'_>> {
-        Some(TxToken::new(self.tx))
+        Some(TxToken(self.tx))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -121,6 +121,8 @@ impl Device for Port<'_> {
         // Segments are amended before they go out.
         caps.checksum.tcp = Checksum::None;
         if self.carrier.offloads {
+            // smoltcp 0.14 would drop a segment of IPv6 that is longer than the link's MTU.
+            caps.max_transmission_unit = UNCUT_MAX.get();
             caps.segmentation.tcpv4 = Some(UNCUT_MAX);
             caps.segmentation.tcpv6 = Some(UNCUT_MAX);
         }
@@ -136,27 +138,13 @@ impl phy::RxToken for RxToken<'_> {
     }
 }
 
-pub(crate) struct TxToken<'a> {
-    tx: &'a mut Frames,
-    offload: Offload,
-}
-
-impl<'a> TxToken<'a> {
-    fn new(tx: &'a mut Frames) -> Self {
-        Self { tx, offload: Offload::NONE }
-    }
-}
+pub(crate) struct TxToken<'a>(&'a mut Frames);
 
 impl phy::TxToken for TxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let mut frame = self.tx.take(len);
-        frame.offload = self.offload;
+        let mut frame = self.0.take(len);
         let result = f(frame.bytes_mut());
-        self.tx.made.push_back(frame);
+        self.0.made.push_back(frame);
         result
-    }
-
-    fn set_meta(&mut self, meta: PacketMeta) {
-        self.offload.segment_size = meta.segmentation_offload_size;
     }
 }

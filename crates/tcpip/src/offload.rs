@@ -12,7 +12,7 @@ use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, Tc
 use crate::packet::{IPV6_HEADER, IpPacket};
 
 /// What is left to be done for a frame. Nothing, by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Offload {
     /// The checksum of its TCP segment or UDP datagram is not filled in (`VIRTIO_NET_HDR_F_NEEDS_CSUM`), and nobody has to look at it.
     pub unsummed: bool,

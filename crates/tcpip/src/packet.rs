@@ -218,6 +218,14 @@ pub(crate) fn set_window_scale(tcp: &mut [u8], scale: u8) {
     }
 }
 
+/// Sets the largest segment that a SYN announces. Its checksum is not right afterwards.
+pub(crate) fn set_max_segment_size(tcp: &mut [u8], mss: u16) {
+    const MAX_SEGMENT_SIZE: u8 = 2;
+    if let Some(value) = option_mut(tcp, MAX_SEGMENT_SIZE).filter(|value| value.len() == 2) {
+        value.copy_from_slice(&mss.to_be_bytes());
+    }
+}
+
 /// What a timestamps option takes in a header, padded as all senders pad it (RFC 7323, appendix A).
 pub(crate) const STAMP_LEN: usize = 12;
 

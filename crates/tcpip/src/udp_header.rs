@@ -208,6 +208,7 @@ mod tests {
             tos: 0,
             fragment: None,
             reassembled: false,
+            offload: crate::Offload::NONE,
             payload,
             bytes: payload,
         };

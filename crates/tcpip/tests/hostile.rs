@@ -3,13 +3,15 @@
 
 mod common;
 
+use std::num::NonZeroU16;
+
 use common::{at, client, listener, net::MS};
 use proptest::prelude::*;
 use smoltcp::{
     phy::ChecksumCapabilities,
     wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber},
 };
-use tcpip::{Config, Domain, Intercepted, LinkConfig, LinkId, Problem, Refusal, SocketId, Stack};
+use tcpip::{Config, Domain, Intercepted, LinkConfig, LinkId, Offload, Problem, Refusal, SocketId, Stack};
 
 const US: &str = "10.0.0.1";
 const THEM: &str = "10.0.0.2";
@@ -103,6 +105,8 @@ proptest! {
         for frame in &frames {
             stack.frame_in(link, frame);
             stack.frame_in(LinkId::LO, frame);
+            let size = frame.first().and_then(|byte| NonZeroU16::new(u16::from(*byte) * 8));
+            stack.frame_in_with(link, frame, Offload { unsummed: true, segment_size: size });
         }
         stack.advance(100_000 * MS);
     }

@@ -2,12 +2,12 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use tcpip::{Config, LinkConfig, LinkId, Mac, Stack};
+use tcpip::{Config, LinkConfig, LinkId, Mac, Offload, Outgoing, Stack};
 
 use super::net::MS;
 
-/// When a frame arrives, its number, at which stack's link, and its bytes.
-type InFlight = (u64, u64, (usize, LinkId), Vec<u8>);
+/// When a frame arrives, its number, at which stack's link, its bytes, and what is left to be done for it.
+type InFlight = (u64, u64, (usize, LinkId), Vec<u8>, Offload);
 
 /// Hosts and segments.
 #[derive(Debug, Default)]
@@ -71,8 +71,8 @@ impl Lan {
             stack.advance(self.now_ns);
         }
         while self.in_flight.peek().is_some_and(|Reverse((at_ns, ..))| *at_ns <= self.now_ns) {
-            let Some(Reverse((_, _, (host, link), frame))) = self.in_flight.pop() else { break };
-            self.stacks[host].frame_in(link, &frame);
+            let Some(Reverse((_, _, (host, link), frame, offload))) = self.in_flight.pop() else { break };
+            self.stacks[host].frame_in_with(link, &frame, offload);
         }
         self.collect();
         next.is_some()
@@ -85,7 +85,7 @@ impl Lan {
 
     fn collect(&mut self) {
         for host in 0..self.stacks.len() {
-            while let Some((link, frame)) = self.stacks[host].next_frame() {
+            while let Some((link, Outgoing { bytes: frame, offload })) = self.stacks[host].next_frame_with() {
                 self.seen.push((host, frame.clone()));
                 let Some(segment) = self.segments.iter().find(|s| s.contains(&(host, link))).cloned() else {
                     continue;
@@ -95,7 +95,7 @@ impl Lan {
                         continue;
                     }
                     self.sent += 1;
-                    let arrival = (self.now_ns + self.delay_ns, self.sent, to, frame.clone());
+                    let arrival = (self.now_ns + self.delay_ns, self.sent, to, frame.clone(), offload);
                     self.in_flight.push(Reverse(arrival));
                 }
             }

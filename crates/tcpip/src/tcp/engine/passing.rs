@@ -1,6 +1,8 @@
 //! What is read off the segments that pass, and put right in them.
 
-use smoltcp::wire::{TcpPacket, TcpSeqNumber};
+use std::num::NonZeroU16;
+
+use smoltcp::wire::{TCP_HEADER_LEN, TcpPacket, TcpSeqNumber};
 
 use super::{Engine, State};
 use crate::{
@@ -66,12 +68,17 @@ impl Engine {
         let Some(segment) = Segment::parse(&ip, false) else { return };
         let (syn, rst, len, seq, window) =
             (segment.syn, segment.rst, segment.len(), segment.seq, usize::from(segment.window));
+        let data_len = segment.data_len;
         let tcp = &mut packet[header_len..];
         if !self.carrier.loopback {
             self.timestamps.write(now_ns, tcp);
         }
         if syn {
             packet::set_window_scale(tcp, SCALE);
+            if self.carrier.offloads {
+                let mss = self.carrier.mtu.saturating_sub(header_len + TCP_HEADER_LEN);
+                packet::set_max_segment_size(tcp, u16::try_from(mss).unwrap_or(u16::MAX));
+            }
         } else {
             let window = window << self.own_shift() >> self.announced_shift();
             let mut tcp = TcpPacket::new_unchecked(&mut *tcp);
@@ -89,7 +96,9 @@ impl Engine {
             }
         }
         if self.carrier.offloads {
-            frame.offload.unsummed = true;
+            let mss = self.max_segment_size(self.flow).min(self.peer_mss() as usize);
+            let size = u16::try_from(mss).ok().filter(|size| data_len > usize::from(*size));
+            frame.offload = Offload { unsummed: true, segment_size: size.and_then(NonZeroU16::new) };
         } else if !self.carrier.loopback {
             TcpPacket::new_unchecked(tcp).fill_checksum(&src.into(), &dst.into());
         }
