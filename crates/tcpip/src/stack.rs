@@ -8,8 +8,8 @@ use std::{
 use abi::Errno;
 
 use crate::{
-    Config, Counters, Domain, LinkId, Offload, Opt, Options, Outgoing, Program, Readiness, Received, Sending, Settings,
-    SocketId, SocketInfo, TcpInfo, addr,
+    Config, Counters, Domain, LinkId, Offload, Opt, Options, Outgoing, Program, Readiness, Received, Sending,
+    Settings, SocketId, SocketInfo, TcpInfo, addr,
     addr::Flow,
     autoconf::Autoconf,
     event::Events,

@@ -14,8 +14,7 @@ use abi::Errno;
 use smoltcp::wire::{IpAddress, IpRepr};
 
 use crate::{
-    Offload,
-    Stack, addr,
+    Offload, Stack, addr,
     addr::{Endpoint, Flow},
     icmp::Problem,
     option::Options,

@@ -62,7 +62,20 @@ impl Link {
     fn new(id: LinkId, name: String, medium: Medium, mtu: usize) -> Self {
         let (addrs, groups, counters) = (Vec::new(), BTreeMap::new(), LinkCounters::default());
         let (up, running, transparent, offloads, promiscuity) = (false, true, false, false, 0);
-        Self { id, name, medium, mtu, up, running, transparent, offloads, promiscuity, addrs, groups, counters }
+        Self {
+            id,
+            name,
+            medium,
+            mtu,
+            up,
+            running,
+            transparent,
+            offloads,
+            promiscuity,
+            addrs,
+            groups,
+            counters,
+        }
     }
 
     pub(crate) fn mac(&self) -> Option<Mac> {

@@ -8,8 +8,7 @@ use std::{
 use abi::Errno;
 
 use crate::{
-    Outgoing,
-    Stack,
+    Outgoing, Stack,
     event::{Change, Event},
     random::Keyed,
     types::{LinkId, Mac},

@@ -233,7 +233,9 @@ impl Backend for Bus {
     }
 
     fn send(&mut self, frame: &[u8], offload: Offload) -> Sent {
-        let Some(tell_all) = self.writer.push(self.memory.words(), frame, offload) else { return Sent::Dropped };
+        let Some(tell_all) = self.writer.push(self.memory.words(), frame, offload) else {
+            return Sent::Dropped;
+        };
         let destination = ring::destination(frame);
         for member in self.members.iter_mut().flatten() {
             let Some((memory, _)) = &member.ring else { continue };

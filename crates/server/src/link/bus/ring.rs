@@ -276,7 +276,8 @@ mod tests {
         for round in 0..400_usize {
             let sent: Vec<Vec<u8>> =
                 (0..5).map(|n| vec![(round + n) as u8; 14 + (round * 97 + n * 1009) % 60_000]).collect();
-            told += sent.iter().filter(|frame| writer.push(&words, frame, Offload::NONE) == Some(true)).count();
+            told +=
+                sent.iter().filter(|frame| writer.push(&words, frame, Offload::NONE) == Some(true)).count();
             assert_eq!(drain(&mut reader, &words, Takes::ALL), sent);
         }
         assert!(writer.head > 4 * RING_WORDS && told as u64 == writer.head / (RING_WORDS / 4));

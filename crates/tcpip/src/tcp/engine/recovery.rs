@@ -197,7 +197,7 @@ impl Recovery {
     /// An acknowledgement covers this segment, its `covered`th, and more. Of segments that went uncut it covers dozens: until the
     /// window is open smoltcp is shown as many as peers send who get them cut.
     fn note_step(&mut self, covered: usize, end: u32) {
-        let opens = self.uncut && self.opened < OPENING && covered % 2 == 0;
+        let opens = self.uncut && self.opened < OPENING && covered.is_multiple_of(2);
         let most = if opens { UNCUT_STEPS_MAX } else { STEPS_MAX };
         if (self.lossy || opens) && self.steps.len() < most {
             self.opened += 1;
