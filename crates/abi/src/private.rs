@@ -85,6 +85,9 @@ private! {
     NFS "rump_nfs" &[
         Arg::Int, Arg::Buf(Dir::In, Len::Arg(2)), Arg::Size, Arg::Buf(Dir::Out, Len::Arg(4)), Arg::Size,
     ];
+    /// `rump_share(fd)`: a host descriptor for this file, which had none (rump_sp(7), "Lone files"): from now on the file lives as
+    /// long as that. `EALREADY`: it has one.
+    SHARE "rump_share" &[Arg::Fd];
 }
 
 /// What `rump_link` can do.

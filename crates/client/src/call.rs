@@ -49,6 +49,8 @@ pub struct NewFile {
     pub cloexec: bool,
     /// Where the program wants its number; 0: it is the call's value.
     pub put_at: u64,
+    /// No host descriptor stands for it: this process alone has it, and closes it by close(2).
+    pub lone: bool,
 }
 
 impl Session {
@@ -216,6 +218,7 @@ fn new_files(reply: &call::Reply<'_>, fds: &mut Passed) -> Result<Vec<NewFile>, 
             kind: file.kind,
             cloexec: file.cloexec,
             put_at: file.put_at,
+            lone: file.lone,
         }
     };
     let files: Vec<NewFile> = reply.files.iter().map(take).collect();

@@ -333,7 +333,9 @@ impl Session {
     /// What OPTIONS says.
     pub(crate) fn wanted(&self) -> Vec<u8> {
         let bits = match self.options.url {
-            Url::Unix(_) if self.options.host_descriptors => option::CALL | option::FILES | option::PREFIX,
+            Url::Unix(_) if self.options.host_descriptors => {
+                option::CALL | option::FILES | option::PREFIX | option::LONE
+            }
             _ => option::CALL | option::PREFIX,
         };
         [&bits.to_le_bytes()[..], &self.options.prefix].concat()

@@ -4,7 +4,7 @@
 //! (see `owner`). The interceptor's bitmap, which its trampolines test, is kept in step: a set bit means
 //! "ask this table".
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// A descriptor as the rump kernel numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,8 @@ pub struct RumpFd {
     pub generation: u32,
     /// Whether the server already drives its readiness.
     pub watched: bool,
+    /// Whether it is a lone file (see `lone`). Then it is never watched.
+    pub lone: bool,
 }
 
 /// What a number is.
@@ -99,6 +101,9 @@ const STATE_RUMP: u64 = 2;
 const STATE_OWN: u64 = 3;
 const STATE_MASK: u64 = 3;
 const WATCHED: u64 = 1 << 2;
+const LONE: u64 = 1 << 3;
+/// A lone file whose descriptor is being exchanged.
+const EXCHANGED: u64 = STATE_RUMP | WATCHED | LONE;
 const KIND_SHIFT: u32 = 4;
 const KIND_MASK: u64 = 0xf;
 const GENERATION_SHIFT: u32 = 8;
@@ -106,16 +111,23 @@ const GENERATION_MASK: u64 = 0xff_ffff;
 const KERNEL_FD_SHIFT: u32 = 32;
 
 impl Entry {
+    /// Whether it is a lone file (see `lone`).
+    #[must_use]
+    pub const fn is_lone(&self) -> bool {
+        matches!(self, Self::Rump(rump) if rump.lone)
+    }
+
     const fn pack(self) -> u64 {
         match self {
             Self::Host => STATE_HOST,
             Self::Unknown => STATE_UNKNOWN,
             Self::Own => STATE_OWN,
             Self::Rump(rump) => {
-                let watched = if rump.watched { WATCHED } else { 0 };
+                let watched = if rump.watched && !rump.lone { WATCHED } else { 0 };
+                let lone = if rump.lone { LONE } else { 0 };
                 let generation = (rump.generation as u64 & GENERATION_MASK) << GENERATION_SHIFT;
                 let kernel_fd = (rump.kernel_fd.0 as u64) << KERNEL_FD_SHIFT;
-                STATE_RUMP | watched | rump.kind.to_number() << KIND_SHIFT | generation | kernel_fd
+                STATE_RUMP | watched | lone | rump.kind.to_number() << KIND_SHIFT | generation | kernel_fd
             }
         }
     }
@@ -130,6 +142,7 @@ impl Entry {
                 kind: Kind::from_number((word >> KIND_SHIFT & KIND_MASK) as u32),
                 generation: (word >> GENERATION_SHIFT & GENERATION_MASK) as u32,
                 watched: word & WATCHED != 0,
+                lone: word & LONE != 0,
             }),
         }
     }
@@ -149,6 +162,8 @@ pub struct Fds {
     used: [AtomicU64; TABLE_SIZE / BLOCK / 64],
     /// See [`Fds::any_rump`].
     rump: AtomicBool,
+    /// Whether a number ever was a lone file's.
+    lone: AtomicBool,
     mark: fn(u32, bool),
 }
 
@@ -161,6 +176,7 @@ impl Fds {
             words,
             used: [const { AtomicU64::new(0) }; TABLE_SIZE / BLOCK / 64],
             rump: AtomicBool::new(false),
+            lone: AtomicBool::new(false),
             mark,
         }
     }
@@ -168,23 +184,75 @@ impl Fds {
     /// What this number is.
     #[must_use]
     pub fn get(&self, fd: u32) -> Entry {
-        self.words.get(fd as usize).map_or(Entry::Unknown, |word| Entry::unpack(word.load(Ordering::Acquire)))
+        self.words.get(fd as usize).map_or(Entry::Unknown, |word| Entry::unpack(settled(word)))
     }
 
     /// From now on this number is that.
     pub fn set(&self, fd: u32, entry: Entry) {
-        let Some(word) = self.words.get(fd as usize) else { return };
+        self.change(fd, entry, |word| Some(word.swap(entry.pack(), Ordering::AcqRel)));
+    }
+
+    /// From now on this number is that. Answers what it was until then: of two who take a lone file away here one gets it.
+    pub fn exchange(&self, fd: u32, entry: Entry) -> Entry {
+        self.change(fd, entry, |word| {
+            loop {
+                let before = settled(word);
+                let done = word.compare_exchange(before, entry.pack(), Ordering::AcqRel, Ordering::Relaxed);
+                if done.is_ok() {
+                    return Some(before);
+                }
+            }
+        })
+        .map_or(Entry::Unknown, Entry::unpack)
+    }
+
+    /// From now on this number is that, unless it is something else than `before` by now.
+    pub fn set_if(&self, fd: u32, before: Entry, entry: Entry) {
+        self.change(fd, entry, |word| {
+            word.compare_exchange(before.pack(), entry.pack(), Ordering::AcqRel, Ordering::Relaxed).ok()
+        });
+    }
+
+    /// Makes a change, and brings the bitmap to it.
+    fn change(&self, fd: u32, entry: Entry, make: impl Fn(&AtomicU64) -> Option<u64>) -> Option<u64> {
+        let word = self.words.get(fd as usize)?;
         // The bit is set before and cleared after the word says so: in between the table is asked needlessly,
         // never passed over.
         if entry != Entry::Host {
             self.use_block(fd as usize / BLOCK);
             self.rump.fetch_or(entry != Entry::Own, Ordering::Relaxed);
+            self.lone.fetch_or(entry.is_lone(), Ordering::Relaxed);
             (self.mark)(fd, true);
         }
-        word.store(entry.pack(), Ordering::Release);
-        if entry == Entry::Host {
+        let before = make(word);
+        if entry == Entry::Host && before.is_some() {
             (self.mark)(fd, false);
         }
+        before
+    }
+
+    /// Takes hold of this lone file's number while its descriptor is exchanged, until [`Fds::set`]: others who come for it wait.
+    /// `false`: it is something else by now.
+    #[must_use]
+    pub fn hold(&self, fd: u32, rump: RumpFd) -> bool {
+        let held = Entry::Rump(rump).pack();
+        self.words.get(fd as usize).is_some_and(|word| {
+            word.compare_exchange(held, EXCHANGED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        })
+    }
+
+    /// In the child of a fork, which has none of its parent's lone files: their numbers are looked at anew.
+    pub fn forget_lone(&self) {
+        if !self.any_lone() {
+            return;
+        }
+        for word in self.words_between(0, u32::MAX).filter_map(|at| self.words.get(at)) {
+            let now = word.load(Ordering::Relaxed);
+            if now & STATE_MASK == STATE_RUMP && now & LONE != 0 {
+                word.store(STATE_UNKNOWN, Ordering::Relaxed);
+            }
+        }
+        self.lone.store(false, Ordering::Relaxed);
     }
 
     /// Notes that the server drives the readiness of `rump`, unless the number has become something else.
@@ -198,14 +266,23 @@ impl Fds {
 
     /// The numbers from `first` to `last` of which something else than [`Entry::Host`] is known.
     pub fn known(&self, first: u32, last: u32) -> impl Iterator<Item = (u32, Entry)> + '_ {
-        let end = self.words.len().min((last as usize).saturating_add(1));
-        let start = (first as usize).min(end);
-        let blocks = (start / BLOCK..end.div_ceil(BLOCK)).filter(|&block| self.is_used(block));
-        let numbers = blocks.flat_map(move |block| start.max(block * BLOCK)..end.min((block + 1) * BLOCK));
-        numbers.filter_map(|at| {
+        self.words_between(first, last).filter_map(|at| {
             let fd = u32::try_from(at).ok()?;
             Some((fd, self.get(fd))).filter(|(_, entry)| *entry != Entry::Host)
         })
+    }
+
+    fn words_between(&self, first: u32, last: u32) -> impl Iterator<Item = usize> + '_ {
+        let end = self.words.len().min((last as usize).saturating_add(1));
+        let start = (first as usize).min(end);
+        let blocks = (start / BLOCK..end.div_ceil(BLOCK)).filter(|&block| self.is_used(block));
+        blocks.flat_map(move |block| start.max(block * BLOCK)..end.min((block + 1) * BLOCK))
+    }
+
+    /// Whether a number ever was a lone file's.
+    #[must_use]
+    pub fn any_lone(&self) -> bool {
+        self.lone.load(Ordering::Relaxed)
     }
 
     /// Whether a number ever was, or may have been, the rump kernel's.
@@ -222,6 +299,21 @@ impl Fds {
 
     fn is_used(&self, block: usize) -> bool {
         self.used.get(block / 64).is_some_and(|bits| bits.load(Ordering::Acquire) >> (block % 64) & 1 != 0)
+    }
+}
+
+/// What is waited on while a descriptor is being exchanged.
+static PAUSE: AtomicU32 = AtomicU32::new(0);
+const PAUSE_NS: u64 = 20_000;
+
+/// What a word says, once its descriptor is not being exchanged.
+fn settled(word: &AtomicU64) -> u64 {
+    loop {
+        match word.load(Ordering::Acquire) {
+            // Nobody wakes us. Not a loop without a pause: it would keep a holder of a lower real-time priority from its core.
+            EXCHANGED => drop(host::futex_wait(&PAUSE, 0, Some(PAUSE_NS), host::Wait::Yes)),
+            settled => return settled,
+        }
     }
 }
 
@@ -247,7 +339,13 @@ mod tests {
     }
 
     fn rump(kernel_fd: u32) -> RumpFd {
-        RumpFd { kernel_fd: KernelFd(kernel_fd), kind: Kind::Socket, generation: 1, watched: false }
+        RumpFd {
+            kernel_fd: KernelFd(kernel_fd),
+            kind: Kind::Socket,
+            generation: 1,
+            watched: false,
+            lone: false,
+        }
     }
 
     #[test]
@@ -280,6 +378,48 @@ mod tests {
     }
 
     #[test]
+    fn a_lone_file_is_taken_away_once() {
+        let fds = table(8);
+        let lone = RumpFd { lone: true, ..rump(3) };
+        fds.set(5, Entry::Rump(lone));
+        assert!(fds.any_lone() && !fds.hold(5, rump(3)) && fds.hold(5, lone));
+        assert!(!fds.hold(5, lone), "it is held");
+        std::thread::scope(|scope| {
+            let closed = scope.spawn(|| fds.exchange(5, Entry::Host));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            assert!(!closed.is_finished(), "who closes it waits");
+            fds.set(5, Entry::Rump(rump(3)));
+            assert_eq!(closed.join().expect("no panic"), Entry::Rump(rump(3)));
+        });
+        assert_eq!(fds.exchange(5, Entry::Host), Entry::Host);
+    }
+
+    #[test]
+    fn what_has_changed_meanwhile_stays() {
+        let fds = table(8);
+        fds.set(5, Entry::Rump(rump(1)));
+        fds.set_if(5, Entry::Host, Entry::Unknown);
+        assert_eq!(fds.get(5), Entry::Rump(rump(1)));
+        fds.set_if(5, Entry::Rump(rump(1)), Entry::Unknown);
+        assert_eq!(fds.get(5), Entry::Unknown);
+    }
+
+    #[test]
+    fn a_child_has_no_lone_files() {
+        let fds = table(8);
+        let lone = RumpFd { lone: true, ..rump(3) };
+        fds.set(4, Entry::Rump(rump(1)));
+        for fd in [5, 6] {
+            fds.set(fd, Entry::Rump(lone));
+        }
+        // Another thread of the parent's was sharing it.
+        assert!(fds.hold(6, lone));
+        fds.forget_lone();
+        assert_eq!([4, 5, 6].map(|fd| fds.get(fd)), [Entry::Rump(rump(1)), Entry::Unknown, Entry::Unknown]);
+        assert!(!fds.any_lone());
+    }
+
+    #[test]
     fn known_numbers_of_a_range() {
         let fds = table(8);
         fds.set(2, Entry::Own);
@@ -297,8 +437,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn entries_survive_packing(kernel_fd: u32, kind in 0u32..8, generation in 0u32..1 << 24, watched: bool) {
-            let rump = RumpFd { kernel_fd: KernelFd(kernel_fd), kind: Kind::from_number(kind), generation, watched };
+        fn entries_survive_packing(kernel_fd: u32, kind in 0u32..8, generation in 0u32..1 << 24, watched: bool, lone: bool) {
+            let watched = watched && !lone;
+            let rump = RumpFd { kernel_fd: KernelFd(kernel_fd), kind: Kind::from_number(kind), generation, watched, lone };
             prop_assert_eq!(Entry::unpack(Entry::Rump(rump).pack()), Entry::Rump(rump));
         }
     }

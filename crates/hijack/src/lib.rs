@@ -16,6 +16,7 @@ pub mod exec;
 pub mod fds;
 pub mod interest;
 pub mod live;
+mod lone;
 mod named;
 pub mod netbsd;
 mod newfd;
@@ -31,6 +32,7 @@ use core::ffi::CStr;
 use core::sync::atomic::AtomicBool;
 use exec::{Inherited, Scratch};
 use fds::Fds;
+use lone::StandIn;
 use task::Tasks;
 use world::World;
 
@@ -42,6 +44,7 @@ pub struct Hijack<W> {
     inherited: Inherited,
     tasks: Tasks,
     scratch: Scratch,
+    stand_in: StandIn,
     /// So many bytes of a path say whose it is.
     path_decides: usize,
     /// It has called fcntl(2) with F_SETLK or F_SETLKW in the rump kernel.
@@ -63,6 +66,7 @@ impl<W: World> Hijack<W> {
             inherited,
             tasks,
             scratch,
+            stand_in: StandIn::new(),
             path_decides,
             takes_locks: AtomicBool::new(false),
             exe,

@@ -50,14 +50,24 @@ impl<W: World> Hijack<W> {
     }
 
     fn take_file(&self, file: &NewFile) -> Result<u32, Errno> {
-        let arrived = file.host_fd.ok_or(Errno::EIO)?;
-        let number = self.settle(arrived, file);
-        let entry = Entry::Rump(RumpFd {
+        let mut rump = RumpFd {
             kernel_fd: file.kernel_fd,
             kind: file.kind,
             generation: self.world.generation(),
             watched: false,
-        });
+            lone: file.lone,
+        };
+        let number = match file.host_fd {
+            Some(arrived) => self.settle(arrived, file),
+            None if !file.lone => return Err(Errno::EIO),
+            // The table, which is its parent's, has no place for what it is.
+            None if self.world.in_vfork_child() => {
+                rump.lone = false;
+                self.settle(self.host_descriptor_of(rump)?, file)
+            }
+            None => self.stand_in_for(file, self.wanted(file))?,
+        };
+        let entry = Entry::Rump(rump);
         // One that came out of a socket may be anything.
         self.learn(number, if file.kernel_fd == UNTOLD { Entry::Unknown } else { entry });
         if file.put_at != 0 {
@@ -66,9 +76,14 @@ impl<W: World> Hijack<W> {
         Ok(number)
     }
 
+    /// The number at which the program expects a descriptor.
+    fn wanted(&self, file: &NewFile) -> u64 {
+        u64::from(file.kernel_fd.0) + u64::from(self.config.fdoff)
+    }
+
     /// Moves a descriptor that has arrived to where the program expects it: D + fdoff, else the next free number.
     fn settle(&self, arrived: u32, file: &NewFile) -> u32 {
-        let wanted = u64::from(file.kernel_fd.0) + u64::from(self.config.fdoff);
+        let wanted = self.wanted(file);
         if u64::from(arrived) >= wanted {
             // It arrived at the lowest free number, so this is the one.
             return self.keep(arrived, file);
@@ -127,8 +142,19 @@ impl<W: World> Hijack<W> {
         }
         match (self.fds.get(fd), entry) {
             (Entry::Own, _) | (Entry::Host, Entry::Host) => {}
-            _ => self.fds.set(fd, Entry::Unknown),
+            // Another thread of the parent's opened it meanwhile: here it is another number, and there it is known.
+            (Entry::Rump(rump), _) if rump.lone => {}
+            (before, _) => self.fds.set_if(fd, before, Entry::Unknown),
         }
+    }
+
+    /// As [`Hijack::learn`]; answers what the number was until then, for [`Hijack::leave`].
+    pub(crate) fn relearn(&self, fd: u32, entry: Entry) -> Entry {
+        if !self.world.in_vfork_child() {
+            return self.fds.exchange(fd, entry);
+        }
+        self.learn(fd, entry);
+        Entry::Unknown
     }
 
     /// Closes a number that the program has not seen.

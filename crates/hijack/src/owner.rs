@@ -100,6 +100,7 @@ impl<W: World> Hijack<W> {
             kind,
             generation: self.world.generation(),
             watched: false,
+            lone: false,
         })
     }
 }

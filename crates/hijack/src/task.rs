@@ -49,7 +49,12 @@ impl<W: World> Hijack<W> {
 
     /// As [`Hijack::entry`], where the table says this.
     pub(crate) fn entry_of(&self, fd: u32, entry: Entry) -> Entry {
-        if entry == Entry::Unknown && self.world.own_in_child() == Some(fd) { Entry::Own } else { entry }
+        match entry {
+            Entry::Unknown if self.world.own_in_child() == Some(fd) => Entry::Own,
+            // A file of the parent's alone.
+            Entry::Rump(rump) if rump.lone && self.world.in_vfork_child() => Entry::Unknown,
+            _ => entry,
+        }
     }
 
     /// Whether the calling task's relative paths are the rump kernel's.

@@ -129,4 +129,6 @@ pub struct NewFile {
     pub cloexec: bool,
     /// Where the program wants its number; 0: it is the call's value.
     pub put_at: u64,
+    /// Whether no host descriptor stands for it (see `lone`).
+    pub lone: bool,
 }

@@ -202,8 +202,12 @@ impl Cx<'_> {
             }
         };
         let kind = self.kernel.files.get(id)?.ops.kind();
-        if self.process()?.descriptors == Descriptors::Weak {
-            self.call.files.push(NewFile { file: id, kfd, kind, cloexec, put_at, pass: Pass::Born });
+        let process = self.process()?;
+        if process.descriptors == Descriptors::Weak {
+            let lone = process.takes_lone && kind.is_ever_ready() && put_at == 0;
+            process.fds.set_lone(kfd, lone)?;
+            let pass = if lone { Pass::Lone } else { Pass::Born };
+            self.call.files.push(NewFile { file: id, kfd, kind, cloexec, put_at, pass });
         }
         if put_at != 0 {
             self.put(put_at, &kfd);

@@ -102,6 +102,9 @@ pub enum Pass {
     Born,
     /// None: the process has one already.
     Nothing,
+    /// None: the file, whose readiness never changes, is this process's alone. Its own close(2), its exec and its end close the
+    /// file, until `rump_share` makes a host descriptor for it.
+    Lone,
     /// One that came along with an earlier call ([`Call::passed`]); given out once, it is the process's then.
     Passed(u64),
     /// A copy of one that came along with an earlier call and stays on its way (`MSG_PEEK`).

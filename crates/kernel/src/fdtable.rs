@@ -13,6 +13,7 @@ pub(crate) const FDS_MAX: usize = 1 << 20;
 struct Entry {
     file: FileId,
     cloexec: bool,
+    lone: bool,
 }
 
 /// A process's table. /proc looks into it as well: [`FdTable::shared`].
@@ -64,6 +65,20 @@ impl FdTable {
         self.0.borrow_mut().remove(fd)
     }
 
+    /// Whether the file here is a lone one ([`crate::Pass::Lone`]).
+    pub(crate) fn is_lone(&self, fd: u32) -> Result<bool, Errno> {
+        self.0.borrow().entry(fd).map(|entry| entry.lone)
+    }
+
+    pub(crate) fn set_lone(&mut self, fd: u32, lone: bool) -> Result<(), Errno> {
+        self.0.borrow_mut().entry_mut(fd).map(|entry| entry.lone = lone)
+    }
+
+    /// Takes the lone files out.
+    pub(crate) fn take_lone(&mut self) -> Vec<FileId> {
+        self.0.borrow_mut().take_where(|entry| entry.lone)
+    }
+
     /// The number of this file, if it has one.
     pub(crate) fn find(&self, file: FileId) -> Option<u32> {
         self.0.borrow().find(file)
@@ -74,7 +89,7 @@ impl FdTable {
     }
 
     pub(crate) fn take_cloexec(&mut self) -> Vec<FileId> {
-        self.0.borrow_mut().take_cloexec()
+        self.0.borrow_mut().take_where(|entry| entry.cloexec)
     }
 
     /// All numbers with their files.
@@ -111,7 +126,7 @@ impl Table {
         if at >= FDS_MAX {
             return Err(Errno::EMFILE);
         }
-        self.put(at, Entry { file, cloexec });
+        self.put(at, Entry { file, cloexec, lone: false });
         if start == self.lowest {
             self.lowest = at + 1;
         }
@@ -127,7 +142,7 @@ impl Table {
         if at >= FDS_MAX {
             return Err(Errno::EBADF);
         }
-        Ok(self.put(at, Entry { file, cloexec }).map(|entry| entry.file))
+        Ok(self.put(at, Entry { file, cloexec, lone: false }).map(|entry| entry.file))
     }
 
     fn put(&mut self, at: usize, entry: Entry) -> Option<Entry> {
@@ -163,9 +178,11 @@ impl Table {
     }
 
     fn set_cloexec(&mut self, fd: u32, cloexec: bool) -> Result<(), Errno> {
-        let entry = self.entries.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::EBADF)?;
-        entry.cloexec = cloexec;
-        Ok(())
+        self.entry_mut(fd).map(|entry| entry.cloexec = cloexec)
+    }
+
+    fn entry_mut(&mut self, fd: u32) -> Result<&mut Entry, Errno> {
+        self.entries.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::EBADF)
     }
 
     fn entry(&self, fd: u32) -> Result<Entry, Errno> {
@@ -190,10 +207,9 @@ impl Table {
         }
     }
 
-    fn take_cloexec(&mut self) -> Vec<FileId> {
-        let marked =
-            (0..self.entries.len()).filter(|&at| self.entries[at].is_some_and(|entry| entry.cloexec));
-        let marked: Vec<u32> = marked.filter_map(|at| u32::try_from(at).ok()).collect();
+    fn take_where(&mut self, wanted: impl Fn(&Entry) -> bool) -> Vec<FileId> {
+        let marked = (0..).zip(&self.entries).filter(|(_, entry)| entry.as_ref().is_some_and(&wanted));
+        let marked: Vec<u32> = marked.map(|(fd, _)| fd).collect();
         marked.into_iter().filter_map(|fd| self.remove(fd).ok()).collect()
     }
 

@@ -190,6 +190,15 @@ impl Kernel {
         Ok(())
     }
 
+    /// Whether the process's client takes files that no host descriptor stands for ([`Pass::Lone`]), once it said so (OPTIONS).
+    ///
+    /// # Errors
+    /// `ESRCH`: no such process.
+    pub fn set_takes_lone(&mut self, pid: Pid, takes: bool) -> Result<(), Errno> {
+        self.processes.get_mut(pid)?.takes_lone = takes;
+        Ok(())
+    }
+
     /// The prefix under which the process's program sees this kernel's paths (OPTIONS). Calls name paths without it; only
     /// those inside socket addresses come as the program wrote them, and are shown so again.
     ///
@@ -212,7 +221,7 @@ impl Kernel {
     }
 
     /// The process runs another program (handshake EXEC): a new name; with strong descriptors, those marked
-    /// close-on-exec are closed. (Weak ones the host closes.)
+    /// close-on-exec are closed. (Weak ones the host closes. Lone ones go: those that the next program is to have were shared before.)
     ///
     /// # Errors
     /// `ESRCH`: no such process.
@@ -221,7 +230,7 @@ impl Kernel {
         process.set_name(name);
         let closed = match process.descriptors {
             Descriptors::Strong => process.fds.take_cloexec(),
-            Descriptors::Weak => Vec::new(),
+            Descriptors::Weak => process.fds.take_lone(),
         };
         for file in closed {
             self.close_descriptor(pid, file);
@@ -243,10 +252,12 @@ impl Kernel {
         self.program_ended(process.program);
         self.fs.vfs.hold(process.cwd(), false);
         self.fs.vfs.hold(process.root(), false);
-        if process.descriptors == Descriptors::Strong {
-            for file in process.fds.take_files() {
-                self.release(file);
-            }
+        let closed = match process.descriptors {
+            Descriptors::Strong => process.fds.take_files(),
+            Descriptors::Weak => process.fds.take_lone(),
+        };
+        for file in closed {
+            self.release(file);
         }
         self.settle();
     }

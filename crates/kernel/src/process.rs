@@ -70,6 +70,8 @@ pub(crate) struct Process {
     pub(crate) locked: BTreeSet<Key>,
     pub(crate) program: Program,
     pub(crate) descriptors: Descriptors,
+    /// Whether its client takes lone files ([`crate::Pass::Lone`]).
+    pub(crate) takes_lone: bool,
     pub(crate) fds: FdTable,
     pub(crate) calls: u64,
 }
@@ -145,6 +147,7 @@ impl ProcessTable {
             locked: BTreeSet::new(),
             program: Program::default(),
             descriptors,
+            takes_lone: false,
             fds: FdTable::default(),
             calls: 0,
         };
@@ -161,6 +164,8 @@ impl ProcessTable {
         child.places = Rc::new(Cell::new(child.places.get()));
         // Locks are not inherited (fcntl(2)).
         child.locked.clear();
+        // They are the parent's alone.
+        child.fds.take_lone();
         let pid = child.pid;
         self.enter(child);
         Ok(pid)

@@ -118,7 +118,7 @@ impl Server {
             match file.pass {
                 Pass::Born => self.kernel.file_gone(file.file),
                 Pass::Passed(passed) => drop(self.passed.remove(&passed)),
-                Pass::Nothing | Pass::Shown(_) | Pass::Memory { .. } => {}
+                Pass::Nothing | Pass::Lone | Pass::Shown(_) | Pass::Memory { .. } => {}
             }
         }
     }
@@ -140,6 +140,7 @@ impl Server {
                 kind: file.kind as u32,
                 cloexec: file.cloexec,
                 passed: fd.is_some(),
+                lone: file.pass == Pass::Lone,
             });
             fds.extend(fd);
         }
@@ -150,7 +151,7 @@ impl Server {
     fn remote_entries(&mut self, token: Token, files: &[NewFile]) -> Result<Vec<File>, Errno> {
         let is_made = |file: &NewFile| match file.pass {
             Pass::Born => Ok(true),
-            Pass::Nothing => Ok(false),
+            Pass::Nothing | Pass::Lone => Ok(false),
             // What came along with a call stayed with the relay of whoever made it.
             Pass::Passed(_) | Pass::Shown(_) => Err(Errno::EOPNOTSUPP),
             Pass::Memory { .. } => Err(Errno::ENODEV),
@@ -167,6 +168,7 @@ impl Server {
                 kind: file.kind as u32,
                 cloexec: file.cloexec,
                 passed,
+                lone: false,
             }
         };
         Ok(files.iter().zip(made).map(entry).collect())
@@ -185,6 +187,7 @@ impl Server {
                 Ok((cookie, Some(a)))
             }
             Pass::Nothing => Ok((known(file.file, &self.files), None)),
+            Pass::Lone => Ok((0, None)),
             Pass::Passed(passed) => {
                 // The kernel gives a right out once.
                 let fd = self.passed.remove(&passed).ok_or(Errno::EBADF)?;

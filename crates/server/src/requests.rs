@@ -142,6 +142,11 @@ impl Server {
                 let _ = self.kernel.set_descriptors(pid, Descriptors::Weak);
             }
         }
+        // A relay knows of no file without a host descriptor.
+        if let Some(pid) = session.pid {
+            let takes_lone = wanted & option::LONE != 0 && session.files && session.relay.is_none();
+            let _ = self.kernel.set_takes_lone(pid, takes_lone);
+        }
     }
 
     /// A relay tells of the last close of a file.

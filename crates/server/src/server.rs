@@ -273,6 +273,8 @@ impl Server {
             SITES => self.answer_sites(),
             DISKS => self.take_disks(),
             id if id & LINK != 0 => self.links.event(id, flags),
+            // Its process is gone, and so are its lone files and locks before a request is served that was sent later.
+            id if flags.contains(EventFlags::HUP) => self.read(id, flags),
             id => self.to_read.push((id, flags)),
         }
     }

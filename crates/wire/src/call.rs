@@ -26,6 +26,8 @@ pub struct File {
     pub cloexec: bool,
     /// A host descriptor travels with it.
     pub passed: bool,
+    /// No host descriptor stands for it: close(2) closes it.
+    pub lone: bool,
 }
 
 const FILE: usize = 32;
@@ -33,6 +35,7 @@ const REQUEST_FIXED: usize = 6 * 8 + 4 + 4;
 const REPLY_FIXED: usize = 8 + 4 * 4;
 const CLOEXEC: u32 = 1;
 const PASSED: u32 = 2;
+const LONE: u32 = 4;
 
 /// The answer to a CALL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +140,8 @@ impl<'a> Reply<'a> {
 }
 
 fn emit_file(file: &File, bytes: &mut Vec<u8>) {
-    let flags = if file.cloexec { CLOEXEC } else { 0 } | if file.passed { PASSED } else { 0 };
+    let flags = [(file.cloexec, CLOEXEC), (file.passed, PASSED), (file.lone, LONE)];
+    let flags = flags.iter().filter(|(set, _)| *set).fold(0, |flags, (_, bit)| flags | bit);
     bytes.extend_from_slice(&file.cookie.to_le_bytes());
     bytes.extend_from_slice(&file.put_at.to_le_bytes());
     for word in [file.descriptor, file.kind, flags, 0] {
@@ -163,8 +167,8 @@ impl<'a> Reader<'a> {
     fn file(&mut self) -> Option<File> {
         let (cookie, put_at) = (self.u64()?, self.u64()?);
         let (descriptor, kind, flags, _) = (self.u32()?, self.u32()?, self.u32()?, self.u32()?);
-        let (cloexec, passed) = (flags & CLOEXEC != 0, flags & PASSED != 0);
-        Some(File { cookie, put_at, descriptor, kind, cloexec, passed })
+        let (cloexec, passed, lone) = (flags & CLOEXEC != 0, flags & PASSED != 0, flags & LONE != 0);
+        Some(File { cookie, put_at, descriptor, kind, cloexec, passed, lone })
     }
 
     /// The table of segments and their bytes, which must be all that is left.
@@ -206,7 +210,7 @@ mod tests {
     proptest! {
         #[test]
         fn reply_round_trip(result: i64, drain: u32, fill: bool, cookie: u64, kind: u32, cloexec: bool, data: Vec<u8>) {
-            let file = File { cookie, put_at: 8, descriptor: 3, kind, cloexec, passed: true };
+            let file = File { cookie, put_at: 8, descriptor: 3, kind, cloexec, passed: true, lone: false };
             let segments = vec![Segment { address: 64, bytes: &data }, Segment { address: 1, bytes: b"" }];
             let reply = Reply { result, drain, fill, files: vec![file; 3], segments };
             let bytes = reply.emit();

@@ -110,6 +110,8 @@ pub mod option {
     pub const RELAY: u32 = 8;
     /// This is the relay itself.
     pub const CONTROL: u32 = 16;
+    /// Files that are one process's alone need no host descriptor.
+    pub const LONE: u32 = 32;
 }
 
 /// A header. The length of the frame is not part of it: it follows from the payload.

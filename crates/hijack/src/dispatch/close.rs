@@ -1,10 +1,11 @@
-//! close(2), close_range(2): the host's. The rump kernel learns of the last close by the descriptor's peer.
+//! close(2), close_range(2): the host's. The rump kernel learns of the last close by the descriptor's peer; of a lone file's it is told.
 
 use super::{Answer, Call, Verdict, unlock};
 use crate::Hijack;
 use crate::fds::Entry;
 use crate::world::World;
 use abi::{Errno, nr};
+use alloc::vec::Vec;
 
 /// linux/close_range.h
 const CLOSE_RANGE_UNSHARE: u32 = 2;
@@ -17,10 +18,13 @@ pub(super) fn close<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     match h.entry(fd) {
         Entry::Host => return Ok(Answer::Host),
         Entry::Own => return Err(Errno::EBADF),
-        // Before the host's close: once it is closed, another thread may be given the number.
-        Entry::Rump(_) | Entry::Unknown => h.learn(fd, Entry::Host),
+        Entry::Rump(_) | Entry::Unknown => {}
     }
-    h.world.host(nr::CLOSE, call.args).map(Answer::Value)
+    // Before the host's close: once it is closed, another thread may be given the number.
+    let before = h.relearn(fd, Entry::Host);
+    let answer = h.world.host(nr::CLOSE, call.args);
+    h.leave(before);
+    answer.map(Answer::Value)
 }
 
 pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
@@ -32,6 +36,10 @@ pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     if is_refused || known.peek().is_none() {
         return Ok(Answer::Host);
     }
+    if flags as u32 & CLOSE_RANGE_UNSHARE != 0 {
+        h.share_all();
+    }
+    let mut left = Vec::new();
     let mut from = Some(first);
     for (fd, entry) in known {
         match h.entry_of(fd, entry) {
@@ -41,12 +49,13 @@ pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
             }
             _ if flags as u32 & CLOSE_RANGE_CLOEXEC == 0 => {
                 unlock::before_close(h, fd);
-                h.learn(fd, Entry::Host);
+                left.extend(Some(h.relearn(fd, Entry::Host)).filter(Entry::is_lone));
             }
             _ => {}
         }
     }
     close_between(h, from, Some(last), flags)?;
+    left.into_iter().for_each(|before| h.leave(before));
     Ok(Answer::Value(0))
 }
 

@@ -16,6 +16,9 @@ pub(super) fn copy<W: World>(h: &Hijack<W>, call: &Call, entry: Entry) -> Verdic
         Entry::Host => Ok(Answer::Host),
         Entry::Own => Err(Errno::EBADF),
         Entry::Rump(_) | Entry::Unknown => {
+            let old = call.args[0] as u32;
+            h.share(old)?;
+            let entry = h.entry(old);
             let number = h.world.host(call.nr, call.args)?;
             h.learn(number as u32, entry);
             Ok(Answer::Value(number))
@@ -38,16 +41,20 @@ fn replace<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
         return Err(Errno::EBADF);
     }
     if h.entry(new) == Entry::Own {
-        h.world.move_own(new)?;
+        h.move_own(new)?;
     }
     if entry == Entry::Host && h.fds.get(new) == Entry::Host || old == new {
         return Ok(Answer::Host);
     }
+    h.share(old)?;
+    let entry = h.entry(old);
     // While the host replaces the one by the other, other threads have to ask which it is.
     unlock::before_close(h, new);
-    let before = h.fds.get(new);
-    h.learn(new, Entry::Unknown);
+    let before = h.relearn(new, Entry::Unknown);
     let answer = h.world.host(call.nr, call.args);
     h.learn(new, if answer.is_ok() { entry } else { before });
+    if answer.is_ok() {
+        h.leave(before);
+    }
     answer.map(Answer::Value)
 }

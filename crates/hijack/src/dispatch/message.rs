@@ -59,6 +59,9 @@ fn over_host<W: World>(h: &Hijack<W>, call: &Call, headers: impl Iterator<Item =
             return Err(Errno::EBADF);
         }
         let is_rumps = |fd: &u32| matches!(h.owner((*fd).into()), Ok(Owner::Rump(_)));
+        for fd in &rights {
+            h.share(*fd)?;
+        }
         if rights.iter().any(is_rumps) && !h.reaches_our_kernel(call.args[0] as u32, &name_of(h, &header)) {
             return Err(Errno::EOPNOTSUPP);
         }
@@ -76,6 +79,9 @@ fn name_of<W: World>(h: &Hijack<W>, header: &Msghdr) -> Vec<u8> {
 fn send<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd, rights: &[u32]) -> Verdict {
     if rights.iter().any(|&fd| h.entry(fd) == Entry::Own) {
         return Err(Errno::EBADF);
+    }
+    for fd in rights {
+        h.share(*fd)?;
     }
     let args = with(call.args, 0, rump.kernel_fd.0.into());
     let reply = h.world.rump(row_of(call.nr)?, args, rights)?;

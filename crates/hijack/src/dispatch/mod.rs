@@ -156,7 +156,7 @@ fn with(mut args: Args, at: u8, value: u64) -> Args {
 }
 
 /// The row of a call that has one.
-fn row_of(number: u32) -> Result<&'static Row, Errno> {
+pub(crate) fn row_of(number: u32) -> Result<&'static Row, Errno> {
     lookup(number).ok_or(Errno::ENOSYS)
 }
 

@@ -107,8 +107,9 @@ fn fd_of(entry: &Pollfd) -> u64 {
 
 /// Has the rump kernel drive this file's host descriptor from now on.
 pub(super) fn watch<W: World>(h: &Hijack<W>, fd: u32, rump: RumpFd) -> Result<(), Errno> {
-    // The answer takes back what was told of a ring that is empty by now.
-    if rump.watched && rump.kind != Kind::Packet {
+    // A lone file is always ready, and so is what stands for it. Of a packet socket the answer takes back what was told of a ring that
+    // is empty by now.
+    if rump.lone || rump.watched && rump.kind != Kind::Packet {
         return Ok(());
     }
     let row = row_of(abi::private::WATCH)?;

@@ -72,6 +72,8 @@ fn exec<W: World>(h: &Hijack<W>, image: &Image) -> Outcome {
 /// Has the host run an image. `load` is what the loader is told, where it is the image.
 fn exec_host<W: World>(h: &Hijack<W>, image: &Image, load: Option<&Load>) -> Outcome {
     let envp = environment(h, image.envp, load)?;
+    // Those that are close-on-exec, too: the next image may never tell the rump kernel that it is there.
+    h.share_all();
     let session = h.world.session_fd();
     set_cloexec(h, session, false);
     let answer = match image.dir {

@@ -61,6 +61,7 @@ impl Announcement {
 impl Hijack<Live> {
     /// Before a fork (a child with memory of its own): the rump kernel is told, if it knows this process.
     pub(super) fn announce(&self) {
+        self.share_all();
         let auth = self.authentication();
         self.world.fork.take();
         self.world.fork.set(auth);
@@ -75,6 +76,7 @@ impl Hijack<Live> {
             (Announced::Failed, Some(auth)) => drop(self.world.session().cancel_prefork(auth)),
             (Announced::Failed, None) | (Announced::Made, _) => {}
             (Announced::Child, auth) => {
+                self.fds.forget_lone();
                 self.world.after_fork(auth);
                 if auth.is_some() {
                     self.world.introduce();
@@ -87,6 +89,7 @@ impl Hijack<Live> {
     /// Before a vfork (a child that shares the memory): as [`Hijack::before_vfork`], and the child gets a session of
     /// its own.
     pub(super) fn begin_vfork(&self) -> usize {
+        self.share_all();
         let auth = self.authentication();
         let task = self.before_vfork();
         let options = self.world.options.clone();

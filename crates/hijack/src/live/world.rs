@@ -60,6 +60,7 @@ impl World for Live {
             kind: Kind::from_number(file.kind),
             cloexec: file.cloexec,
             put_at: file.put_at,
+            lone: file.lone,
         });
         Ok(Reply { result: reply.result, files: files.collect(), drain: reply.drain, fill: reply.fill })
     }

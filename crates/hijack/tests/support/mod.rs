@@ -91,7 +91,14 @@ impl TestWorld {
         let mut files = self.files.borrow_mut();
         let kfd = (0..).find(|kfd| !files.contains_key(kfd)).expect("a free number");
         files.insert(kfd, File { id: self.last_id.get(), cookie, far_end });
-        NewFile { host_fd: Some(ends[0]), kernel_fd: KernelFd(kfd), kind: Kind::Socket, cloexec, put_at }
+        NewFile {
+            host_fd: Some(ends[0]),
+            kernel_fd: KernelFd(kfd),
+            kind: Kind::Socket,
+            cloexec,
+            put_at,
+            lone: false,
+        }
     }
 
     fn paths(&self, row: &Row, args: &Args) -> [Option<String>; 6] {

@@ -66,6 +66,12 @@ pub enum FileKind {
 }
 
 impl FileKind {
+    /// Whether files of this kind are always ready, as far as poll(2) knows of them at all.
+    #[must_use]
+    pub const fn is_ever_ready(self) -> bool {
+        matches!(self, Self::Regular | Self::Directory | Self::Path)
+    }
+
     /// The kind with this number.
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {

@@ -173,6 +173,7 @@ handlers! {
     abi::private::MAPFD => rump_mapfd;
     abi::private::MOUNTS => rump_mounts;
     abi::private::NFS => rump_nfs;
+    abi::private::SHARE => rump_share;
     abi::private::STATMOUNT => rump_statmount;
     abi::private::TEXT => rump_text;
     abi::private::TRACE => rump_trace;

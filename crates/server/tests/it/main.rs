@@ -8,6 +8,7 @@ mod fork;
 mod hostile;
 mod lane;
 mod load;
+mod lone;
 mod passing;
 mod protocol;
 mod readiness;
