@@ -43,7 +43,7 @@ fn ip_address() {
     same(
         "exec 2>&1; ip link set lo up; ip link set lo mtu 9000
          ip addr add 10.9.0.1/24 dev lo; ip addr add 10.9.0.1/24 dev lo; ip addr add 10.9.0.2/24 dev lo label lo:2
-         ip -6 addr add fd00::1/64 dev lo; ip -o addr show dev lo; ip -4 -br addr
+         ip -6 addr add fd00::1/64 dev lo; sleep 0.3; ip -o addr show dev lo; ip -4 -br addr
          ip route get 10.9.0.1 | sed 's/uid.*//'; ip route get 127.0.0.1 | sed 's/uid.*//'
          ip addr del 10.9.0.1/24 dev lo; ip -4 addr; ip link show; ip addr flush dev lo; ip addr",
     );
@@ -83,4 +83,23 @@ fn ip_monitor() {
          ip addr add 10.1.0.1/24 dev lo; ip link set lo mtu 9000; ip addr del 10.1.0.1/24 dev lo
          sleep 0.5; kill $r $a; wait 2>/dev/null; grep -v local routes | grep -v broadcast; cat addresses; rm -r $PWD",
     );
+}
+
+/// `ip monitor` asks for the numbers of all namespaces that have names on the host.
+#[test]
+fn namespaces_have_no_numbers() {
+    const SCRIPT: &str = r#"python3 - <<'END'
+import os, socket, struct
+asked = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+def ask(kind, flags, attributes):
+    body = b'\0' * 4 + attributes
+    asked.send(struct.pack('IHHII', 16 + len(body), kind, flags, 7, 0) + body)
+    answer = asked.recv(4096)
+    kind = struct.unpack('H', answer[4:6])[0]
+    print(kind, answer[16:20 if kind == 2 else 28].hex())
+ask(90, 1, struct.pack('HHI', 8, 2, os.getpid()))
+ask(90, 1, struct.pack('HHI', 8, 3, os.open('/proc/self/ns/net', os.O_RDONLY)))
+ask(90, 1, b'')
+END"#;
+    e2e::same_in_both(SCRIPT);
 }

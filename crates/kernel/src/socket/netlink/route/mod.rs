@@ -1,7 +1,8 @@
-//! rtnetlink(7): what is asked of links, addresses, routes, neighbours and rules. A kind of object is one file and its rows here.
+//! rtnetlink(7): what is asked of links, addresses, routes, neighbours, rules and namespaces. A kind of object is one file and its rows here.
 
 pub(super) mod address;
 pub(super) mod link;
+mod namespace;
 pub(super) mod neighbour;
 #[expect(clippy::module_inception, reason = "a route is what rtnetlink is named for")]
 pub(super) mod route;
@@ -32,7 +33,8 @@ type One = fn(&Kernel, Request<'_>) -> Result<Vec<u8>, Errno>;
 /// One type of request.
 struct Row(u16, Serve);
 
-const ROWS: &[&[Row]] = &[link::ROWS, address::ROWS, route::ROWS, neighbour::ROWS, rule::ROWS];
+const ROWS: &[&[Row]] =
+    &[link::ROWS, address::ROWS, route::ROWS, neighbour::ROWS, rule::ROWS, namespace::ROWS];
 
 /// The datagrams that answer a request.
 pub(super) fn answer(k: &mut Kernel, request: Request<'_>, port: u32) -> Vec<Vec<u8>> {
