@@ -266,7 +266,8 @@ impl Session {
         let Some(lane) = &self.lane else { return false };
         // What was sent before comes first.
         let first = self.out.queued() > 0 || std::mem::take(&mut self.told);
-        if first || !reply.files.is_empty() || reply.payload_len() > lane::PAYLOAD_MAX {
+        let passes = reply.files.iter().any(|file| file.passed);
+        if first || passes || reply.payload_len() > lane::PAYLOAD_MAX {
             lane.sent(cell);
             return false;
         }

@@ -4,7 +4,7 @@
 //! the cell as asked and looks for the answer, and neither side makes a host call. Only a server that is *watching* looks for
 //! requests, and only a thread that is *looking* finds an answer. Everything else stays with the connection, which tells
 //! both sides of each other's end: a thread that stops looking is answered by the socket ([`give_up`]), and so is a call whose
-//! answer does not fit or brings descriptors ([`sent`]); a server that stopped watching meanwhile is knocked at ([`ask`]).
+//! answer does not fit or brings host descriptors ([`sent`]); a server that stopped watching meanwhile is knocked at ([`ask`]).
 //!
 //! Each cell goes FREE, ASKED, then ANSWERED or SENT, and back with the next request; between them lies GIVEN_UP if the thread
 //! has stopped looking. The client writes ASKED and GIVEN_UP, the server the others.

@@ -143,6 +143,21 @@ fn descriptors_and_long_answers_come_by_the_socket() {
     assert_eq!(lane.state(1), SENT);
 }
 
+/// A file without a host descriptor is no reason for the socket.
+#[test]
+fn lone_files_come_by_the_lane() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.guest("lone");
+    client.options(1 | 2 | 32);
+    let lane = Lane::of(&mut client);
+    lane.ask(0, abi::nr::OPEN, &[0x1000, 0o102, 0o600], &[(0x1000, b"/f\0")]);
+    knock(&mut client);
+    let fd = lane.value(0);
+    let flags = lane.word(Lane::cell(0) + PAYLOAD + 24 + 24) as u32;
+    assert_eq!((fd, flags), (0, 4));
+}
+
 #[test]
 fn what_did_not_travel_is_asked_for_by_the_socket() {
     let server = Server::start();
