@@ -7,32 +7,15 @@ use tcpip::fault::Share;
 
 /// An Ethernet address of one station, as `02:00:00:00:00:01`.
 pub(crate) fn mac(text: &str) -> Result<Mac, String> {
-    let bad = || {
-        format!(
-            "'{text}' is no Ethernet address: expected six pairs of hexadecimal digits, as in 02:00:00:00:00:01"
-        )
-    };
-    let mut bytes = [0; 6];
-    let mut parts = text.split(':');
-    for byte in &mut bytes {
-        let part = parts.next().filter(|part| is_byte(part)).ok_or_else(bad)?;
-        *byte = u8::from_str_radix(part, 16).map_err(|_| bad())?;
-    }
-    if parts.next().is_some() {
-        return Err(bad());
-    }
-    let mac = Mac(bytes);
+    let mac: Mac = text.parse().map_err(|_| {
+        format!("'{text}' is no Ethernet address: expected six hexadecimal bytes, as in 02:00:00:00:00:01")
+    })?;
     if !mac.is_unicast() {
         return Err(format!(
             "'{text}' is no station's Ethernet address: the first byte must be even, and not all be 0"
         ));
     }
     Ok(mac)
-}
-
-/// Two hexadecimal digits; from_str_radix takes a sign too.
-fn is_byte(part: &str) -> bool {
-    part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// An address and the length of its prefix, as `10.0.0.1/24` or `fd00::1/64`.
