@@ -34,6 +34,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("memcached", "memcached"),
     ("haproxy", "haproxy"),
     ("stress-ng", "stress-ng"),
+    ("dbench", "dbench"),
     ("sqlite3", "sqlite3"),
     ("vim.tiny", "vim-tiny"),
     ("dig", "bind9-dnsutils"),

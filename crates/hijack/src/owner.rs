@@ -48,7 +48,7 @@ impl<W: World> Hijack<W> {
         }
         let cookie = self.cookie(fd).ok_or(Errno::EBADF)?;
         let now = self
-            .identify(cookie)
+            .identify(fd, cookie)
             .map_err(|errno| if errno == Errno::ENOENT { Errno::EBADF } else { errno })?;
         self.learn(fd, Entry::Rump(now));
         Ok(now)
@@ -58,7 +58,7 @@ impl<W: World> Hijack<W> {
     fn probe(&self, fd: u32) -> Result<Owner, Errno> {
         let owner = match self.cookie(fd) {
             None => Owner::Host,
-            Some(cookie) => match self.identify(cookie) {
+            Some(cookie) => match self.identify(fd, cookie) {
                 Ok(rump) => Owner::Rump(rump),
                 // Without a kernel there is nothing of a kernel's.
                 Err(Errno::ENOENT | Errno::ENOTCONN) => Owner::Host,
@@ -90,10 +90,18 @@ impl<W: World> Hijack<W> {
         self.world.host(nr::GETSOCKOPT, args).ok().map(|_| value)
     }
 
-    fn identify(&self, cookie: u64) -> Result<RumpFd, Errno> {
+    fn identify(&self, fd: u32, cookie: u64) -> Result<RumpFd, Errno> {
         let row = table::lookup(private::IDENTIFY).ok_or(Errno::ENOSYS)?;
-        let reply = self.world.rump(row, [cookie, 0, 0, 0, 0, 0], &[])?;
-        let kernel_fd = u32::try_from(reply.result?).map_err(|_| Errno::EIO)?;
+        let ask = |shown: &[u32]| {
+            let reply = self.world.rump(row, [cookie, 0, 0, 0, 0, 0], shown)?;
+            reply.result.map(|kernel_fd| (reply, kernel_fd))
+        };
+        let (reply, kernel_fd) = match ask(&[]) {
+            // Another user's file is told of to those alone who show that they have it.
+            Err(Errno::ENOENT) => ask(&[fd])?,
+            found => found?,
+        };
+        let kernel_fd = u32::try_from(kernel_fd).map_err(|_| Errno::EIO)?;
         let kind = reply.files.first().map_or(Kind::Other, |file| file.kind);
         Ok(RumpFd {
             kernel_fd: crate::fds::KernelFd(kernel_fd),

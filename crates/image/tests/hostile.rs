@@ -5,14 +5,15 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use image::{Disk, HostFile, Opening, open};
+mod support;
+
+use image::{Disk, HostFile};
 use proptest::prelude::*;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use vfs::{FileSystem, Ino, Kind, NewName, NewNode};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -46,52 +47,10 @@ fn run(program: &str, args: &[&str]) {
     assert!(ran.status.success(), "{program}: {ran:?}");
 }
 
-/// Opens an image, goes through all that is there, and changes something.
 fn use_image(path: &Path) {
     let Ok(file) = HostFile::open(path, false, false) else { return };
     let size = file.size().unwrap();
-    let disk = Disk::new(Arc::new(file), 0, size);
-    let _ = image::probe::parts(&disk);
-    let Ok(opened) = open(disk, Opening { kind: b"auto", options: b"", read_only: false }) else { return };
-    let mut fs = opened.fs;
-    let _ = fs.statfs();
-    let mut seen = 0;
-    go_through(&*fs, fs.root(), 0, &mut seen);
-    let node = NewNode { kind: Kind::Regular, mode: 0o644, uid: 0, gid: 0, rdev: 0, target: Vec::new() };
-    let root = fs.root();
-    if let Ok(ino) = fs.create(root, NewName::Named(b"new"), &node, 1) {
-        let _ = fs.write(ino, 5000, &[1; 5000], 1);
-    }
-    let _ = fs.unlink(root, b"new", 1);
-    let _ = fs.rename((root, b"dir"), (root, b"moved"), 1);
-    let _ = fs.sync(None);
-    let _ = fs.unmount();
-}
-
-fn go_through(fs: &dyn FileSystem, dir: Ino, depth: usize, seen: &mut usize) {
-    let mut entries = Vec::new();
-    let _ = fs.read_dir(dir, 0, &mut |_, ino, kind, name| {
-        entries.push((ino, kind, name.to_vec()));
-        entries.len() < 500
-    });
-    for (ino, kind, name) in entries {
-        *seen += 1;
-        if *seen > 2000 {
-            return;
-        }
-        let _ = (
-            fs.parent(ino),
-            fs.name_of(ino),
-            fs.lookup(dir, &name),
-            fs.attr(ino),
-            fs.readlink(ino),
-            fs.xattrs(ino),
-            fs.read(ino, 0, &mut [0; 9000]),
-        );
-        if kind == Kind::Directory && depth < 8 {
-            go_through(fs, ino, depth + 1, seen);
-        }
-    }
+    support::use_disk(Disk::new(Arc::new(file), 0, size));
 }
 
 proptest! {

@@ -7,6 +7,7 @@ mod artifact;
 mod background;
 mod compare;
 mod display;
+mod drive;
 mod info;
 mod raw_unsafe;
 mod run;
@@ -21,6 +22,7 @@ pub use artifact::{
 pub use background::Background;
 pub use compare::{same_in_both, same_program};
 pub use display::Display;
+pub use drive::{Drive, is_clean};
 pub use raw_unsafe::syscall;
 pub use run::{Ran, native, run};
 pub use segment::Segments;

@@ -55,13 +55,17 @@ fn children_of_those_who_have_become_others() {
     }
     invoking_user();
     let server = Server::start();
-    let script = "mkdir /rump/t && chmod 1777 /rump/t && exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '
-        echo one >/rump/t/f; cat /rump/t/f; (cat /rump/t/f; sh -c \"cat /rump/t/f\"); stat -c %u /rump/t/f | cat
+    let script = "mkdir /rump/t && chmod 1777 /rump/t && setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '
+        cat /rump/t/none; echo one >/rump/t/f; cat /rump/t/f; (cat /rump/t/f; sh -c \"cat /rump/t/f\"); stat -c %u /rump/t/f | cat
         python3 -c \"import os, subprocess
 os.stat(\\\"/rump/t/f\\\")
-print(subprocess.run([\\\"cat\\\", \\\"/rump/t/f\\\"], capture_output=True).stdout, os.getuid())\"'";
+print(subprocess.run([\\\"cat\\\", \\\"/rump/t/f\\\"], capture_output=True).stdout, os.getuid())\"' 2> /rump/t/errors; cat /rump/t/errors >&2";
     let ran = run(server.hijacked("sh").args(["-c", script]).current_dir("/"));
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("one\none\none\n65534\nb'one\\n' 65534\n", ""));
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("one\none\none\n65534\nb'one\\n' 65534\n", "cat: /rump/t/none: No such file or directory\n"),
+        "what root has opened is written to"
+    );
     // Who comes without a parent is refused.
     let name = format!("rump_server:{}", server.url().trim_start_matches("unix://"));
     let stranger = format!(

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use e2e::{Server, artifact, native, run};
+use e2e::{Server, artifact, is_clean, native, run};
 use std::path::Path;
 
 /// A server with a drive of so many bytes in its directory, which is left when the server is.
@@ -24,16 +24,6 @@ fn hijacked(server: &Server, script: &str) -> String {
 #[track_caller]
 fn rump(server: &Server, args: &[&str]) -> String {
     run(native(artifact("rump")).env("RUMP_SERVER", server.url()).args(args)).success()
-}
-
-#[track_caller]
-fn is_clean(image: &Path) {
-    let checked = run(native("e2fsck").args(["-f", "-n"]).arg(image));
-    // That it would do something more compactly is no fault.
-    assert!(
-        checked.status == 0 && !checked.stdout.replace("Optimize? no", "").contains("? no"),
-        "{checked:?}"
-    );
 }
 
 #[test]

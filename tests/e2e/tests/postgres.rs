@@ -1,6 +1,6 @@
 //! PostgreSQL: processes that are forked for each connection, shared memory, latches over signals and epoll.
 
-use e2e::{Server, run};
+use e2e::{Drive, Server, run};
 
 /// Makes a cluster below $1, asks it over TCP, runs a benchmark's transactions.
 const SCRIPT: &str = r#"
@@ -10,7 +10,7 @@ initdb -D $D -U me -A trust --no-sync --no-instructions > $2/log 2>&1 || { cat $
 cat >> $D/postgresql.conf <<END
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
-fsync = off
+fsync = $3
 shared_buffers = 4MB
 max_connections = 10
 END
@@ -22,9 +22,9 @@ pgbench -c 4 -j 2 -t 10 2>&1 | grep processed
 pg_ctl -D $D -w -m fast stop
 "#;
 
-fn cluster_in(server: &Server, directory: &str) {
+fn cluster_in(server: &Server, directory: &str, fsync: &str) {
     let mut script = server.hijacked("bash");
-    script.args(["-c", SCRIPT, "bash", directory]).arg(server.directory());
+    script.args(["-c", SCRIPT, "bash", directory]).arg(server.directory()).arg(fsync);
     let said = run(&mut script).success();
     let answers = said.lines().filter(|line| line.contains("500500") || line.contains("processed"));
     let expected = ["500500|127.0.0.1", "number of transactions actually processed: 40/40"];
@@ -35,12 +35,20 @@ fn cluster_in(server: &Server, directory: &str) {
 #[test]
 fn a_cluster_on_the_host() {
     let server = Server::start();
-    cluster_in(&server, &server.directory().to_string_lossy());
+    cluster_in(&server, &server.directory().to_string_lossy(), "off");
 }
 
 #[test]
 fn a_cluster_in_the_rump_kernel() {
     let server = Server::start();
-    cluster_in(&server, "/rump/tmp");
+    cluster_in(&server, "/rump/tmp", "off");
     assert!(server.counter("call.pwrite64") + server.counter("call.pwritev") > 100);
+}
+
+#[test]
+fn a_cluster_on_a_disk() {
+    let mut drive = Drive::ext4("256m");
+    cluster_in(drive.server(), "/rump/mnt", "on");
+    assert!(drive.server().counter("call.fsync") + drive.server().counter("call.fdatasync") > 100);
+    drive.unmount();
 }

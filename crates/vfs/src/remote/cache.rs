@@ -1,5 +1,6 @@
 //! What is known of a file system without asking: attributes, names, listings, links, extended attributes.
 
+use super::exchange::Moment;
 use super::op::{Entry, Node, Value, Xattrs};
 use crate::node::Ino;
 use std::collections::HashMap;
@@ -54,6 +55,9 @@ pub(super) struct Cache {
     nodes: ByIno<Arc<Node>>,
     /// Inodes with bytes on their way, whose blocks are not known.
     unsettled: ByIno<()>,
+    /// When inodes were changed last by what was answered before it was carried out. Of others: not later than `changed_before`.
+    changed: ByIno<Moment>,
+    changed_before: Moment,
     names: ByIno<Names>,
     names_count: usize,
     /// Of directories: the one above, and the name there.
@@ -70,8 +74,9 @@ impl Cache {
         Self { has_aliases: !exact, ..Self::default() }
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Self::new(!self.has_aliases);
+    /// Nothing is known any more, nor believed of what was asked for before.
+    pub(super) fn clear(&mut self, now: Moment) {
+        *self = Self { changed_before: now, ..Self::new(!self.has_aliases) };
     }
 
     pub(super) fn node(&self, ino: Ino) -> Option<Arc<Node>> {
@@ -82,7 +87,25 @@ impl Cache {
         if self.unsettled.contains_key(&ino) { None } else { self.node(ino) }
     }
 
-    pub(super) fn put(&mut self, node: &Arc<Node>) {
+    /// Notes that the worker is going to change an inode, or its bytes.
+    pub(super) fn mark(&mut self, ino: Ino, now: Moment) {
+        if self.changed.len() >= INODES_MAX {
+            self.changed.clear();
+            self.changed_before = now;
+        }
+        self.changed.insert(ino, now);
+    }
+
+    /// Whether what was asked for at that time tells how an inode is now: others are served while somebody waits for an answer.
+    pub(super) fn is_current(&self, ino: Ino, asked: Moment) -> bool {
+        self.changed.get(&ino).copied().unwrap_or(self.changed_before) <= asked
+    }
+
+    /// What the worker has told of an inode; nothing is known of one that was changed after that was asked for.
+    pub(super) fn put(&mut self, node: &Arc<Node>, asked: Moment) {
+        if !self.is_current(node.attr.ino, asked) {
+            return self.forget(node.attr.ino);
+        }
         if self.nodes.len() >= INODES_MAX {
             self.nodes.clear();
             self.links.clear();
@@ -93,12 +116,12 @@ impl Cache {
     }
 
     /// What an operation has told of the inodes that it has changed.
-    pub(super) fn put_changed(&mut self, involved: &[Ino], value: &Value) {
+    pub(super) fn put_changed(&mut self, involved: &[Ino], value: &Value, asked: Moment) {
         for ino in involved {
             self.forget(*ino);
         }
         if let Value::Changed { nodes, .. } | Value::Nodes(nodes) = value {
-            nodes.iter().for_each(|node| self.put(node));
+            nodes.iter().for_each(|node| self.put(node, asked));
         }
     }
 

@@ -52,12 +52,16 @@ pub(super) enum What {
     Unmount,
 }
 
+/// When something was asked for or answered, counted in changes that were answered before they were carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Moment(u64);
+
 #[derive(Debug)]
 struct Logged {
     key: Key,
     answer: Answer,
-    /// Nobody has seen it yet: what is known of the file system is to be brought up to date.
-    fresh: bool,
+    /// Nobody has seen it yet: what is known of the file system is to be brought up to date. When it was asked for.
+    fresh: Option<Moment>,
     changes: bool,
 }
 
@@ -67,16 +71,16 @@ pub struct Log {
     answers: Vec<Logged>,
     /// The next to be given.
     at: usize,
-    /// What it waits for, and whether that changes anything.
-    wanted: Option<(Key, bool)>,
+    /// What it waits for, whether that changes anything, and since when.
+    wanted: Option<(Key, bool, Moment)>,
 }
 
 impl Log {
     /// The answer for which the call was stopped.
     pub fn answer(&mut self, answer: Answer) {
-        let Some((key, changes)) = self.wanted.take() else { return };
+        let Some((key, changes, asked)) = self.wanted.take() else { return };
         let at = self.at.min(self.answers.len());
-        self.answers.insert(at, Logged { key, answer, fresh: true, changes });
+        self.answers.insert(at, Logged { key, answer, fresh: Some(asked), changes });
     }
 
     /// Whether nothing was asked or answered.
@@ -96,7 +100,7 @@ impl Log {
     /// The worker it waits for.
     #[must_use]
     pub fn waits_for(&self) -> Option<Worker> {
-        self.wanted.map(|(key, _)| key.worker)
+        self.wanted.map(|(key, ..)| key.worker)
     }
 }
 
@@ -113,6 +117,7 @@ pub struct Exchange {
     failed: HashMap<Worker, Errno>,
     /// Bytes on their way.
     behind: HashMap<Worker, usize>,
+    now: Moment,
 }
 
 impl Exchange {
@@ -156,7 +161,7 @@ impl Exchange {
 
     /// A call that waited is gone: what it has changed nobody knows.
     pub fn abandon(&mut self, log: &Log) {
-        if let Some((key, _)) = log.wanted {
+        if let Some((key, ..)) = log.wanted {
             self.distrusted.insert(key.worker);
         }
         self.distrusted.extend(log.answers.iter().filter(|one| one.changes).map(|one| one.key.worker));
@@ -187,16 +192,17 @@ impl Exchange {
         }
     }
 
-    /// The logged answer, and whether it is fresh. None: there is none, or another: what was logged from there on is void.
-    pub(super) fn replay(&mut self, key: Key) -> Option<(Answer, bool)> {
+    /// The logged answer, and if it is fresh when it was asked for. None: there is none, or another: what was logged from there on is
+    /// void.
+    pub(super) fn replay(&mut self, key: Key) -> Option<(Answer, Option<Moment>)> {
         if self.wanted.is_some() {
-            return Some((Err(WAITS), false));
+            return Some((Err(WAITS), None));
         }
         let at = self.log.at;
         let logged = self.log.answers.get_mut(at)?;
         if logged.key == key {
             self.log.at += 1;
-            return Some((logged.answer.clone(), std::mem::take(&mut logged.fresh)));
+            return Some((logged.answer.clone(), logged.fresh.take()));
         }
         // The call took another way than before, since something else than this file system has changed.
         self.forget_from(at);
@@ -209,14 +215,14 @@ impl Exchange {
     }
 
     /// As [`Exchange::replay`], for what changes nothing and is not logged when it comes out of a cache.
-    pub(super) fn replay_read(&mut self, key: Key) -> Option<(Answer, bool)> {
+    pub(super) fn replay_read(&mut self, key: Key) -> Option<(Answer, Option<Moment>)> {
         if self.is_next(key) || self.wanted.is_some() { self.replay(key) } else { None }
     }
 
     /// Logs what a cache has answered.
     pub(super) fn note(&mut self, key: Key, answer: Answer) {
         if self.in_call {
-            self.log.answers.push(Logged { key, answer, fresh: false, changes: false });
+            self.log.answers.push(Logged { key, answer, fresh: None, changes: false });
             self.log.at = self.log.answers.len();
         }
     }
@@ -224,7 +230,7 @@ impl Exchange {
     /// The call is to wait for this operation.
     pub(super) fn want(&mut self, key: Key, op: Op) -> Answer {
         if self.in_call {
-            self.log.wanted = Some((key, op.changes()));
+            self.log.wanted = Some((key, op.changes(), self.now));
             self.wanted = Some((key.worker, op));
         }
         Err(WAITS)
@@ -241,8 +247,14 @@ impl Exchange {
 
     /// As [`Exchange::post`], outside of calls.
     pub(super) fn post_unlogged(&mut self, worker: Worker, op: Op) {
+        self.now.0 += 1;
         *self.behind.entry(worker).or_default() += op.weight();
         self.posted.push_back((worker, op));
+    }
+
+    /// Now: what is asked for from here on sees what was posted before.
+    pub(super) const fn now(&self) -> Moment {
+        self.now
     }
 
     /// Bytes on their way to a worker.
@@ -262,7 +274,7 @@ impl Exchange {
 
     fn forget_from(&mut self, at: usize) {
         for logged in self.log.answers.drain(at..) {
-            if logged.fresh && logged.changes {
+            if logged.fresh.is_some() && logged.changes {
                 self.distrusted.insert(logged.key.worker);
             }
         }

@@ -3,11 +3,12 @@
 //! What a program stores into a mapping nobody is told of. So at fsync(2), and when the file is closed for the last time, pages
 //! are compared with what they were, by a hash, and those that have changed are written.
 
+use super::WAITS;
 use super::exchange::What;
 use super::op::{Op, Value};
 use super::proxy::Remote;
 use crate::fs::{SharedBytes, SharedMemory};
-use crate::node::Ino;
+use crate::node::{Ino, Time};
 use abi::Errno;
 use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE};
 use std::hash::{DefaultHasher, Hasher};
@@ -19,34 +20,43 @@ const PAGE: usize = 4096;
 /// A file's bytes in memory.
 pub(super) struct Mapped {
     pub(super) bytes: Box<dyn SharedBytes>,
+    /// How many there are: programs could make their memory longer.
+    len: u64,
     /// Of each page as the worker has it.
     hashes: Vec<u64>,
+    /// When the file was changed last before it was moved here.
+    mtime: Time,
 }
 
 impl Mapped {
-    fn new(mut bytes: Box<dyn SharedBytes>, contents: &[u8]) -> Result<Self, Errno> {
-        bytes.set_len(contents.len() as u64)?;
+    fn new(mut bytes: Box<dyn SharedBytes>, contents: &[u8], mtime: Time) -> Result<Self, Errno> {
+        let len = contents.len() as u64;
+        bytes.set_len(len)?;
         bytes.write_at(0, contents)?;
-        Ok(Self { bytes, hashes: contents.chunks(PAGE).map(hash).collect() })
+        Ok(Self { bytes, len, hashes: contents.chunks(PAGE).map(hash).collect(), mtime })
     }
 
     /// Writes what the worker is told of as well.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
-        self.bytes.write_at(offset, bytes)
+        self.bytes.write_at(offset, bytes)?;
+        self.len = self.len.max(offset.saturating_add(bytes.len() as u64));
+        Ok(())
     }
 
     pub(super) fn set_len(&mut self, size: u64) -> Result<(), Errno> {
-        self.bytes.set_len(size)
+        self.bytes.set_len(size)?;
+        self.len = size;
+        Ok(())
     }
 
     /// fallocate(2) was carried out by the worker, which had all bytes.
     pub(super) fn allocate(&mut self, mode: u32, offset: u64, len: u64) -> Result<(), Errno> {
         let end = offset.saturating_add(len);
         if mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) != 0 {
-            self.bytes.punch(offset.min(self.bytes.len()), end.min(self.bytes.len()))?;
+            self.bytes.punch(offset.min(self.len), end.min(self.len))?;
         }
-        if mode & FALLOC_FL_KEEP_SIZE == 0 && end > self.bytes.len() {
-            self.bytes.set_len(end)?;
+        if mode & FALLOC_FL_KEEP_SIZE == 0 && end > self.len {
+            self.set_len(end)?;
         }
         Ok(())
     }
@@ -54,13 +64,14 @@ impl Mapped {
     /// Pages that the worker has otherwise, as (offset, bytes); from now on it has them so.
     fn take_changed(&mut self) -> Vec<(u64, Vec<u8>)> {
         let mut changed = Vec::new();
-        let pages = usize::try_from(self.bytes.len()).unwrap_or(0).div_ceil(PAGE);
-        self.hashes.resize(pages, 0);
+        // A mapping does not reach farther than the file did when it was moved here.
+        let len = usize::try_from(self.len.min(SIZE_MAX)).unwrap_or(0);
+        self.hashes.resize(len.div_ceil(PAGE), 0);
         for (number, known) in self.hashes.iter_mut().enumerate() {
             let offset = (number * PAGE) as u64;
             let mut page = vec![0; PAGE];
-            let Ok(len) = self.bytes.read_at(offset, &mut page) else { continue };
-            page.truncate(len);
+            let Ok(read) = self.bytes.read_at(offset, &mut page) else { continue };
+            page.truncate(read.min(len - number * PAGE));
             let now = hash(&page);
             if std::mem::replace(known, now) != now {
                 changed.push((offset, page));
@@ -82,15 +93,20 @@ impl Remote {
         if let Some(mapped) = self.mapped.get(&ino) {
             return Ok(mapped.bytes.id());
         }
-        let size = self.node(ino)?.attr.size;
+        let node = self.node(ino)?;
+        let (size, mtime) = (node.attr.size, node.attr.mtime);
         if size > SIZE_MAX {
             return Err(Errno::ENOMEM);
         }
         let len = usize::try_from(size).map_err(|_| Errno::ENOMEM)?;
         let key = self.key_of(What::Read, ino, ("all", size));
-        let answer = self.ask(key, |_| None, |_| Op::Read { ino, offset: 0, len }, |_, _| {});
+        let answer = self.ask(key, |_| None, |_| Op::Read { ino, offset: 0, len }, |_, _, _| {});
+        match answer {
+            Err(WAITS) => self.mapping.insert(ino),
+            _ => self.mapping.remove(&ino),
+        };
         let Value::Bytes(contents) = answer? else { return Err(Errno::EIO) };
-        let mapped = Mapped::new(memory.create()?, &contents)?;
+        let mapped = Mapped::new(memory.create()?, &contents, mtime)?;
         let id = mapped.bytes.id();
         self.mapped.insert(ino, mapped);
         self.pages.borrow_mut().forget(ino);
@@ -100,14 +116,15 @@ impl Remote {
     /// Has written what programs have stored into a file's mappings.
     pub(super) fn write_back_of(&mut self, ino: Ino) {
         let Some(mapped) = self.mapped.get_mut(&ino) else { return };
-        let Some(node) = self.cache.borrow().node(ino) else { return };
-        for (offset, mut bytes) in mapped.take_changed() {
-            let left = node.attr.size.saturating_sub(offset);
-            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        // Not known: somebody has changed it, and its time, a moment ago.
+        let now = self.cache.borrow().node(ino).map_or(mapped.mtime, |node| node.attr.mtime);
+        for (offset, bytes) in mapped.take_changed() {
             if !bytes.is_empty() {
-                let op = Op::Write { ino, offset, bytes, now: node.attr.mtime };
-                self.exchange.borrow_mut().post_unlogged(self.worker, op);
-                self.cache.borrow_mut().unsettle(ino);
+                let op = Op::Write { ino, offset, bytes, now };
+                let (mut exchange, mut cache) = (self.exchange.borrow_mut(), self.cache.borrow_mut());
+                exchange.post_unlogged(self.worker, op);
+                cache.unsettle(ino);
+                cache.mark(ino, exchange.now());
             }
         }
     }
@@ -120,6 +137,7 @@ impl Remote {
     /// Nobody has the file open any more.
     pub(super) fn unmap(&mut self, ino: Ino) {
         self.write_back_of(ino);
+        self.mapping.remove(&ino);
         if self.mapped.remove(&ino).is_some() {
             self.pages.borrow_mut().forget(ino);
         }

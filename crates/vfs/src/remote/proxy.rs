@@ -1,7 +1,7 @@
 //! What stands for a file system in the tree.
 
 use super::cache::Cache;
-use super::exchange::{Key, What};
+use super::exchange::{Key, Moment, What};
 use super::mapped::Mapped;
 use super::op::{Answer, Mounted, Node, Op, Value};
 use super::pages::Pages;
@@ -9,7 +9,7 @@ use super::{SharedExchange, Worker};
 use crate::node::Ino;
 use abi::Errno;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ pub struct Remote {
     pub(super) holders: HashMap<Ino, u64>,
     /// Files whose bytes are in memory that programs map.
     pub(super) mapped: HashMap<Ino, Mapped>,
+    /// Files that are about to be: their bytes are asked for, and may not be changed unasked meanwhile.
+    pub(super) mapping: HashSet<Ino>,
     /// Blocks that are free at least, as far as is known; none: not known.
     pub(super) free: Cell<Option<u64>>,
     pub(super) unmounted: bool,
@@ -56,6 +58,7 @@ impl Remote {
             pages: RefCell::default(),
             holders: HashMap::new(),
             mapped: HashMap::new(),
+            mapping: HashSet::new(),
             free: Cell::new(None),
             unmounted: false,
         }
@@ -77,18 +80,18 @@ impl Remote {
         key: Key,
         known: impl FnOnce(&mut Cache) -> Option<Answer>,
         op: impl FnOnce(&Cache) -> Op,
-        keep: impl FnOnce(&mut Cache, &Answer),
+        keep: impl FnOnce(&mut Cache, &Answer, Moment),
     ) -> Answer {
         let mut exchange = self.exchange.borrow_mut();
         let mut cache = self.cache.borrow_mut();
         if exchange.is_distrusted(self.worker) {
-            cache.clear();
+            cache.clear(exchange.now());
             *self.pages.borrow_mut() = Pages::default();
             self.free.set(None);
         }
         if let Some((answer, fresh)) = exchange.replay(key) {
-            if fresh {
-                keep(&mut cache, &answer);
+            if let Some(asked) = fresh {
+                keep(&mut cache, &answer, asked);
             }
             return answer;
         }
@@ -122,9 +125,9 @@ impl Remote {
         known: impl FnOnce(&mut Cache) -> Option<Answer>,
         op: impl FnOnce(&Cache) -> Op,
     ) -> Result<Arc<Node>, Errno> {
-        let answer = self.ask(key, known, op, |cache, answer| {
+        let answer = self.ask(key, known, op, |cache, answer, asked| {
             if let Ok(Value::Nodes(nodes)) = answer {
-                nodes.iter().for_each(|node| cache.put(node));
+                nodes.iter().for_each(|node| cache.put(node, asked));
             }
         });
         match answer? {
@@ -145,9 +148,9 @@ impl Remote {
             key,
             |_| None,
             |_| op,
-            |cache, answer| match answer {
+            |cache, answer, asked| match answer {
                 Ok(value) => {
-                    cache.put_changed(involved, value);
+                    cache.put_changed(involved, value, asked);
                     keep(cache, made(value));
                 }
                 // It may have been done in part.
@@ -156,6 +159,8 @@ impl Remote {
         );
         match answer? {
             Value::Changed { made, count, .. } => Ok((made, count)),
+            // When it ran before, it was answered at once.
+            Value::Nothing => Ok((None, 0)),
             _ => Err(Errno::EIO),
         }
     }
@@ -172,11 +177,18 @@ impl Remote {
             return self.change(key, &[ino], op, |_, _| {}).map(drop);
         }
         let mut exchange = self.exchange.borrow_mut();
+        let mut cache = self.cache.borrow_mut();
         match exchange.replay(key) {
-            Some((answer, _)) => answer.map(drop),
+            Some((answer, fresh)) => {
+                if let (Ok(value), Some(asked)) = (&answer, fresh) {
+                    cache.put_changed(&[ino], value, asked);
+                }
+                answer.map(drop)
+            }
             None => {
-                keep(&mut self.cache.borrow_mut());
+                keep(&mut cache);
                 exchange.post(key, op);
+                cache.mark(ino, exchange.now());
                 Ok(())
             }
         }

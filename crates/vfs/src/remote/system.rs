@@ -56,10 +56,10 @@ impl FileSystem for Remote {
                 Some(known.map(Value::Number).ok_or(Errno::ENOENT))
             },
             |_| Op::Lookup { dir, name: name.to_vec() },
-            |cache, answer| match answer {
+            |cache, answer, asked| match answer {
                 Ok(Value::Nodes(nodes)) => {
                     if let [node] = nodes.as_slice() {
-                        cache.put(node);
+                        cache.put(node, asked);
                         cache.put_name(dir, name, Some(node.attr.ino));
                         if node.attr.kind == crate::Kind::Directory {
                             cache.put_above(node.attr.ino, dir, Some(name));
@@ -85,7 +85,7 @@ impl FileSystem for Remote {
             self.key(What::Parent, dir),
             |cache| cache.above(dir).map(|(above, _)| Ok(Value::Number(*above))),
             |_| Op::Parent(dir),
-            |cache, answer| {
+            |cache, answer, _| {
                 if let Ok(Value::Number(above)) = answer {
                     cache.put_above(dir, *above, None);
                 }
@@ -102,7 +102,7 @@ impl FileSystem for Remote {
                 Some(Ok(Value::Bytes(name.to_vec().into())))
             },
             |_| Op::NameOf(dir),
-            |_, _| {},
+            |_, _, _| {},
         );
         bytes(answer?)
     }
@@ -208,7 +208,7 @@ impl FileSystem for Remote {
             self.key(What::Readlink, ino),
             |cache| cache.link(ino).map(|target| Ok(Value::Bytes(target))),
             |_| Op::Readlink(ino),
-            |cache, answer| {
+            |cache, answer, _| {
                 if let Ok(Value::Bytes(target)) = answer {
                     cache.put_link(ino, target);
                 }
@@ -243,7 +243,7 @@ impl FileSystem for Remote {
 
     fn seek(&self, ino: Ino, offset: u64, data: bool) -> Result<u64> {
         let key = self.key_of(What::Seek, ino, (offset, data));
-        number(self.ask(key, |_| None, |_| Op::Seek { ino, offset, data }, |_, _| {})?)
+        number(self.ask(key, |_| None, |_| Op::Seek { ino, offset, data }, |_, _, _| {})?)
     }
 
     fn read_dir(&self, dir: Ino, after: u64, each: EachName<'_>) -> Result<()> {
@@ -251,7 +251,7 @@ impl FileSystem for Remote {
             self.key(What::List, dir),
             |cache| cache.listing(dir).map(|listing| Ok(Value::Entries(listing))),
             |_| Op::List(dir),
-            |cache, answer| {
+            |cache, answer, _| {
                 if let Ok(Value::Entries(listing)) = answer {
                     cache.put_listing(dir, listing);
                 }
@@ -348,7 +348,7 @@ impl FileSystem for Remote {
         let ino = Ino::from_ne_bytes(*ino);
         // What is known was found by a name, or by this.
         let known = |cache: &mut Cache| cache.node(ino).map(|_| Ok(Value::Nothing));
-        self.ask(self.key(What::Find, ino), known, |_| Op::Find(ino), |_, _| {})?;
+        self.ask(self.key(What::Find, ino), known, |_| Op::Find(ino), |_, _, _| {})?;
         // Numbers of inodes are used again (ext4 has generations for that, which `rsext4` leaves at 0).
         if self.node(ino)?.attr.btime.to_ne_bytes() == made { Ok(ino) } else { Err(Errno::ESTALE) }
     }
@@ -360,7 +360,7 @@ impl FileSystem for Remote {
     fn remount(&mut self, options: &[u8], read_only: bool) -> Result<()> {
         let key = self.key_of(What::Remount, 0, (options, read_only));
         let op = Op::Remount { options: options.to_vec(), read_only };
-        self.ask(key, |_| None, |_| op, |_, _| {})?;
+        self.ask(key, |_| None, |_| op, |_, _, _| {})?;
         Ok(())
     }
 
@@ -369,7 +369,7 @@ impl FileSystem for Remote {
             Some(ino) => self.write_back_of(ino),
             None => self.write_back_all(),
         }
-        self.ask(self.key(What::Sync, ino.unwrap_or(0)), |_| None, |_| Op::Sync(ino), |_, _| {})?;
+        self.ask(self.key(What::Sync, ino.unwrap_or(0)), |_| None, |_| Op::Sync(ino), |_, _, _| {})?;
         self.exchange.borrow_mut().take_failure(self.worker).map_or(Ok(()), Err)
     }
 
@@ -379,7 +379,7 @@ impl FileSystem for Remote {
 
     fn unmount(&mut self) -> Result<()> {
         self.write_back_all();
-        let answer = self.ask(self.key(What::Unmount, 0), |_| None, |_| Op::Unmount, |_, _| {});
+        let answer = self.ask(self.key(What::Unmount, 0), |_| None, |_| Op::Unmount, |_, _, _| {});
         if !matches!(answer, Err(super::WAITS)) {
             // Whatever came of it, the worker has ended.
             self.unmounted = true;
@@ -406,7 +406,7 @@ impl Remote {
             self.key(What::Statfs, 0),
             |_| None,
             |_| Op::Statfs,
-            |_, answer| {
+            |_, answer, _| {
                 if let Ok(Value::Statfs(statfs)) = answer {
                     self.free.set(Some(statfs.f_bavail.saturating_mul(statfs.f_bsize.cast_unsigned())));
                 }
@@ -428,7 +428,7 @@ impl Remote {
             self.key(What::Xattrs, ino),
             |cache| cache.xattrs(ino).map(|xattrs| Ok(Value::Xattrs(xattrs))),
             |_| Op::Xattrs(ino),
-            |cache, answer| {
+            |cache, answer, _| {
                 if let Ok(Value::Xattrs(xattrs)) = answer {
                     cache.put_xattrs(ino, xattrs);
                 }

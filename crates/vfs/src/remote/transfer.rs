@@ -36,7 +36,8 @@ impl Remote {
         let mut exchange = self.exchange.borrow_mut();
         if let Some((answer, fresh)) = exchange.replay_read(key) {
             let Value::Bytes(bytes) = answer? else { return Err(Errno::EIO) };
-            if fresh && self.keeps_pages {
+            let current = fresh.is_some_and(|asked| self.cache.borrow().is_current(ino, asked));
+            if current && self.keeps_pages {
                 self.pages.borrow_mut().put(ino, begin, &bytes);
             }
             let skipped = usize::try_from(offset - begin).unwrap_or(0);
@@ -73,10 +74,14 @@ impl Remote {
         let replayed = self.exchange.borrow_mut().replay(key);
         match replayed {
             Some((Ok(Value::Changed { count, nodes, .. }), fresh)) => {
-                if fresh {
+                if let Some(asked) = fresh {
                     let mut cache = self.cache.borrow_mut();
-                    nodes.iter().for_each(|node| cache.put(node));
-                    self.pages.borrow_mut().write(ino, offset, &bytes[..count.min(bytes.len())], size);
+                    nodes.iter().for_each(|node| cache.put(node, asked));
+                    let mut pages = self.pages.borrow_mut();
+                    match cache.is_current(ino, asked) {
+                        true => pages.write(ino, offset, &bytes[..count.min(bytes.len())], size),
+                        false => pages.forget(ino),
+                    }
                 }
                 return Ok(count.min(bytes.len()));
             }
@@ -84,7 +89,7 @@ impl Remote {
             None => {}
         }
         let op = Op::Write { ino, offset, bytes: bytes.to_vec(), now };
-        if !self.takes_behind(bytes.len()) {
+        if self.mapping.contains(&ino) || !self.takes_behind(bytes.len()) {
             return self.exchange.borrow_mut().want(key, op).map(|_| 0);
         }
         let end = offset.saturating_add(bytes.len() as u64);
@@ -95,7 +100,9 @@ impl Remote {
         });
         cache.unsettle(ino);
         self.pages.borrow_mut().write(ino, offset, bytes, size);
-        self.exchange.borrow_mut().post(key, op);
+        let mut exchange = self.exchange.borrow_mut();
+        exchange.post(key, op);
+        cache.mark(ino, exchange.now());
         Ok(bytes.len())
     }
 
@@ -107,7 +114,7 @@ impl Remote {
         }
         let (pages, free) = (&self.pages, &self.free);
         let Op::SetAttr { change, now, .. } = op else { return Err(Errno::EIO) };
-        if size > old {
+        if size > old || self.mapping.contains(&ino) {
             return self.change(key, &[ino], op, |_, _| {}).map(drop);
         }
         self.change_behind(key, ino, op, |cache| {

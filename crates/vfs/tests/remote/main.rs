@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod turns;
+
 use abi::Errno;
 use proptest::prelude::*;
 use std::cell::RefCell;
