@@ -1,10 +1,10 @@
-//! What is done to images that may be anything: by tests here, and by fuzzing (`fuzz/fuzz_targets/image.rs`).
+//! What is done to images that may be anything: by tests here, and by fuzzing (`fuzz/fuzz_targets/images.rs`).
 
 use image::{Disk, Opening, open};
 use vfs::{FileSystem, Ino, Kind, NewName, NewNode};
 
 /// Looks what there is, opens it, goes through all of it, and changes something.
-pub fn use_disk(disk: Disk) {
+pub(crate) fn use_disk(disk: Disk) {
     let _ = image::probe::parts(&disk);
     let Ok(opened) = open(disk, Opening { kind: b"auto", options: b"", read_only: false }) else { return };
     let mut fs = opened.fs;
