@@ -231,14 +231,22 @@ impl Session {
     }
 }
 
-/// A call's payload; none if it is too long, or bytes that travel lie in the program's memory.
+/// A call's payload; none if it is too long, or cannot be read any more.
 pub(crate) fn payload(args: [u64; 6], gathered: &Gathered) -> Option<Vec<u8>> {
     let mut payload = call::emit_request(args, 0, &gathered.segments);
-    for part in gathered.bytes.parts(&[]) {
+    let parts = gathered.bytes.parts(&[]);
+    if payload.len() + parts.iter().map(Part::len).sum::<usize>() > PAYLOAD_MAX {
+        return None;
+    }
+    for part in parts {
         match part {
             Part::Ours(bytes) => payload.extend_from_slice(bytes),
-            Part::Program { .. } => return None,
+            Part::Program { address, len } => {
+                let start = payload.len();
+                payload.resize(start + len, 0);
+                host::copy_in(address, &mut payload[start..]).ok()?;
+            }
         }
     }
-    (payload.len() <= PAYLOAD_MAX).then_some(payload)
+    Some(payload)
 }

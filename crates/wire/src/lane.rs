@@ -42,7 +42,7 @@ const ANSWERED: u64 = 3;
 const SENT: u64 = 4;
 
 /// "rumplan" and the version of this layout.
-const VERSION: u64 = u64::from_le_bytes(*b"rumplan\x01");
+const VERSION: u64 = u64::from_le_bytes(*b"rumplan\x02");
 
 /// A request that was taken from a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ pub(crate) use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Words in front of the cells: a page.
 pub(crate) const HEAD: usize = 512;
-/// Words of a cell: 16 KiB.
-pub(crate) const CELL: usize = 2048;
+/// Words of a cell: 20 KiB, so that 16 KiB of a program's and what is said of them fit. More goes by the socket, which brings 64 KiB sooner.
+pub(crate) const CELL: usize = 2560;
 /// How many cells there are; each has a bit of a word.
 pub(crate) const CELLS_MAX: usize = 32;

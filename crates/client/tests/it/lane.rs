@@ -251,7 +251,7 @@ fn a_server_that_writes_nonsense_is_not_believed() {
         lane::watch(lane.words());
         let cell = lane.asked();
         // A length beyond the cell's end, and the state of an answer.
-        let words = &lane.words()[WORDS - (CELLS - cell) * 2048..];
+        let words = &lane.words()[WORDS - (CELLS - cell) * 2560..];
         words[2].store(u64::MAX, Ordering::Relaxed);
         words[0].store(3, Ordering::Release);
         thread::sleep(Duration::from_millis(100));

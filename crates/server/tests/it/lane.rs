@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 const ASKED_AT: u64 = 8 * 8;
 const WATCHED_AT: u64 = 16 * 8;
-const CELL: u64 = 16 << 10;
+const CELL: u64 = 20 << 10;
 /// Words of a cell.
 const STATE: u64 = 0;
 const REQNO: u64 = 8;
