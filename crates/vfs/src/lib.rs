@@ -36,7 +36,7 @@ pub use dev::drive::{DRIVE, DriveInfo};
 pub use fs::{EachName, FileSystem, SharedBytes, SharedMemory};
 pub use mount::{Entry, Location, Point, Vfs};
 pub use mount_flags::MountFlags;
-pub use mount_table::MountInfo;
+pub use mount_table::{MountInfo, mount_id};
 pub use node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, SetTime, Time};
 pub use notify::Event;
 pub use op::attr::statx_of;

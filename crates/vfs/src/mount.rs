@@ -27,6 +27,12 @@ pub struct Location {
 }
 
 impl Location {
+    /// The inode's number in its file system.
+    #[must_use]
+    pub const fn ino(self) -> Ino {
+        self.ino
+    }
+
     /// A number that is this inode's alone in the kernel, whichever mount shows it, for locks and fifos.
     #[must_use]
     pub const fn key(&self) -> (u32, u64) {

@@ -110,6 +110,7 @@ pub(crate) fn joined(mut dir: Vec<u8>, name: &[u8]) -> Vec<u8> {
 }
 
 /// The number of an inode's mount, `stx_mnt_id` of statx(2).
-pub(crate) fn mount_id(at: Location) -> u64 {
+#[must_use]
+pub fn mount_id(at: Location) -> u64 {
     u64::from(at.mount) + 1
 }

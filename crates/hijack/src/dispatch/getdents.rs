@@ -1,6 +1,6 @@
 //! getdents64(2): /proc/self/fd does not show the library's own descriptors.
 
-use super::{Answer, Call, Verdict, row_of};
+use super::{AT_FDCWD, Answer, Call, Verdict, row_of};
 use crate::Hijack;
 use crate::dirent::{Dirent, entries};
 use crate::fds::Entry;
@@ -50,18 +50,15 @@ fn lists_descriptors<W: World>(h: &Hijack<W>, fd: u64) -> bool {
     target.starts_with(b"/proc/") && (target.ends_with(b"/fd") || target.ends_with(b"/fdinfo"))
 }
 
-/// Whether a directory is our own /proc/PID/fd.
-pub(super) fn lists_own_descriptors<W: World>(h: &Hijack<W>, fd: u64) -> bool {
-    let mut own = Text::default();
-    let pid = h.world.host(nr::GETPID, [0; 6]).unwrap_or(0);
-    write!(own, "/proc/{pid}/fd").is_ok() && shown(h, fd).as_bytes() == own.as_bytes()
-}
-
-/// The path of a directory, as its link in /proc/self/fd says; empty if that is long.
-fn shown<W: World>(h: &Hijack<W>, fd: u64) -> Text {
+/// The path of a directory (`AT_FDCWD`: of the working directory), as its link in /proc/self says; empty if that is long.
+pub(super) fn shown<W: World>(h: &Hijack<W>, fd: u64) -> Text {
     let (mut link, mut path) = (Text::default(), Text::default());
     let mut target = [0u8; 64];
-    if write!(link, "/proc/self/fd/{}\0", fd as u32).is_ok() {
+    let written = match fd as u32 {
+        AT_FDCWD => link.write_str("/proc/self/cwd\0"),
+        fd => write!(link, "/proc/self/fd/{fd}\0"),
+    };
+    if written.is_ok() {
         let (link_at, target_at) = (link.as_bytes().as_ptr() as u64, target.as_mut_ptr() as u64);
         let args = [link_at, target_at, target.len() as u64, 0, 0, 0];
         let length = h.world.host(nr::READLINK, args).unwrap_or(0) as usize;

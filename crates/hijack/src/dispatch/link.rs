@@ -1,7 +1,7 @@
-//! The links below /proc/self that lead to what is the rump kernel's: `/proc/self/fd/N` by all its names, and
-//! `/proc/self/cwd` (proc_pid_fd(5), proc_pid_cwd(5)).
+//! The names below /proc/self that lead to what is the rump kernel's: `/proc/self/fd/N` by all its names, `/proc/self/fdinfo/N` and
+//! `/proc/self/cwd` (proc_pid_fd(5), proc_pid_fdinfo(5), proc_pid_cwd(5)).
 //!
-//! The host would find a socket of its own there. The rump kernel has the same links in its own /proc, by its own numbers:
+//! The host would find a socket of its own there. The rump kernel has the same names in its own /proc, by its own numbers:
 //! that is what it is told.
 
 use super::route::Told;
@@ -11,6 +11,7 @@ use crate::fds::Entry;
 use crate::owner::Owner;
 use crate::world::World;
 use crate::{Hijack, path};
+use abi::raw::general::{F_GETFD, F_SETFD};
 use abi::{Errno, nr};
 use alloc::format;
 use alloc::vec;
@@ -19,8 +20,8 @@ use alloc::vec::Vec;
 /// `PATH_MAX` of linux/limits.h.
 const PATH_MAX: usize = 4096;
 
-/// The longest number, and what tells that it ends.
-const NUMBER_MAX: usize = 12;
+/// The longest first name of a path in /proc that may lead to a descriptor, and what tells that it ends.
+const FIRST_MAX: usize = 16;
 
 /// A number that no descriptor has.
 const NO_FD: u32 = i32::MAX.cast_unsigned();
@@ -29,6 +30,8 @@ const NO_FD: u32 = i32::MAX.cast_unsigned();
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
     Fd(u32),
+    /// The file about a descriptor.
+    Info(u32),
     Cwd,
 }
 
@@ -59,8 +62,14 @@ impl<W: World> Hijack<W> {
             Link::Cwd if self.cwd_in_rump() => "/proc/self/cwd".into(),
             Link::Cwd => return None,
             Link::Fd(fd) => format!("/proc/self/fd/{}", self.number_there(fd)?),
+            Link::Info(fd) => {
+                let there = self.number_there(fd)?;
+                self.tell_cloexec(fd, there);
+                format!("/proc/self/fdinfo/{there}")
+            }
         };
-        Some(Told::Ours { path: [front.as_bytes(), rest, b"\0"].concat(), is_link: rest.is_empty() })
+        let is_link = rest.is_empty() && !matches!(link, Link::Info(_));
+        Some(Told::Ours { path: [front.as_bytes(), rest, b"\0"].concat(), is_link })
     }
 
     fn string(&self, address: u64) -> Option<Vec<u8>> {
@@ -70,16 +79,35 @@ impl<W: World> Hijack<W> {
         Some(string)
     }
 
-    /// What the rump kernel is told of a name in /proc/self/fd, which is open as the host descriptor `dir`.
+    /// What the rump kernel is told of a relative path that begins in a directory of the host's (a descriptor, or `AT_FDCWD`) if
+    /// that is one in /proc.
     pub(super) fn named_in(&self, dir: u64, address: u64) -> Option<Told> {
-        let mut name = [0; NUMBER_MAX];
+        let mut name = [0; FIRST_MAX];
         let length = self.fds.any_rump().then(|| self.world.read_str(address, &mut name).ok())??;
-        let (Link::Fd(number), _) = fd(name.get(..length)?)? else { return None };
-        if self.fds.get(number) == Entry::Host || !getdents::lists_own_descriptors(self, dir) {
+        if !self.may_lead(name.get(..length)?) {
             return None;
         }
-        let path = [b"/proc/self/fd/".as_slice(), &self.string(address)?, b"\0"].concat();
+        let directory = getdents::shown(self, dir);
+        let path = [directory.as_bytes(), b"/", from_here(&self.string(address)?), b"\0"].concat();
         self.through_link(&path, path.as_ptr() as u64)
+    }
+
+    /// Whether a path that begins so may lead to a descriptor, if it begins in /proc.
+    fn may_lead(&self, start: &[u8]) -> bool {
+        match split(from_here(start)) {
+            (b"self" | b"thread-self" | b"task" | b"fd" | b"fdinfo", [_, ..]) => true,
+            // The number of a descriptor, or that of a process with more behind it.
+            (number, rest) => {
+                decimal(number).is_some_and(|number| !rest.is_empty() || self.fds.get(number) != Entry::Host)
+            }
+        }
+    }
+
+    /// Whether it is closed on exec, which only the host knows of a descriptor.
+    fn tell_cloexec(&self, fd: u32, there: u32) {
+        let flags = self.world.host(nr::FCNTL, [fd.into(), F_GETFD.into(), 0, 0, 0, 0]);
+        let args = |flags| [there.into(), F_SETFD.into(), flags, 0, 0, 0];
+        let _ = flags.and_then(|flags| self.rump(row_of(nr::FCNTL)?, args(flags)));
     }
 
     /// The rump kernel's number of a descriptor. The library's own are not there.
@@ -109,6 +137,15 @@ fn parse(path: &[u8]) -> Option<(Process, Link, &[u8])> {
         number => Process::Numbered(decimal(number)?),
     };
     let below = below.strip_prefix(b"/")?;
+    // All threads have the same descriptors, unless they said that they do not want to.
+    let below = match below.strip_prefix(b"task/").map(split) {
+        Some((thread, below)) if decimal(thread).is_some() => below.strip_prefix(b"/")?,
+        _ => below,
+    };
+    if let Some(number) = below.strip_prefix(b"fdinfo/") {
+        let (number, rest) = split(number);
+        return Some((process, Link::Info(decimal(number)?), rest));
+    }
     let (link, rest) = match below.strip_prefix(b"cwd").filter(|rest| ends(rest)) {
         Some(rest) => (Link::Cwd, rest),
         None => fd(below.strip_prefix(b"fd/")?)?,
@@ -119,6 +156,14 @@ fn parse(path: &[u8]) -> Option<(Process, Link, &[u8])> {
 fn fd(path: &[u8]) -> Option<(Link, &[u8])> {
     let (number, rest) = split(path);
     Some((Link::Fd(decimal(number)?), rest))
+}
+
+/// A relative path without `./` in front.
+fn from_here(mut path: &[u8]) -> &[u8] {
+    while let Some(rest) = path.strip_prefix(b"./") {
+        path = rest;
+    }
+    path
 }
 
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
@@ -180,6 +225,8 @@ mod tests {
         assert_eq!(parse(b"/proc/thread-self/fd/7/a/b"), this(7, b"/a/b"));
         assert_eq!(parse(b"/dev/stdout"), this(1, b""));
         assert_eq!(parse(b"/proc/12/fd/7"), Some((Process::Numbered(12), Link::Fd(7), b"".as_slice())));
+        assert_eq!(parse(b"/proc/self/task/9/fd/7"), this(7, b""));
+        assert_eq!(parse(b"/proc/self/fdinfo/7"), Some((Process::This, Link::Info(7), b"".as_slice())));
         assert_eq!(parse(b"/proc/self/cwd/x"), Some((Process::This, Link::Cwd, b"/x".as_slice())));
         for other in [
             b"/dev/fd/".as_slice(),
@@ -188,7 +235,9 @@ mod tests {
             b"/proc/x/fd/7",
             b"/proc/self/fd",
             b"/proc/self/cwdx",
-            b"/proc/self/fdinfo/7",
+            b"/proc/self/task/7",
+            b"/proc/self/fdinfo",
+            b"/proc/self/fdinfo/x",
         ] {
             assert_eq!(parse(other), None);
         }
@@ -196,7 +245,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_path_is_taken_apart(path in "/(proc|dev)/(self|fd|1|stdin)?/?(fd|cwd|2)?/?[0-9/]{0,5}") {
+        fn any_path_is_taken_apart(path in "/(proc|dev)/(self|fd|1|stdin)?/?(fd|fdinfo|cwd|task/3/fd|2)?/?[0-9/]{0,5}") {
             if let Some((_, _, rest)) = parse(path.as_bytes()) {
                 prop_assert!(ends(rest) && path.as_bytes().ends_with(rest));
             }

@@ -66,7 +66,11 @@ impl<W: World> Hijack<W> {
         match self.path_owner(argument(&call.args, at)) {
             PathOwner::Rump(told) => self.rump(row, with(call.args, at, told.address())).map(Answer::Value),
             PathOwner::Relative if self.cwd_in_rump() => self.rump(row, call.args).map(Answer::Value),
-            PathOwner::Host | PathOwner::Relative => Ok(Answer::Host),
+            PathOwner::Relative => match self.named_in(AT_FDCWD.into(), argument(&call.args, at)) {
+                Some(told) => self.rump(row, with(call.args, at, told.address())).map(Answer::Value),
+                None => Ok(Answer::Host),
+            },
+            PathOwner::Host => Ok(Answer::Host),
         }
     }
 
@@ -137,7 +141,8 @@ impl<W: World> Hijack<W> {
                 }
                 Owner::Rump(rump) => Ok(Some((u64::from(rump.kernel_fd.0), Told::Theirs(path)))),
             },
-            (PathOwner::Relative, _) => Ok(self.cwd_in_rump().then_some((cwd, Told::Theirs(path)))),
+            (PathOwner::Relative, _) if self.cwd_in_rump() => Ok(Some((cwd, Told::Theirs(path)))),
+            (PathOwner::Relative, _) => Ok(self.named_in(cwd, path).map(|told| (cwd, told))),
         }
     }
 

@@ -26,6 +26,10 @@ impl Kernel {
     /// # Errors
     /// `ENOENT`: its process has ended. `EACCES`: a node that not even root sets (kernel/sysctl.c, `sysctl_perm`).
     pub(crate) fn open_made(&self, at: Location, ino: Ino, writes: bool) -> Result<Box<dyn File>, Errno> {
+        if let Some((pid, fd)) = tree::told_of(ino) {
+            let process = self.processes.get(pid).map_err(|_| Errno::ENOENT)?;
+            return Ok(Box::new(Made { at, bytes: text::fdinfo::fdinfo(self, process, fd)? }));
+        }
         let (pid, content) = tree::content(ino).ok_or(Errno::ENOENT)?;
         Ok(match content {
             Content::Text(make) => Box::new(Made { at, bytes: make(self).into_bytes() }),

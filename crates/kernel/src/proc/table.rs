@@ -18,8 +18,10 @@ pub(super) enum Content {
     Current,
     /// A symbolic link to the root or to the working directory of the process.
     Place(fn(Places) -> Location),
-    /// The directory of the process's descriptors.
+    /// The directory of the process's descriptors: a link to each one's file.
     Descriptors,
+    /// The directory of what there is to say of each (proc_pid_fdinfo(5)).
+    DescriptorInfos,
     /// A file of the kernel.
     Text(fn(&Kernel) -> String),
     /// A node of the sysctl tree.
@@ -74,6 +76,7 @@ pub(super) const TASK: &[Row] = &[
     ("comm", 0o444, Content::OfTask(task::comm)),
     ("cwd", 0o777, Content::Place(|places| places.cwd)),
     ("fd", 0o500, Content::Descriptors),
+    ("fdinfo", 0o555, Content::DescriptorInfos),
     ("limits", 0o444, Content::OfTask(task::limits)),
     ("mountinfo", 0o444, Content::OfTask(|k, process| mounts::mountinfo(k, process, b""))),
     ("mounts", 0o444, Content::OfTask(|k, process| mounts::mounts(k, process, b""))),

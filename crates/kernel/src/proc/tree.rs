@@ -1,7 +1,7 @@
 //! The rows as a tree of inodes.
 //!
 //! An inode's number is the process's in the upper half (0: what is there once) and in the lower its place in that tree, counted from 1,
-//! or with [`DESCRIPTOR`] the number of a descriptor.
+//! or with [`LINK`] or [`INFO`] the number of a descriptor.
 
 use super::table::{Content, KERNEL, Row, TASK, sysctls};
 use super::view::{self, View};
@@ -15,8 +15,12 @@ use vfs::{Ino, Kind};
 /// linux/magic.h
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 const ROOT: Ino = 1;
-/// Set in the number of a descriptor's link.
-const DESCRIPTOR: Ino = 1 << 31;
+/// Set in the number of a descriptor's link ...
+const LINK: Ino = 1 << 31;
+/// ... and in that of the file about it.
+const INFO: Ino = 1 << 30;
+/// No descriptor has so many bits.
+const FD_MASK: Ino = INFO - 1;
 
 /// One name of a tree.
 struct Entry {
@@ -76,17 +80,36 @@ fn number(pid: Pid, at: usize) -> Ino {
     Ino::from(pid.0) << 32 | (at as u64 + 1)
 }
 
-/// The process and the descriptor that a link is for.
-fn descriptor(ino: Ino) -> Option<(Pid, u32)> {
+/// The process and the descriptor that a link, or a file about it, is for.
+fn descriptor(ino: Ino, kind: Ino) -> Option<(Pid, u32)> {
     let pid = Pid(u32::try_from(ino >> 32).ok()?);
-    let fd = u32::try_from(ino & 0xffff_ffff & !DESCRIPTOR).ok()?;
-    (pid.0 != 0 && ino & DESCRIPTOR != 0).then_some((pid, fd))
+    let fd = u32::try_from(ino & FD_MASK).ok()?;
+    (pid.0 != 0 && ino & (LINK | INFO) == kind).then_some((pid, fd))
 }
 
 /// The file of a descriptor's link.
 pub(super) fn file(view: &View, ino: Ino) -> Option<Rc<OpenFile>> {
-    let (pid, fd) = descriptor(ino)?;
+    let (pid, fd) = descriptor(ino, LINK)?;
     view.file(pid, fd)
+}
+
+/// The process and the descriptor that a file tells about.
+pub(super) fn told_of(ino: Ino) -> Option<(Pid, u32)> {
+    descriptor(ino, INFO)
+}
+
+/// What a directory of descriptors sets in their numbers.
+fn kind_in(entry: &Entry) -> Option<Ino> {
+    match entry.content {
+        Content::Descriptors => Some(LINK),
+        Content::DescriptorInfos => Some(INFO),
+        _ => None,
+    }
+}
+
+/// A directory of a process's, by its name.
+fn directory_of(pid: Pid, name: &[u8]) -> Option<Ino> {
+    find(&TASK_TREE, 0, name).map(|at| number(pid, at))
 }
 
 /// A number as it is written without signs and leading zeros.
@@ -126,9 +149,17 @@ impl Proc {
         let file = self.view.file(pid, fd)?;
         let (reads, writes) = (file.check_reads().is_ok(), file.check_writes().is_ok());
         let mode = if reads { 0o500 } else { 0 } | if writes { 0o300 } else { 0 };
-        let dir = find(&TASK_TREE, 0, b"fd")?;
-        let (parent, name, target) = (number(pid, dir), fd.to_string().into(), view::target(&file).into());
+        let (parent, name, target) =
+            (directory_of(pid, b"fd")?, fd.to_string().into(), view::target(&file).into());
         Some(Node { kind: Kind::Symlink, mode, uid, gid, parent, name, target })
+    }
+
+    /// The file about a descriptor.
+    fn info_node(&self, pid: Pid, fd: u32) -> Option<Node> {
+        let (uid, gid) = self.owner(pid)?;
+        self.view.file(pid, fd)?;
+        let (parent, name) = (directory_of(pid, b"fdinfo")?, fd.to_string().into());
+        Some(Node { kind: Kind::Regular, mode: 0o444, uid, gid, parent, name, target: Vec::new() })
     }
 }
 
@@ -146,13 +177,18 @@ impl Nodes for Proc {
     }
 
     fn node(&self, ino: Ino) -> Option<Node> {
-        if let Some((pid, fd)) = descriptor(ino) {
+        if let Some((pid, fd)) = descriptor(ino, LINK) {
             return self.descriptor_node(pid, fd);
+        }
+        if let Some((pid, fd)) = told_of(ino) {
+            return self.info_node(pid, fd);
         }
         let (pid, at, entry) = parts(ino)?;
         let (uid, gid) = self.owner(pid)?;
         let (kind, target) = match entry.content {
-            Content::Directory | Content::Descriptors => (Kind::Directory, Vec::new()),
+            Content::Directory | Content::Descriptors | Content::DescriptorInfos => {
+                (Kind::Directory, Vec::new())
+            }
             Content::Place(_) => (Kind::Symlink, Vec::new()),
             Content::Link(target) => (Kind::Symlink, target.into()),
             Content::Current => (Kind::Symlink, self.view.current.get().0.to_string().into()),
@@ -166,10 +202,10 @@ impl Nodes for Proc {
 
     fn child(&self, dir: Ino, name: &[u8]) -> Option<Ino> {
         let (pid, dir_at, entry) = parts(dir)?;
-        if matches!(entry.content, Content::Descriptors) {
-            let fd = decimal(name).filter(|fd| Ino::from(*fd) < DESCRIPTOR)?;
+        if let Some(kind) = kind_in(entry) {
+            let fd = decimal(name).filter(|fd| Ino::from(*fd) <= FD_MASK)?;
             self.view.file(pid, fd)?;
-            return Some(Ino::from(pid.0) << 32 | DESCRIPTOR | Ino::from(fd));
+            return Some(Ino::from(pid.0) << 32 | kind | Ino::from(fd));
         }
         let tree = if pid.0 == 0 { &KERNEL_TREE } else { &TASK_TREE };
         let found =
@@ -201,8 +237,8 @@ impl Nodes for Proc {
 
     fn children(&self, dir: Ino) -> Vec<(Ino, Vec<u8>)> {
         let Some((pid, dir_at, entry)) = parts(dir) else { return Vec::new() };
-        if matches!(entry.content, Content::Descriptors) {
-            let link = |fd: u32| (Ino::from(pid.0) << 32 | DESCRIPTOR | Ino::from(fd), fd.to_string().into());
+        if let Some(kind) = kind_in(entry) {
+            let link = |fd: u32| (Ino::from(pid.0) << 32 | kind | Ino::from(fd), fd.to_string().into());
             return self.view.fds(pid).into_iter().map(link).collect();
         }
         let tree = if pid.0 == 0 { &KERNEL_TREE } else { &TASK_TREE };
@@ -259,6 +295,6 @@ mod tests {
             assert_eq!(proc.child(ROOT, name), None);
         }
         assert!(proc.node(u64::MAX).is_none() && proc.node(0).is_none() && proc.node(8 << 32 | 1).is_none());
-        assert!(proc.node(2 << 32 | DESCRIPTOR | 5).is_none());
+        assert!(proc.node(2 << 32 | LINK | 5).is_none() && proc.node(2 << 32 | INFO | 5).is_none());
     }
 }
