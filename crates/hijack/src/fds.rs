@@ -151,6 +151,9 @@ impl Entry {
 /// So many numbers are in the table of a program: `fs.nr_open` of a stock Linux.
 pub const TABLE_SIZE: usize = 1 << 20;
 
+/// Numbers from here on are not asked for where all are: no program that uses so many shares them so.
+const DOUBTED_MAX: u32 = 1 << 16;
+
 /// Numbers that one bit of [`Fds::used`] stands for: a page of the table.
 const BLOCK: usize = 512;
 
@@ -164,6 +167,8 @@ pub struct Fds {
     rump: AtomicBool,
     /// Whether a number ever was a lone file's.
     lone: AtomicBool,
+    /// See [`Fds::doubt`].
+    doubted: AtomicBool,
     mark: fn(u32, bool),
 }
 
@@ -177,6 +182,7 @@ impl Fds {
             used: [const { AtomicU64::new(0) }; TABLE_SIZE / BLOCK / 64],
             rump: AtomicBool::new(false),
             lone: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
             mark,
         }
     }
@@ -189,11 +195,13 @@ impl Fds {
 
     /// From now on this number is that.
     pub fn set(&self, fd: u32, entry: Entry) {
+        let entry = self.known_as(entry);
         self.change(fd, entry, |word| Some(word.swap(entry.pack(), Ordering::AcqRel)));
     }
 
     /// From now on this number is that. Answers what it was until then: of two who take a lone file away here one gets it.
     pub fn exchange(&self, fd: u32, entry: Entry) -> Entry {
+        let entry = self.known_as(entry);
         self.change(fd, entry, |word| {
             loop {
                 let before = settled(word);
@@ -208,9 +216,15 @@ impl Fds {
 
     /// From now on this number is that, unless it is something else than `before` by now.
     pub fn set_if(&self, fd: u32, before: Entry, entry: Entry) {
+        let entry = self.known_as(entry);
         self.change(fd, entry, |word| {
             word.compare_exchange(before.pack(), entry.pack(), Ordering::AcqRel, Ordering::Relaxed).ok()
         });
+    }
+
+    /// What is kept of a number's becoming this (see [`Fds::doubt`]).
+    fn known_as(&self, entry: Entry) -> Entry {
+        if self.is_doubted() && entry != Entry::Own && !entry.is_lone() { Entry::Unknown } else { entry }
     }
 
     /// Makes a change, and brings the bitmap to it.
@@ -253,6 +267,21 @@ impl Fds {
             }
         }
         self.lone.store(false, Ordering::Relaxed);
+    }
+
+    /// From now on nothing is known of any number below `limit`: the host's table is changed by processes that do not share this one
+    /// (clone(2) with `CLONE_FILES` alone), or threads have one each (unshare(2)).
+    pub fn doubt(&self, limit: u32) {
+        self.doubted.store(true, Ordering::Release);
+        for fd in 0..limit.min(DOUBTED_MAX) {
+            self.set(fd, self.get(fd));
+        }
+    }
+
+    /// Whether each number has to be asked for each time.
+    #[must_use]
+    pub fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Relaxed)
     }
 
     /// Notes that the server drives the readiness of `rump`, unless the number has become something else.
@@ -346,6 +375,18 @@ mod tests {
             watched: false,
             lone: false,
         }
+    }
+
+    #[test]
+    fn what_others_change_is_asked_for_each_time() {
+        let fds = table(100);
+        fds.set(3, Entry::Own);
+        fds.set(5, Entry::Rump(rump(0)));
+        fds.doubt(64);
+        fds.set(6, Entry::Rump(rump(0)));
+        fds.set(7, Entry::Host);
+        assert_eq!([3, 5, 6, 7, 63].map(|fd| fds.get(fd) == Entry::Unknown), [false, true, true, true, true]);
+        assert_eq!((fds.get(3), fds.get(64)), (Entry::Own, Entry::Host));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub fn of(config: &Config, number: u32) -> Interest {
         (nr::MMAP, _) => Interest::IfMarked(4),
         // Rump descriptors may go over a host socket.
         (nr::RECVMSG | nr::RECVMMSG | nr::SENDMSG | nr::SENDMMSG, _) => Interest::Always,
+        // Threads may come to have descriptors of their own.
+        (nr::UNSHARE, _) => Interest::Always,
         // The library's own descriptors are not shown.
         (nr::GETDENTS64, _) => Interest::Always,
         (nr::LISTMOUNT | nr::STATMOUNT, _) if !config.vfs.contains(Vfs::Getvfsstat) => Interest::Never,

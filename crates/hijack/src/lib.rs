@@ -49,6 +49,8 @@ pub struct Hijack<W> {
     path_decides: usize,
     /// It has called fcntl(2) with F_SETLK or F_SETLKW in the rump kernel.
     takes_locks: AtomicBool,
+    /// It has, or had, more than one thread.
+    has_threads: AtomicBool,
     /// The path of the program, where this library has loaded it.
     exe: Option<&'static CStr>,
 }
@@ -69,6 +71,7 @@ impl<W: World> Hijack<W> {
             stand_in: StandIn::new(),
             path_decides,
             takes_locks: AtomicBool::new(false),
+            has_threads: AtomicBool::new(false),
             exe,
         }
     }

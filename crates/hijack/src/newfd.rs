@@ -60,8 +60,8 @@ impl<W: World> Hijack<W> {
         let number = match file.host_fd {
             Some(arrived) => self.settle(arrived, file),
             None if !file.lone => return Err(Errno::EIO),
-            // The table, which is its parent's, has no place for what it is.
-            None if self.world.in_vfork_child() => {
+            // The table, which is its parent's or is not believed, has no place for what it is.
+            None if self.world.in_vfork_child() || self.fds.is_doubted() => {
                 rump.lone = false;
                 self.settle(self.host_descriptor_of(rump)?, file)
             }
@@ -114,7 +114,7 @@ impl<W: World> Hijack<W> {
         }
         // Meanwhile another thread may have put something else at this number: its bytes are not ours to take.
         let is_still = matches!(self.fds.get(fd), Entry::Rump(now) if now.kernel_fd == rump.kernel_fd);
-        if !is_still && !self.world.in_vfork_child() {
+        if !is_still && !self.world.in_vfork_child() && !self.fds.is_doubted() {
             return;
         }
         let flags = u64::from(MSG_DONTWAIT | MSG_NOSIGNAL);

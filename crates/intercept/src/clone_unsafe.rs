@@ -4,6 +4,7 @@
 use crate::block_unsafe::{self, Alternate, Block};
 use crate::hooks::{Answer, Call, Fork};
 use crate::signal::{SIGSYS, bit};
+use crate::sites_unsafe::PAGE;
 use crate::slow_unsafe::hooks;
 use crate::{dispatch_user_unsafe, entry_unsafe};
 use abi::raw::general::{
@@ -34,7 +35,8 @@ pub(crate) fn clone(block: *mut Block, call: &Call) -> Answer {
         Err(errno) => return Answer::Done(errno.to_rax()),
     };
     let kind = kind(wanted.flags);
-    let task = match (hooks().before_fork)(kind) {
+    let files = wanted.flags & u64::from(CLONE_FILES) != 0;
+    let task = match (hooks().before_fork)(kind, files) {
         Ok(task) => task,
         Err(errno) => return Answer::Done(errno.to_rax()),
     };
@@ -71,9 +73,15 @@ fn clone_args(call: &Call) -> Result<[u8; CLONE_ARGS], Errno> {
     if size < CLONE_ARGS_MIN {
         return Err(Errno::EINVAL);
     }
+    if size > PAGE as usize {
+        return Err(Errno::E2BIG);
+    }
     let mut bytes = [0; CLONE_ARGS];
     host::copy_in(call.args[0], &mut bytes[..size.min(CLONE_ARGS)])?;
-    Ok(bytes)
+    // What a newer kernel may know, and this one does not (copy_struct_from_user): nothing, or it cannot be done.
+    let mut more = alloc::vec![0; size.saturating_sub(CLONE_ARGS)];
+    host::copy_in(call.args[0].wrapping_add(CLONE_ARGS as u64), &mut more)?;
+    if more.iter().any(|byte| *byte != 0) { Err(Errno::E2BIG) } else { Ok(bytes) }
 }
 
 fn kind(flags: u64) -> Fork {

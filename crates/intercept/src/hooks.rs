@@ -53,9 +53,9 @@ pub struct Hooks {
     pub interest: fn(u32) -> Interest,
     /// Decides about one call.
     pub dispatch: fn(&Call) -> Answer,
-    /// Before a fork of any kind. Answers the child's [`crate::task`] (0 for all but [`Fork::Vfork`] and
+    /// Before a fork of any kind; `true`: it shares the descriptors (`CLONE_FILES`). Answers the child's [`crate::task`] (0 for all but [`Fork::Vfork`] and
     /// [`Fork::Sharing`]), or the error that the program sees.
-    pub before_fork: fn(Fork) -> Result<usize, Errno>,
+    pub before_fork: fn(Fork, bool) -> Result<usize, Errno>,
     /// After it, in the parent, with what `before_fork` answered and with the child's number or the error. For
     /// [`Fork::Vfork`] the child has run another image or ended. For [`Fork::Sharing`] it is called again when the child has
     /// been found to have done so, with `ESRCH`.

@@ -52,7 +52,7 @@ fn start(image: Image, exe: Option<&'static CStr>) -> Option<&'static Hijack<Liv
 const PASS: Hooks = Hooks {
     interest: |_| Interest::Always,
     dispatch: |_| Answer::Host,
-    before_fork: |_| Ok(0),
+    before_fork: |_, _| Ok(0),
     after_fork: |_: Fork, _, _| {},
     in_child: |_| {},
     sites: |_, _, _| None,

@@ -30,6 +30,9 @@ pub(super) fn close<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let [first, last, flags, ..] = call.args;
     let (first, last) = (first as u32, last as u32);
+    if flags as u32 & CLOSE_RANGE_UNSHARE != 0 {
+        h.part_descriptors();
+    }
     let mut known = h.fds.known(first, last).peekable();
     // Nothing is closed then, and the host answers EINVAL.
     let is_refused = last < first || flags as u32 & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0;

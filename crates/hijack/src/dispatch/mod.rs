@@ -32,6 +32,7 @@ mod splice;
 mod transfer;
 mod umask;
 mod unlock;
+mod unshare;
 
 use crate::world::{Args, World};
 use crate::{Hijack, exec};
@@ -111,6 +112,7 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::EXECVE => exec::execve,
         nr::EXECVEAT => exec::execveat,
         nr::OPEN_BY_HANDLE_AT => handle::open_by_handle_at,
+        nr::UNSHARE => unshare::unshare,
         nr::PIDFD_GETFD => pidfd::pidfd_getfd,
         _ => return None,
     })

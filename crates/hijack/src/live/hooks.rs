@@ -44,9 +44,16 @@ fn dispatch(call: &Call) -> intercept::Answer {
     }
 }
 
-fn before_fork(fork: Fork) -> Result<usize, Errno> {
+fn before_fork(fork: Fork, shares_files: bool) -> Result<usize, Errno> {
+    if let Some(hijack) = hijack().filter(|_| shares_files && fork != Fork::Thread) {
+        hijack.doubt_descriptors();
+    }
     match (hijack(), fork) {
-        (None, _) | (_, Fork::Thread) => Ok(0),
+        (None, _) => Ok(0),
+        (Some(hijack), Fork::Thread) => {
+            hijack.has_threads.store(true, Ordering::Relaxed);
+            Ok(0)
+        }
         (Some(hijack), Fork::Process) => {
             hijack.announce();
             Ok(0)
