@@ -45,6 +45,19 @@ pub(crate) fn flags(signal: u32) -> u64 {
     WRAPPED.get(signal as usize).map_or(0, |wrapped| wrapped.flags.load(Ordering::Acquire))
 }
 
+/// The program's own action for SIGSYS.
+pub(crate) fn sigsys() -> KernelAction {
+    WRAPPED[SIGSYS as usize].get(SIGSYS_RESTORER.load(Ordering::Acquire))
+}
+
+/// What the kernel does to an action as it calls the handler.
+pub(crate) fn sigsys_is_delivered() {
+    let wrapped = &WRAPPED[SIGSYS as usize];
+    if wrapped.flags.load(Ordering::Acquire) & SA_RESETHAND != 0 {
+        wrapped.handler.store(SIG_DFL, Ordering::Release);
+    }
+}
+
 impl Wrapped {
     fn set(&self, action: &KernelAction) {
         self.mask.store(action.mask, Ordering::Release);

@@ -8,13 +8,11 @@ use crate::entry_unsafe::{
     FOUND_STACK, child_unmasked, enter, entered, exit, exit_end, found, found_end, map_made, map_native,
     ours, saved, trap_native, trap_native_end, unmasked,
 };
-use crate::signal::{KernelAction, SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
-use crate::{actions_unsafe, gs_unsafe, masks_unsafe, rewritten_unsafe, strict_unsafe};
+use crate::signal::{SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
+use crate::{actions_unsafe, gs_unsafe, masks_unsafe, rewritten_unsafe};
 use abi::nr;
 use core::sync::atomic::Ordering;
 
-/// asm-generic/siginfo.h
-const SYS_SECCOMP: i32 = 1;
 /// `syscall` is two bytes.
 const CALL_SIZE: u64 = 2;
 const SIG_SETMASK: usize = 2;
@@ -40,10 +38,14 @@ pub(crate) extern "C" fn deliver(signal: i32, info: *const Siginfo, context: *mu
         return 0;
     }
     // All are blocked up to here, so that what else comes finds the program where this one left it.
-    let mask = actions_unsafe::mask_during(signal, before);
-    // SAFETY: the mask that the kernel would have set.
-    unsafe { host::syscall(nr::RT_SIGPROCMASK, [SIG_SETMASK, &raw const mask as usize, 0, 8, 0, 0]) };
+    set_mask(actions_unsafe::mask_during(signal, before));
     handler
+}
+
+/// The mask that the kernel would have set for the program's handler.
+pub(crate) fn set_mask(mask: u64) {
+    // SAFETY: the mask lives as long as the call.
+    unsafe { host::syscall(nr::RT_SIGPROCMASK, [SIG_SETMASK, &raw const mask as usize, 0, 8, 0, 0]) };
 }
 
 /// Moves the context to where the program is. Answers `true` if it is in compiled code of ours: then the signal is
@@ -51,7 +53,12 @@ pub(crate) extern "C" fn deliver(signal: i32, info: *const Siginfo, context: *mu
 ///
 /// # Safety
 /// `info` must be a whole `siginfo_t`.
-unsafe fn settle(block: &mut Block, signal: u32, info: *const Siginfo, context: &mut Ucontext) -> bool {
+pub(crate) unsafe fn settle(
+    block: &mut Block,
+    signal: u32,
+    info: *const Siginfo,
+    context: &mut Ucontext,
+) -> bool {
     let rip = context.registers.rip;
     let entering = (enter()..entered()).contains(&rip) && !block.on_own_stack(context.registers.rsp);
     let leaving = (exit()..exit_end()).contains(&rip) || rip == unmasked() || rip == child_unmasked();
@@ -65,7 +72,9 @@ unsafe fn settle(block: &mut Block, signal: u32, info: *const Siginfo, context: 
         return false;
     }
     let compiled = block.on_own_stack(context.registers.rsp);
-    if !compiled || SYNCHRONOUS & bit(signal) != 0 {
+    // SAFETY: the caller's promise.
+    let caused_here = SYNCHRONOUS & bit(signal) != 0 && unsafe { (*info).is_by_kernel() };
+    if !compiled || caused_here {
         return false;
     }
     // SAFETY: the caller's promise.
@@ -133,7 +142,14 @@ fn normalise(block: &Block, context: &mut Ucontext) -> bool {
 /// `info` must be a whole `siginfo_t`.
 unsafe fn defer(block: &mut Block, info: *const Siginfo, context: &mut Ucontext) {
     // SAFETY: the caller's promise; both are aligned to eight bytes.
-    block.info = unsafe { *info.cast::<[u64; SIGINFO_WORDS]>() };
+    let words = unsafe { *info.cast::<[u64; SIGINFO_WORDS]>() };
+    if block.pending.load(Ordering::Acquire) != 0 {
+        // Somebody has sent one of those that cannot be blocked as long as program code runs. None runs until the first is raised.
+        send_again(&words);
+        context.mask |= bit(words[0] as u32);
+        return;
+    }
+    block.info = words;
     block.saved_mask = context.mask & !bit(SIGSYS);
     block.pending.store(1, Ordering::Release);
     context.mask = !SYNCHRONOUS;
@@ -144,64 +160,27 @@ unsafe fn defer(block: &mut Block, info: *const Siginfo, context: &mut Ucontext)
     }
 }
 
-/// Sends the deferred signal to this thread once more. All are blocked, and the caller unblocks them.
+/// Sends the deferred signal to this thread once more. The caller unblocks what the program does not want blocked.
 pub(crate) extern "C" fn raise(block: *mut Block) {
+    // Those too that could still be deferred: by now it would be to a call that is over.
+    set_mask(!0);
     // SAFETY: the block is the calling thread's, and with all signals blocked nothing else touches it.
     unsafe {
-        let signal = (*block).info[0] & 0x7f;
-        if signal != 0 {
-            let (pid, tid) = (host::getpid(), host::gettid());
-            let info = (*block).info.as_ptr() as usize;
-            let args = [pid as usize, tid as usize, signal as usize, info, 0, 0];
-            if host::syscall(nr::RT_TGSIGQUEUEINFO, args) < 0 {
-                // RLIMIT_SIGPENDING: without its information rather than not at all.
-                let _ = host::tgkill(pid, tid, signal as u32);
-            }
+        if (*block).info[0] & 0x7f != 0 {
+            send_again(&(*block).info);
             (*block).info[0] = 0;
         }
         (*block).pending.store(0, Ordering::Release);
     }
 }
 
-/// Ends the process by SIGSYS, once the handler that this is called from has returned.
-fn die() {
-    let default = KernelAction::trap(SIG_DFL, 0);
-    // SAFETY: the default action; the signal is blocked until the handler returns.
-    unsafe {
-        host::syscall(nr::RT_SIGACTION, [SIGSYS as usize, &raw const default as usize, 0, 8, 0, 0]);
-    }
-    let _ = host::tgkill(host::getpid(), host::gettid(), SIGSYS);
-}
-
-/// A SIGSYS that is no trap of ours (seccomp(2), kill(2)): the program's handler, if it has one, else the end.
-///
-/// # Safety
-/// The arguments must be those of a signal handler.
-pub(crate) unsafe fn foreign_sigsys(info: *const Siginfo, context: *mut Ucontext) {
-    // SAFETY: the caller's promise.
-    if unsafe { strict_unsafe::refused(info, context) } {
-        return;
-    }
-    match actions_unsafe::program_handler(SIGSYS) {
-        SIG_IGN => {}
-        SIG_DFL => die(),
-        handler => {
-            // SAFETY: the kernel's arguments are valid until the handler returns; the program installed this address.
-            unsafe {
-                if let Some(block) = try_current()
-                    && normalise(&*block, &mut *context)
-                    && (*info).code == SYS_SECCOMP
-                {
-                    // The handlers of sandboxes insist on both being the same place.
-                    (*info.cast_mut()).call_addr = (*context).registers.rip;
-                }
-                // Our handler runs with all signals blocked; the program's makes calls, which may be trapped.
-                let mask = ((*context).mask | actions_unsafe::mask(SIGSYS)) & !bit(SIGSYS);
-                host::syscall(nr::RT_SIGPROCMASK, [SIG_SETMASK, &raw const mask as usize, 0, 8, 0, 0]);
-                let handler: extern "C" fn(i32, *const Siginfo, *mut Ucontext) =
-                    core::mem::transmute(handler);
-                handler(SIGSYS.cast_signed(), info, context);
-            }
-        }
+fn send_again(info: &[u64; SIGINFO_WORDS]) {
+    let signal = info[0] & 0x7f;
+    let (pid, tid) = (host::getpid(), host::gettid());
+    let args = [pid as usize, tid as usize, signal as usize, info.as_ptr() as usize, 0, 0];
+    // SAFETY: the kernel reads a whole `siginfo_t`.
+    if unsafe { host::syscall(nr::RT_TGSIGQUEUEINFO, args) } < 0 {
+        // RLIMIT_SIGPENDING: without its information rather than not at all.
+        let _ = host::tgkill(pid, tid, signal as u32);
     }
 }

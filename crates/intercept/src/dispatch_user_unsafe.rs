@@ -3,7 +3,7 @@
 
 use crate::block_unsafe::current;
 use crate::counts_unsafe;
-use crate::entry_unsafe::{enter, image_end, image_start, restorer, trap_native};
+use crate::entry_unsafe::{enter, image_end, image_start, restorer, trap, trap_native};
 use crate::gs_unsafe;
 use crate::signal::{AUDIT_ARCH_X86_64, KernelAction, SIGSYS, Siginfo, Ucontext};
 use abi::{Errno, nr};
@@ -22,7 +22,7 @@ static ON: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// `EINVAL`: this kernel has none (before 5.11).
 pub(crate) fn start() -> Result<(), Errno> {
-    let action = KernelAction::trap(intercept_trap as *const () as u64, restorer());
+    let action = KernelAction::trap(trap(), restorer());
     // SAFETY: the handler does nothing but edit its own frame and block.
     Errno::from_rax(unsafe {
         host::syscall(nr::RT_SIGACTION, [SIGSYS as usize, &raw const action as usize, 0, 8, 0, 0])
@@ -56,19 +56,20 @@ fn switch_on() -> Result<(), Errno> {
     Errno::from_rax(unsafe { host::syscall(nr::PRCTL, args) }).map(drop)
 }
 
-/// The SIGSYS handler: points the program at the entry, as a trampoline would. All signals are blocked.
-extern "C" fn intercept_trap(_: i32, info: *const Siginfo, context: *mut Ucontext) {
+/// The SIGSYS handler: points the program at the entry, as a trampoline would. All signals are blocked. Answers the program's
+/// handler to run on this frame, or 0.
+pub(crate) extern "C" fn trapped(_: i32, info: *mut Siginfo, context: *mut Ucontext) -> u64 {
     // SAFETY: the kernel passes a siginfo and a context that are valid until this returns; every thread that can be
     // dispatched has a block.
     unsafe {
         if (*info).code != SYS_USER_DISPATCH {
-            return crate::deliver_unsafe::foreign_sigsys(info, context);
+            return crate::sigsys_unsafe::foreign(info, context);
         }
         let registers = &mut (*context).registers;
         if (*info).arch != AUDIT_ARCH_X86_64 {
             // int 0x80: numbers and arguments are those of another kind of program, which kernels may be built without.
             registers.rax = Errno::ENOSYS.to_rax() as u64;
-            return;
+            return 0;
         }
         counts_unsafe::trapped(registers.rip);
         let block = current();
@@ -77,4 +78,5 @@ extern "C" fn intercept_trap(_: i32, info: *const Siginfo, context: *mut Ucontex
         registers.rcx = trap_native();
         registers.rip = enter();
     }
+    0
 }

@@ -58,6 +58,7 @@ macro_rules! entry_asm {
             slow = sym crate::slow_unsafe::slow,
             raise = sym crate::deliver_unsafe::raise,
             deliver = sym crate::deliver_unsafe::deliver,
+            trapped = sym crate::dispatch_user_unsafe::trapped,
         );
     };
 }
@@ -311,6 +312,7 @@ entry_asm!(
     "push rsi",
     "push rdx",
     "call {deliver}",
+    "6:",
     "pop rdx",
     "pop rsi",
     "pop rdi",
@@ -327,6 +329,14 @@ entry_asm!(
     "syscall",
     "intercept_label intercept_restored",
     "ud2",
+    // SIGSYS.
+    ".p2align 4",
+    "intercept_label intercept_trap",
+    "push rdi",
+    "push rsi",
+    "push rdx",
+    "call {trapped}",
+    "jmp 6b",
     ".popsection",
 );
 
@@ -376,7 +386,9 @@ labels! {
     trap_native_end intercept_trap_native_end;
     /// What the kernel has for each handler of the program's.
     handler intercept_handler;
-    /// The restorer of our own handler.
+    /// Our own handler, of SIGSYS.
+    trap intercept_trap;
+    /// Its restorer.
     restorer intercept_restorer;
     /// Behind its call.
     restored intercept_restored;

@@ -70,6 +70,13 @@ pub(crate) struct Siginfo {
     pub(crate) arch: u32,
 }
 
+impl Siginfo {
+    /// Whether the kernel raised it for what the thread did; else somebody sent it (sigaction(2), "`si_code`").
+    pub(crate) const fn is_by_kernel(&self) -> bool {
+        self.code > 0
+    }
+}
+
 /// linux/audit.h: the kind of program that makes a call.
 pub(crate) const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 /// asm/unistd.h: the calls of x32 programs have this bit in their numbers.
@@ -102,10 +109,15 @@ pub(crate) struct Registers {
 pub(crate) struct Ucontext {
     flags: u64,
     link: u64,
-    stack: [u64; 3],
+    /// The alternate stack as it was: start, flags (an int), size.
+    pub(crate) stack: [u64; 3],
     pub(crate) registers: Registers,
-    /// eflags, segments, err, trapno, oldmask, cr2, fpstate, reserved.
-    rest: [u64; 15],
+    pub(crate) eflags: u64,
+    /// Segments, err, trapno, oldmask, cr2.
+    rest: [u64; 5],
+    /// Where the floating point and vector registers are. 0: they are in their initial state.
+    pub(crate) fpstate: u64,
+    reserved: [u64; 8],
     pub(crate) mask: u64,
 }
 
