@@ -102,11 +102,20 @@ pub(crate) struct Clock {
     pub(crate) shrunk_ns: u64,
     /// Keep-alive probes without an answer.
     pub(crate) probes: u32,
+    /// When the peer was last told where we are because of a segment that may not have been its own.
+    pub(crate) challenged_ns: Option<u64>,
 }
 
 impl Clock {
     pub(crate) const fn new(now_ns: u64) -> Self {
-        Self { began_ns: now_ns, heard_ns: now_ns, owing_since_ns: None, shrunk_ns: 0, probes: 0 }
+        Self {
+            began_ns: now_ns,
+            heard_ns: now_ns,
+            owing_since_ns: None,
+            shrunk_ns: 0,
+            probes: 0,
+            challenged_ns: None,
+        }
     }
 }
 

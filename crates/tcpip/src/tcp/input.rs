@@ -12,7 +12,7 @@ use crate::{
     socket::Socket,
     tcp::{
         connection::{Clock, Connection, Limits, Owner},
-        engine::{Engine, Setup, State},
+        engine::{Check, Engine, Setup, State},
         time_wait::FlowEntry,
     },
     types::{Domain, LinkId, SocketId},
@@ -21,6 +21,9 @@ use crate::{
 /// Connections in SYN-RECEIVED a listener may have, however small its backlog: they are short-lived, and without SYN
 /// cookies a handful would shut the door to everybody.
 const MIN_HALF_OPEN: usize = 256;
+
+/// `net.ipv4.tcp_invalid_ratelimit`.
+const CHALLENGE_NS: u64 = 500_000_000;
 
 impl Stack {
     /// Takes a TCP segment.
@@ -49,6 +52,8 @@ impl Stack {
             Some(id) if segment.syn && segment.ack.is_none() && !segment.rst && !segment.fin => {
                 self.open_passively(id, link, segment);
             }
+            // RFC 9293, section 3.10.7.2: what acknowledges something is refused, all else dropped.
+            Some(_) if segment.ack.is_none() => {}
             None if self.intercept_syn(link, segment) => {}
             _ => self.refuse(link, segment),
         }
@@ -71,13 +76,18 @@ impl Stack {
             return;
         }
         let Some(connection) = self.connections.get_mut(key) else { return };
+        match connection.engine.check(segment) {
+            Check::Take => {}
+            Check::Drop => return,
+            Check::Challenge => return self.challenge(key),
+        }
         connection.clock.heard_ns = self.now_ns;
         connection.clock.probes = 0;
         connection.soft_error = None;
         let open = connection.engine.state() != State::Closed;
         let news = connection.engine.ingress(self.now_ns, segment, &mut self.frames);
-        if news.stale {
-            // RFC 7323, section 5.3, R1.
+        if news.refused {
+            // RFC 9293, section 3.10.7.4; RFC 7323, section 5.3, R1.
             let (link, answer) = (connection.link, connection.engine.announcement(self.now_ns));
             self.send_bare(link, answer);
             return;
@@ -91,6 +101,17 @@ impl Stack {
         }
         self.send_made(key);
         self.queue_output(key);
+    }
+
+    /// Tells the peer where the connection is, not too often (RFC 5961, section 7).
+    fn challenge(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.clock.challenged_ns.is_some_and(|at_ns| self.now_ns - at_ns < CHALLENGE_NS) {
+            return;
+        }
+        connection.clock.challenged_ns = Some(self.now_ns);
+        let (link, answer) = (connection.link, connection.engine.announcement(self.now_ns));
+        self.send_bare(link, answer);
     }
 
     /// A SYN for a listener.

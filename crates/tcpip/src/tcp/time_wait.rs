@@ -70,6 +70,10 @@ impl Stack {
         // under way on lo.
         let later = seq_after(segment.seq, wait.rcv_nxt) || wait.timestamps.is_outlived_by(segment);
         let renews = segment.syn && segment.ack.is_none() && (loopback || later);
+        // RFC 5961, section 3.2, and RFC 1337: not by any RST.
+        if segment.rst && segment.seq != wait.rcv_nxt {
+            return;
+        }
         if renews || segment.rst {
             self.end_time_wait(segment.flow);
             if renews {

@@ -1,6 +1,7 @@
 //! Helpers for tests of the stack: addresses, short calls, and a network on a virtual clock.
 #![allow(dead_code, missing_docs, reason = "each test file uses its part")]
 
+pub(crate) mod forged;
 pub(crate) mod lan;
 pub(crate) mod net;
 

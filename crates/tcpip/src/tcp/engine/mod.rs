@@ -2,6 +2,7 @@
 //!
 //! * `setup` how one is made;
 //! * `passing` what is read off the segments that pass, and put right in them;
+//! * `check` segments that a stranger may have sent;
 //! * `recovery` lost segments are found out and sent again;
 //! * `queue` bytes on their way into the send buffer;
 //! * `urgent` what `MSG_OOB` sends and receives;
@@ -27,6 +28,7 @@ use crate::{
     packet::{self, Segment, SynOptions, seq_after},
 };
 
+mod check;
 mod passing;
 mod queue;
 mod recovery;
@@ -35,6 +37,7 @@ mod setup;
 mod timestamps;
 mod urgent;
 
+pub(crate) use check::Check;
 use passing::Ledger;
 pub(crate) use passing::SCALE;
 use recovery::{Recovery, Verdict};
@@ -82,8 +85,8 @@ pub(crate) struct News {
     pub(crate) urgent: bool,
     /// The urgent byte has come (`POLLPRI`).
     pub(crate) urgent_there: bool,
-    /// It was an old duplicate: the peer is told where we are, and that is all.
-    pub(crate) stale: bool,
+    /// It was an old duplicate, or beyond the window: the peer is told where we are, and that is all.
+    pub(crate) refused: bool,
 }
 
 impl fmt::Debug for Engine {
@@ -147,10 +150,8 @@ impl Engine {
             self.ledger.synchronized = true;
             self.peer = segment.syn_options();
             self.timestamps.begin(now_ns, segment);
-        } else if !self.timestamps.note(now_ns, segment, self.ledger.rcv_nxt) {
-            return News { stale: true, ..News::default() };
-        } else if self.overruns(segment) {
-            return News::default();
+        } else if !self.timestamps.note(now_ns, segment, self.ledger.rcv_nxt) || self.overruns(segment) {
+            return News { refused: true, ..News::default() };
         }
         if self.recovery.srtt_ns() == 0 && segment.ack.is_some() {
             // Of the handshake: what is sent first has a time-out of its own, too.
@@ -162,6 +163,7 @@ impl Engine {
         let urgent = self.note_urgent(segment);
         let scale = if segment.syn { 0 } else { self.peer.scale.unwrap_or(0) };
         self.peer_window = usize::from(segment.window) << scale;
+        self.ledger.max_window = self.ledger.max_window.max(u32::from(segment.window) << scale);
         self.burst.note(now_ns, segment.data_len);
         if !self.carrier.loopback && segment.data_len > 0 && seq_after(segment.seq, self.rcv_nxt()) {
             self.ahead = segment.seq.wrapping_add(segment.len());
@@ -172,13 +174,16 @@ impl Engine {
             self.socket_mut().set_ack_delay(None);
         }
         match self.note_acknowledgement(now_ns, segment) {
+            Verdict::Feed(_) if self.is_overtaken(segment) => {
+                self.feed(now_ns, &segment.with_ack(self.snd_una(), segment.window), frames);
+            }
             Verdict::Feed(1) => self.feed_in_steps(now_ns, segment, frames),
             Verdict::Feed(times) => (0..times).for_each(|_| self.feed(now_ns, segment.bytes, frames)),
             Verdict::Repeat(ack, window) => self.feed(now_ns, &segment.with_ack(ack, window), frames),
             Verdict::Swallow => {}
         }
         self.socket_mut().set_ack_delay(delay);
-        News { urgent, urgent_there: self.fetch_urgent(), stale: false }
+        News { urgent, urgent_there: self.fetch_urgent(), refused: false }
     }
 
     fn feed(&mut self, now_ns: u64, packet: &[u8], frames: &mut Frames) {

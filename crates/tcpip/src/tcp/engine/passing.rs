@@ -23,6 +23,8 @@ pub(crate) struct Ledger {
     pub(crate) rcv_nxt: u32,
     /// Window field as last announced.
     pub(crate) window: u16,
+    /// The largest window that the peer has announced, in bytes (`MAX.SND.WND`).
+    pub(super) max_window: u32,
     /// The peer's initial sequence number.
     pub(super) irs: u32,
     /// Bytes that the program took out.
