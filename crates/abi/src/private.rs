@@ -77,6 +77,9 @@ private! {
     TEXT "rump_text" &[Arg::Fd];
     /// `rump_inotify(flags)`: inotify_init1(2).
     INOTIFY "rump_inotify" &[Arg::Flags];
+    /// `rump_netlink(type, protocol, groups)`: a netlink(7) socket in the place of one that was lost with its kernel. Its first reading
+    /// call says that messages were lost (`ENOBUFS`).
+    NETLINK "rump_netlink" &[Arg::Flags, Arg::Int, Arg::Int];
     /// `rump_lane()`: memory for calls of this process (rump_sp(7), "Lanes"), as a file that comes along. `EOPNOTSUPP` where no
     /// descriptors can be passed.
     LANE "rump_lane" &[];

@@ -27,6 +27,8 @@ pub enum Kind {
     Path,
     /// A packet socket: a program that takes frames out of its ring makes no call, so its readiness is asked for before each wait.
     Packet,
+    /// A netlink socket: it is made again in the next kernel.
+    Netlink,
     /// A kind that this library does not know, or was not told.
     Other,
 }
@@ -43,6 +45,7 @@ impl Kind {
             5 => Self::Socket,
             6 => Self::Path,
             8 => Self::Packet,
+            9 => Self::Netlink,
             _ => Self::Other,
         }
     }
@@ -50,7 +53,7 @@ impl Kind {
     /// Whether it is a socket.
     #[must_use]
     pub const fn is_socket(self) -> bool {
-        matches!(self, Self::Socket | Self::Packet)
+        matches!(self, Self::Socket | Self::Packet | Self::Netlink)
     }
 
     const fn to_number(self) -> u64 {
@@ -63,6 +66,7 @@ impl Kind {
             Self::Socket => 5,
             Self::Path => 6,
             Self::Packet => 8,
+            Self::Netlink => 9,
         }
     }
 }
@@ -478,7 +482,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn entries_survive_packing(kernel_fd: u32, kind in 0u32..8, generation in 0u32..1 << 24, watched: bool, lone: bool) {
+        fn entries_survive_packing(kernel_fd: u32, kind in 0u32..10, generation in 0u32..1 << 24, watched: bool, lone: bool) {
             let watched = watched && !lone;
             let rump = RumpFd { kernel_fd: KernelFd(kernel_fd), kind: Kind::from_number(kind), generation, watched, lone };
             prop_assert_eq!(Entry::unpack(Entry::Rump(rump).pack()), Entry::Rump(rump));

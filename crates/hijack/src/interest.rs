@@ -4,6 +4,7 @@
 use crate::config::{Config, Vfs};
 use crate::named;
 use abi::nr;
+use abi::raw::net::AF_INET;
 use abi::table::{Route, lookup};
 use intercept::Interest;
 
@@ -16,6 +17,8 @@ pub fn of(config: &Config, number: u32) -> Interest {
         (nr::CLOSE | nr::DUP, _) => Interest::IfMarked(0),
         (nr::EPOLL_CTL, _) => Interest::IfMarked(2),
         (nr::MMAP, _) => Interest::IfMarked(4),
+        // Interfaces are asked of host sockets.
+        (nr::IOCTL, _) if config.families.contains(AF_INET.into()) => Interest::Always,
         // Rump descriptors may go over a host socket.
         (nr::RECVMSG | nr::RECVMMSG | nr::SENDMSG | nr::SENDMMSG, _) => Interest::Always,
         // Threads may come to have descriptors of their own.
@@ -55,6 +58,8 @@ mod tests {
         assert_eq!(of("socket=key", nr::OPENAT), Interest::IfMarked(0));
         assert_eq!(of("socket=key", nr::RENAME), Interest::Never);
         assert_eq!(of("socket=inet", nr::OPENAT), Interest::Always, "/proc/net");
+        assert_eq!(of("socket=inet", nr::IOCTL), Interest::Always, "if_nametoindex(3)");
+        assert_eq!(of("socket=key", nr::IOCTL), Interest::IfMarked(0));
         assert_eq!(of("socket=inet", nr::SOCKET), Interest::Always);
         assert_eq!(of("path=/rump", nr::SOCKET), Interest::Never);
         assert_eq!(of("socket=inet", nr::IO_URING_SETUP), Interest::Always);

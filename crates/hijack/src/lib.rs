@@ -19,6 +19,7 @@ pub mod live;
 mod lone;
 mod named;
 pub mod netbsd;
+mod netlink;
 mod newfd;
 mod owner;
 pub mod path;
@@ -33,6 +34,7 @@ use core::sync::atomic::AtomicBool;
 use exec::{Inherited, Scratch};
 use fds::Fds;
 use lone::StandIn;
+use netlink::Netlinks;
 use task::Tasks;
 use world::World;
 
@@ -45,6 +47,7 @@ pub struct Hijack<W> {
     tasks: Tasks,
     scratch: Scratch,
     stand_in: StandIn,
+    netlinks: Netlinks,
     /// So many bytes of a path say whose it is.
     path_decides: usize,
     /// It has called fcntl(2) with F_SETLK or F_SETLKW in the rump kernel.
@@ -69,6 +72,7 @@ impl<W: World> Hijack<W> {
             tasks,
             scratch,
             stand_in: StandIn::new(),
+            netlinks: Netlinks::new(),
             path_decides,
             takes_locks: AtomicBool::new(false),
             has_threads: AtomicBool::new(false),

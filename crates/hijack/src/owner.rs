@@ -7,9 +7,14 @@ use abi::raw::net::{AF_UNIX, SOL_SOCKET};
 use abi::{Errno, nr, private, table};
 
 /// asm-generic/socket.h
-const SO_DOMAIN: u64 = 39;
+pub(crate) const SO_DOMAIN: u64 = 39;
 /// asm-generic/socket.h
 const SO_COOKIE: u64 = 57;
+/// asm-generic/socket.h
+const SO_SNDBUF: u64 = 7;
+
+/// Send buffers of up to so many bytes may be a rump file's.
+const SMALL: u32 = 8192;
 
 /// The kernel that a descriptor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,16 +52,17 @@ impl<W: World> Hijack<W> {
             return Ok(rump);
         }
         let cookie = self.cookie(fd).ok_or(Errno::EBADF)?;
-        let now = self
-            .identify(fd, cookie)
-            .map_err(|errno| if errno == Errno::ENOENT { Errno::EBADF } else { errno })?;
+        let now = match self.identify(fd, cookie) {
+            Err(Errno::ENOENT) => return self.netlink_again(fd, cookie).ok_or(Errno::EBADF),
+            now => now?,
+        };
         self.learn(fd, Entry::Rump(now));
         Ok(now)
     }
 
     /// Asks the host's kernel which socket this is, and the rump kernel whether it is one of its files.
     fn probe(&self, fd: u32) -> Result<Owner, Errno> {
-        let owner = match self.cookie(fd) {
+        let owner = match self.cookie(fd).filter(|_| self.is_as_small(fd)) {
             None => Owner::Host,
             Some(cookie) => match self.identify(fd, cookie) {
                 Ok(rump) => Owner::Rump(rump),
@@ -75,8 +81,15 @@ impl<W: World> Hijack<W> {
         Ok(owner)
     }
 
+    /// Whether a socket's send buffer is as small as that of a rump file's host descriptor, the least that Linux allows (4,608
+    /// bytes; `SOCK_MIN_SNDBUF`): nobody else's is. So sockets of the host are told without a connection, which a sandbox cannot make.
+    fn is_as_small(&self, fd: u32) -> bool {
+        let size: Option<[u8; 4]> = self.socket_option(fd, SO_SNDBUF);
+        size.is_some_and(|size| u32::from_ne_bytes(size) <= SMALL)
+    }
+
     /// The cookie of an AF_UNIX socket; `None` for everything else, which cannot be the rump kernel's.
-    fn cookie(&self, fd: u32) -> Option<u64> {
+    pub(crate) fn cookie(&self, fd: u32) -> Option<u64> {
         let domain: [u8; 4] = self.socket_option(fd, SO_DOMAIN)?;
         (u32::from_ne_bytes(domain) == AF_UNIX).then_some(())?;
         self.socket_option(fd, SO_COOKIE).map(u64::from_ne_bytes)

@@ -82,6 +82,7 @@ impl Files {
     pub fn birth(&mut self, file: FileId, kind: FileKind, uid: u32) -> Result<(OwnedFd, u64), Errno> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (a, b) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        // Clients tell by it that a socket may be a rump file's.
         sockopt::set_socket_send_buffer_size(&a, 1)?;
         let cookie = sockopt::socket_cookie(&a)?;
         let events = epoll::EventFlags::IN | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;

@@ -4,7 +4,7 @@ use crate::files::Hint;
 use crate::server::{Pending, Server};
 use crate::session::Session;
 use abi::Errno;
-use kernel::{CallId, Copyin, Effect, FileId, FileKind, NewFile, Pass, Pid, Reply};
+use kernel::{CallId, Copyin, Effect, FileId, NewFile, Pass, Pid, Reply};
 use std::os::fd::OwnedFd;
 use wire::call::{File, Segment};
 use wire::relay::Token;
@@ -179,7 +179,7 @@ impl Server {
         match file.pass {
             Pass::Born => {
                 let (a, cookie) = self.files.birth(file.file, file.kind, uid).map_err(errno)?;
-                if file.kind == FileKind::Socket
+                if file.kind.is_socket()
                     && let Ok(stat) = rustix::fs::fstat(&a)
                 {
                     self.kernel.set_host_inode(file.file, stat.st_ino);

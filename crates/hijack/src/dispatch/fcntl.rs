@@ -3,7 +3,7 @@
 //! Who gets SIGIO is both's: the host sends it when the readiness of the file's host descriptor changes, to the thread, process or
 //! group that it has been told, also while the program makes no call of the rump kernel.
 
-use super::{Answer, Call, Verdict, dup, poll, row_of, unlock};
+use super::{Answer, Call, Verdict, dup, interfaces, poll, row_of, unlock};
 use crate::Hijack;
 use crate::fds::{Entry, Kind, RumpFd};
 use crate::owner::Owner;
@@ -40,6 +40,9 @@ pub(super) fn ioctl<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
         FIOSETOWN | SIOCSPGRP | FIOGETOWN | SIOCGPGRP => owner(h, call),
         command => {
             let answer = h.by_fd((row_of(call.nr)?, call), 0)?;
+            if answer == Answer::Host && interfaces::concerns(command) {
+                return interfaces::ioctl(h, call);
+            }
             if answer != Answer::Host && command == FIOASYNC {
                 let mut on = [0; 4];
                 h.world.read(call.args[2], &mut on)?;

@@ -15,6 +15,7 @@ mod fcntl;
 mod getdents;
 mod handle;
 mod inotify;
+mod interfaces;
 mod link;
 mod message;
 mod mmap;
@@ -41,6 +42,7 @@ use abi::{Errno, nr};
 pub(crate) use cwd::shown_cwd;
 pub(crate) use exe::concerns as concerns_exe;
 pub use intercept::Call;
+pub(crate) use poll::watch;
 pub(crate) use route::{AT_FDCWD, PathOwner, Told};
 
 /// What becomes of a call.

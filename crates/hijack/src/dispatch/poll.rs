@@ -106,7 +106,7 @@ fn fd_of(entry: &Pollfd) -> u64 {
 }
 
 /// Has the rump kernel drive this file's host descriptor from now on.
-pub(super) fn watch<W: World>(h: &Hijack<W>, fd: u32, rump: RumpFd) -> Result<(), Errno> {
+pub(crate) fn watch<W: World>(h: &Hijack<W>, fd: u32, rump: RumpFd) -> Result<(), Errno> {
     // A lone file is always ready, and so is what stands for it. Of a packet socket the answer takes back what was told of a ring that
     // is empty by now.
     if rump.lone || rump.watched && rump.kind != Kind::Packet {
@@ -114,6 +114,7 @@ pub(super) fn watch<W: World>(h: &Hijack<W>, fd: u32, rump: RumpFd) -> Result<()
     }
     let row = row_of(abi::private::WATCH)?;
     h.rump_on(row, [rump.kernel_fd.0.into(), 0, 0, 0, 0, 0], (fd, rump))?;
+    h.remember_netlink(fd, rump);
     if !h.world.in_vfork_child() {
         h.fds.set_watched(fd, rump);
     }

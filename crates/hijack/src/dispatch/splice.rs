@@ -201,7 +201,7 @@ impl<W: World> Splice<'_, W> {
             Owner::Host => Ok(Way::Take),
             Owner::Rump(rump) => match rump.kind {
                 Kind::Regular => self.source.offset(self.h).map(Way::At),
-                Kind::Socket | Kind::Packet => Ok(Way::Peek),
+                Kind::Socket | Kind::Packet | Kind::Netlink => Ok(Way::Peek),
                 Kind::Directory | Kind::Path => Err(Errno::EINVAL),
                 Kind::Device | Kind::Pipe | Kind::Other => Ok(Way::Read),
             },

@@ -63,6 +63,8 @@ pub enum FileKind {
     Anonymous = 7,
     /// A packet socket. It may have a ring, and what a program takes out of that nobody is told of.
     Packet = 8,
+    /// A netlink socket, which a program may have in the next kernel too.
+    Netlink = 9,
 }
 
 impl FileKind {
@@ -84,8 +86,15 @@ impl FileKind {
             Self::Path,
             Self::Anonymous,
             Self::Packet,
+            Self::Netlink,
         ];
         kinds.into_iter().find(|kind| *kind as u32 == number)
+    }
+
+    /// Whether it is a socket.
+    #[must_use]
+    pub const fn is_socket(self) -> bool {
+        matches!(self, Self::Socket | Self::Packet | Self::Netlink)
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn jump(file: &OpenFile) -> Option<Jump> {
 /// What a descriptor's link shows where its file is not in the tree (proc_pid_fd(5)).
 pub(super) fn target(file: &OpenFile) -> String {
     let name = match file.ops.kind() {
-        FileKind::Socket | FileKind::Packet => "socket",
+        kind if kind.is_socket() => "socket",
         FileKind::Pipe => "pipe",
         _ => "anon_inode",
     };

@@ -23,7 +23,7 @@ pub(crate) fn fstatfs(cx: &mut Cx<'_>) -> Answer {
 /// What Linux says of the file systems that no path leads to (fs/libfs.c, simple_statfs).
 fn nowhere(kind: FileKind) -> Statfs {
     let f_type = match kind {
-        FileKind::Socket => SOCKFS_MAGIC,
+        kind if kind.is_socket() => SOCKFS_MAGIC,
         FileKind::Pipe => PIPEFS_MAGIC,
         _ => ANON_INODE_FS_MAGIC,
     };

@@ -20,7 +20,8 @@ pub(crate) fn ioctl(cx: &mut Cx<'_>) -> Answer {
         }
         FIOASYNC => {
             let on = cx.get::<i32>(cx.arg(2))? != 0;
-            if on && !matches!(file.ops.kind(), FileKind::Socket | FileKind::Packet | FileKind::Pipe) {
+            let kind = file.ops.kind();
+            if on && !kind.is_socket() && kind != FileKind::Pipe {
                 return Err(Errno::ENOTTY.into());
             }
             set_flag(&file, FASYNC, on);

@@ -169,6 +169,7 @@ handlers! {
     abi::private::HALT => rump_halt;
     abi::private::IDENTIFY => rump_identify;
     abi::private::INOTIFY => rump_inotify;
+    abi::private::NETLINK => rump_netlink;
     abi::private::INFO => rump_info;
     abi::private::MAPFD => rump_mapfd;
     abi::private::MOUNTS => rump_mounts;

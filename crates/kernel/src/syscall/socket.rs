@@ -17,7 +17,7 @@ pub(super) const SOCK_NONBLOCK: u32 = O_NONBLOCK;
 pub(super) const SOCK_CLOEXEC: u32 = O_CLOEXEC;
 
 /// `SOCK_TYPE_MASK`.
-const TYPE_MASK: u32 = 0xf;
+pub(super) const TYPE_MASK: u32 = 0xf;
 /// `SOCK_MAX`: types from here on do not exist.
 const TYPE_MAX: u32 = 11;
 

@@ -48,6 +48,11 @@ impl Inbox {
         self.overrun.get()
     }
 
+    /// Something was.
+    pub(super) fn lose(&self) {
+        self.overrun.set(true);
+    }
+
     /// Answers to a request of the socket's own.
     pub(super) fn answer(&self, answers: Vec<Vec<u8>>) {
         self.messages.borrow_mut().extend(answers.into_iter().map(|bytes| Message { bytes, group: 0 }));

@@ -18,7 +18,7 @@ pub(crate) use monitor::Monitors;
 
 use crate::Kernel;
 use crate::call::Stop;
-use crate::file::{ObjectId, OpenFile};
+use crate::file::{FileKind, ObjectId, OpenFile};
 use abi::Errno;
 use abi::raw::general::{POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use abi::raw::net::{AF_NETLINK, MSG_PEEK};
@@ -54,6 +54,15 @@ impl Netlink {
         Self { common, port: Cell::new(0), inbox }
     }
 
+    /// In the place of a socket that was in these groups and has lost what they were told.
+    pub(crate) fn again(k: &mut Kernel, common: Common, object: ObjectId, groups: u32) -> Self {
+        let again = Self::new(k, common, object);
+        again.autobind();
+        again.inbox.set_mask(groups);
+        again.inbox.lose();
+        again
+    }
+
     /// Takes an address of its own if it has none. Any number that is unique will do (netlink(7)).
     fn autobind(&self) {
         if self.port.get() == 0 {
@@ -82,6 +91,10 @@ fn parse(addr: &[u8]) -> Result<(u32, u32), Errno> {
 impl Socket for Netlink {
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn kind(&self) -> FileKind {
+        FileKind::Netlink
     }
 
     fn inbox(&self) -> Option<&Inbox> {
