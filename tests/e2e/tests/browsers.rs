@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use e2e::{Background, Display, Segments, Server, artifact, native, run};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -62,16 +63,17 @@ impl Site {
         command
     }
 
-    /// A page; the rump kernel dies and comes again; another page.
-    fn two_pages(&mut self, browser: &mut Command) {
+    /// A page, behind which `look` looks around; the rump kernel dies and comes again; another page.
+    fn two_pages(&mut self, browser: &mut Command, class: &str, look: impl Fn()) {
         let display = Display::start(&self.own, 20_400, "800x600");
         let log = self.own.directory().join("browser-log");
         let browser =
             Background::start(browser.env("DISPLAY", display.name()).arg("http://10.0.0.2/one"), &log);
         wait(&browser, "the first page", || display.share_of(GREEN) > 0.3);
         assert!(self.own.counter("call.connect") > 0 && self.asked("one") > 0);
+        look();
         self.own.restart();
-        let window = display.xdotool(&["search", "--onlyvisible", "--class", "chromium"]);
+        let window = display.xdotool(&["search", "--onlyvisible", "--class", class]);
         let window = window.lines().next().unwrap();
         display.xdotool(&["windowfocus", window, "key", "--delay", "100", "ctrl+l"]);
         display.xdotool(&["type", "--delay", "50", "http://10.0.0.2/two"]);
@@ -107,14 +109,38 @@ fn firefox_headless() {
     assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG") && site.asked("one") == 1);
 }
 
-/// Debian package chromium.
+/// Its window is on a display that it reaches over the host, and nothing but the manual page's three variables is set.
+#[test]
+#[ignore = "takes a minute"]
+fn firefox_in_a_window() {
+    let mut site = Site::new();
+    let mut firefox = site.hijacked("firefox-esr");
+    site.two_pages(&mut firefox, "firefox-esr", || ());
+}
+
+/// Debian package chromium. Its renderers are in a sandbox: namespaces and a root of their own, and a filter of seccomp(2).
 #[test]
 #[ignore = "takes a minute"]
 fn chromium() {
     let mut site = Site::new();
     let mut chromium = site.hijacked("chromium");
     let data = site.own.directory().join("data");
-    chromium.args(["--no-sandbox", "--no-first-run", "--disable-gpu", "--password-store=basic"]);
+    chromium.args(["--no-first-run", "--disable-gpu", "--password-store=basic"]);
     chromium.arg(format!("--user-data-dir={}", data.display()));
-    site.two_pages(&mut chromium);
+    let url = site.own.url();
+    site.two_pages(&mut chromium, "chromium", || assert!(is_sandboxed(&url), "no renderer is in a sandbox"));
+}
+
+/// Whether a renderer of the browser on this server has a filter, and no way to the host's files.
+fn is_sandboxed(url: &str) -> bool {
+    let text = |process: &Path, file: &str| {
+        String::from_utf8_lossy(&std::fs::read(process.join(file)).unwrap_or_default()).into_owned()
+    };
+    let mut processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    processes.any(|process| {
+        text(&process, "environ").contains(url)
+            && text(&process, "cmdline").contains("--type=renderer")
+            && text(&process, "status").contains("Seccomp:\t2")
+            && std::fs::read_link(process.join("root")).is_ok_and(|root| root != Path::new("/"))
+    })
 }
