@@ -84,7 +84,8 @@ impl TestWorld {
         syscall(nr::SOCKETPAIR, [1, 1 | 0o2000000, 0, ends.as_mut_ptr() as u64, 0, 0]).expect("socketpair");
         // As the server makes them: the library tells them by it.
         let least = 1u32.to_ne_bytes();
-        syscall(nr::SETSOCKOPT, [ends[0].into(), 1, SO_SNDBUF, least.as_ptr() as u64, 4, 0]).expect("a buffer");
+        syscall(nr::SETSOCKOPT, [ends[0].into(), 1, SO_SNDBUF, least.as_ptr() as u64, 4, 0])
+            .expect("a buffer");
         let (mut cookie, mut size) = (0u64, 8u32);
         let (at, size_at) = ((&raw mut cookie) as u64, (&raw mut size) as u64);
         syscall(nr::GETSOCKOPT, [ends[0].into(), 1, SO_COOKIE, at, size_at, 0]).expect("cookie");
