@@ -111,7 +111,8 @@ const TRACE_HELP: &str = "A line is the process in the rump kernel, its name, th
     are not among them (strace(1) shows those).\n\nExit status: as that of rump run.\n\nExamples:\n  rump trace -- curl \
     http://127.0.0.1/\n  RUMP_SERVER=unix:///tmp/s rump trace -o calls -- cp file /rump";
 
-const HALT_HELP: &str = "Its processes lose their connection, and the files that it had in memory are gone.\n\nExamples:\n  rump \
+const HALT_HELP: &str = "Its processes lose their connection, and the files that it had in memory are gone. Returns when the server is gone and what \
+    was written to images is on the disk: another can be started in its place.\n\nExamples:\n  rump \
     halt --server unix:///tmp/s\n  RUMP_SERVER=unix:///tmp/s rump halt";
 
 const PS_HELP: &str = "HOSTPID is the process id on the host, 0 over tcp://. CALLS counts the calls that the rump kernel served: 0 for a program that is \

@@ -10,10 +10,7 @@ const BUFFER: u64 = 0x1000;
 
 /// Ends a server.
 pub(crate) fn halt(server: &ServerOption) -> Result<(), Error> {
-    let mut session = Session::open(server)?;
-    let answer = session.call(private::HALT, &[])?;
-    answer.result.map_err(|errno| session.refused(errno))?;
-    Ok(())
+    Session::open(server)?.halt()
 }
 
 /// Lists processes.

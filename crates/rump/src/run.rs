@@ -11,7 +11,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 
 /// Exit statuses of programs that run programs (env(1), timeout(1)).
 pub(crate) const FAILED: u8 = 125;
@@ -64,7 +63,9 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         // Whoever writes to an image wants it whole when the program has ended.
         Ok((mut command, url)) if attached(options).any(Attach::writes) => match command.status() {
             Ok(status) => {
-                end_server(url);
+                if let Err(error) = Session::connect(url, "rump").and_then(Session::halt) {
+                    eprintln!("rump: {error}");
+                }
                 return exit_code(status);
             }
             Err(source) => Error::Program { program: options.program.clone(), source },
@@ -221,20 +222,6 @@ fn netspecs(options: &RunOptions) -> Vec<String> {
         |spec: &str| spec.split(',').any(|part| part.starts_with("name=") || part.starts_with("ifname="));
     let specs = options.net.iter().enumerate();
     specs.map(|(n, spec)| if named(spec) { spec.clone() } else { format!("name=eth{n},{spec}") }).collect()
-}
-
-/// Ends a private server, and waits until what was written is on the disk.
-fn end_server(url: String) {
-    const PATIENCE: Duration = Duration::from_secs(60);
-    let socket = url.strip_prefix("unix://").map(PathBuf::from);
-    let halted = Session::connect(url, "rump").and_then(|mut session| session.call(abi::private::HALT, &[]));
-    let begun = Instant::now();
-    while halted.is_ok()
-        && begun.elapsed() < PATIENCE
-        && socket.as_ref().is_some_and(|socket| socket.exists())
-    {
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// The program's status; 128 and the signal's number if a signal ended it, as shells say.

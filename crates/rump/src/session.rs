@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 use wire::banner::Banner;
 use wire::call::{Reply, emit_request};
 use wire::url::Url;
@@ -50,9 +51,21 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-trait Stream: Read + Write + Send {}
-impl Stream for UnixStream {}
-impl Stream for TcpStream {}
+trait Stream: Read + Write + Send {
+    fn set_patience(&self, patience: Duration) -> io::Result<()>;
+}
+
+impl Stream for UnixStream {
+    fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+}
+
+impl Stream for TcpStream {
+    fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+}
 
 /// A session.
 pub(crate) struct Session {
@@ -113,6 +126,27 @@ impl Session {
         session.response()?;
         session.request(kind::OPTIONS, 0, &option::CALL.to_le_bytes())?;
         Ok(session)
+    }
+
+    /// Ends the server, and waits until it is gone and what was written is on the disk: another can be started in its place then.
+    pub(crate) fn halt(mut self) -> Result<(), Error> {
+        /// Longer than large images take.
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let answer = self.call(abi::private::HALT, &[])?;
+        answer.result.map_err(|errno| self.refused(errno))?;
+        self.stream.set_patience(PATIENCE).map_err(|error| self.broken(error))?;
+        loop {
+            match self.stream.read(&mut [0; 256]) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(
+                        self.explained("the server was told to end and has not ended within a minute".into())
+                    );
+                }
+                Ok(0) | Err(_) => return Ok(()),
+            }
+        }
     }
 
     /// Makes a call that reads no memory. What it writes comes back in the answer, whatever addresses it names.

@@ -139,7 +139,7 @@ fn looking_into_a_server_and_ending_it() {
     let output = rump(&["sockstat"]).env("RUMP_SERVER", server.url()).output().unwrap();
     assert!(out(&output).contains("LOCAL ADDRESS"), "{}", err(&output));
     assert!(run(&["halt", "--server", &server.url()]).status.success());
-    wait_for("its socket to go", || !server.dir.path().join("s").exists());
+    assert!(!server.dir.path().join("s").exists(), "it is gone when rump halt returns");
     let output = run(&["ps", "--server", &server.url()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("no server was started there"), "{}", err(&output));
@@ -154,6 +154,22 @@ fn a_server_on_tcp() {
     let second = Command::new(server_program()).arg(&url).output().unwrap();
     assert!(err(&second).contains("another server serves this URL"), "{}", err(&second));
     assert!(run(&["halt", "--server", &url]).status.success());
+}
+
+/// `rump halt` and `rump_server` one behind the other, as in a script.
+#[test]
+fn a_server_in_the_place_of_one_that_was_halted() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("unix://{}/s", dir.path().display());
+    for _ in 0..20 {
+        let started = Command::new(server_program())
+            .args(["-n", "name=b0,type=bus,path=bus", &url])
+            .current_dir(&dir)
+            .output()
+            .unwrap();
+        assert!(started.status.success(), "{}", err(&started));
+        assert!(run(&["halt", "--server", &url]).status.success());
+    }
 }
 
 #[test]

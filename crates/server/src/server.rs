@@ -49,7 +49,6 @@ pub struct Server {
     pub(crate) memory: Memory,
     spin: Spin,
     pub(crate) now: Now,
-    pub(crate) sessions: Sessions,
     pub(crate) by_pid: HashMap<Pid, SessionId>,
     pub(crate) calls: HashMap<CallId, Pending>,
     pub(crate) last_call: u64,
@@ -86,6 +85,8 @@ pub struct Server {
     pub(crate) watched: Vec<SessionId>,
     /// Payloads from and for lanes.
     pub(crate) lane_space: Vec<u8>,
+    /// Given up last: who waits for the end of its connection (rump halt) may start another server in the place of this one then.
+    pub(crate) sessions: Sessions,
 }
 
 /// A call that is not answered yet.
