@@ -6,6 +6,17 @@ use crate::file::{FileId, FileKind};
 use crate::process::Pid;
 use abi::Errno;
 
+/// Whom a signal for a process of the host is for. Only the host knows of groups and threads whether the process is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalTo {
+    /// The process.
+    Process,
+    /// The process, if it is in the process group of this number.
+    Group(u32),
+    /// Its thread of this number, if it has one.
+    Thread(u32),
+}
+
 /// One thing for the server to do, in this order.
 #[derive(Debug)]
 pub enum Effect {
@@ -31,6 +42,8 @@ pub enum Effect {
     Signal {
         /// Its number on the host.
         host_pid: u32,
+        /// Whom in it, and on what condition.
+        to: SignalTo,
         /// The signal's number.
         signo: u8,
     },

@@ -40,7 +40,7 @@ mod trace;
 mod xattr;
 
 pub use call::{Call, CallId, Copyin};
-pub use effect::{Effect, NewFile, Pass, Reply};
+pub use effect::{Effect, NewFile, Pass, Reply, SignalTo};
 pub use file::{FileId, FileKind};
 pub use mem::UserMem;
 pub use process::{Credentials, Descriptors, Pid};

@@ -3,8 +3,9 @@
 use crate::files::Hint;
 use crate::server::{Pending, Server};
 use crate::session::Session;
+use crate::signals_unsafe::kill_thread;
 use abi::Errno;
-use kernel::{CallId, Copyin, Effect, FileId, NewFile, Pass, Pid, Reply};
+use kernel::{CallId, Copyin, Effect, FileId, NewFile, Pass, Pid, Reply, SignalTo};
 use std::os::fd::OwnedFd;
 use wire::call::{File, Segment};
 use wire::relay::Token;
@@ -29,7 +30,7 @@ impl Server {
             Effect::Reply(reply) => self.reply(reply),
             Effect::Copyin { call, pid, want } => self.copyin(call, pid, want),
             Effect::Raise { pid, signo } => self.raise(pid, signo),
-            Effect::Signal { host_pid, signo } => signal(host_pid, signo),
+            Effect::Signal { host_pid, to, signo } => signal(host_pid, to, signo),
             Effect::Ready { file, mask, edge } => self.ready(file, mask, edge),
             Effect::Closed(file) => self.closed(file),
             Effect::Disk { call, worker, op } => self.disks.send(worker, call, op),
@@ -251,13 +252,17 @@ impl Server {
 }
 
 /// kill(2). A hijacked process reads its connection during calls only, and signals do not wait for the next one.
-fn signal(host_pid: u32, signo: u8) {
-    let pid = i32::try_from(host_pid).ok().and_then(rustix::process::Pid::from_raw);
-    let signal = rustix::process::Signal::from_named_raw(signo.into());
-    if let (Some(pid), Some(signal)) = (pid, signal) {
-        // One that has ended needs none.
-        let _ = rustix::process::kill_process(pid, signal);
-    }
+fn signal(host_pid: u32, to: SignalTo, signo: u8) {
+    use rustix::process::{Pid, Signal, getpgid, kill_process};
+    let number = |raw: u32| i32::try_from(raw).ok().and_then(Pid::from_raw);
+    let (Some(pid), Some(signal)) = (number(host_pid), Signal::from_named_raw(signo.into())) else { return };
+    // One that has ended needs none.
+    let _ = match to {
+        SignalTo::Process => kill_process(pid, signal),
+        SignalTo::Group(group) if getpgid(Some(pid)).ok() == number(group) => kill_process(pid, signal),
+        SignalTo::Group(_) => Ok(()),
+        SignalTo::Thread(thread) => number(thread).map_or(Ok(()), |thread| kill_thread(pid, thread, signal)),
+    };
 }
 
 impl Session {

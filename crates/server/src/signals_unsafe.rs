@@ -1,6 +1,7 @@
 //! SIGTERM and SIGINT as a descriptor (signalfd(2)), which rustix does not offer.
 
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal};
 use std::ffi::c_int;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -39,6 +40,19 @@ pub(crate) fn termination() -> Result<OwnedFd, Errno> {
     }
     // SAFETY: signalfd has just made this descriptor, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// tgkill(2): sends a thread of a process a signal.
+///
+/// # Errors
+/// `ESRCH`: the process has no such thread.
+pub(crate) fn kill_thread(process: Pid, thread: Pid, signal: Signal) -> Result<(), Errno> {
+    let (process, thread) = (process.as_raw_pid(), thread.as_raw_pid());
+    // SAFETY: the call takes three numbers.
+    match unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal.as_raw()) } {
+        0 => Ok(()),
+        _ => Err(Errno::SRCH),
+    }
 }
 
 /// A program that is started so has no signal blocked: it would inherit ours, and not end by `kill`.

@@ -21,13 +21,14 @@ pub(crate) mod regular;
 use crate::fs::Key;
 use crate::process::{Descriptors, Process};
 use crate::socket::Socket;
-use crate::{Effect, Kernel};
+use crate::{Effect, Kernel, SignalTo};
 use abi::Errno;
 use abi::layout::Stat;
 use abi::raw::general::{IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, O_ACCMODE, O_RDONLY, O_WRONLY};
 use abi::table::{self, Route};
 use foldhash::HashMap;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Names an open file (an open file description, open(2)) for the life of the kernel.
@@ -427,22 +428,36 @@ impl Kernel {
     }
 
     /// A signal for the process that F_SETOWN named, by the number its own getpid(2) answers: the rump kernel's
-    /// for a process that lives there, the host's for a hijacked one. Of a group, its leader gets it.
+    /// for a process that lives there, the host's for a hijacked one. Of a group of such that live there the leader gets it.
     fn raise_for(&mut self, owner: i32, signo: u8) {
         let number = owner.unsigned_abs();
-        let is_owner = |process: &&Process| match process.descriptors {
-            Descriptors::Strong => process.pid.0 == number,
-            // Its host descriptor has an owner too, whom the host sends SIGIO when the file's readiness changes.
-            Descriptors::Weak => process.who.host_pid == number && signo != SIGIO,
-        };
-        if number != 0
-            && let Some(owner) = self.processes.iter().find(is_owner)
-        {
-            self.effects.push_back(match owner.descriptors {
-                Descriptors::Strong => Effect::Raise { pid: owner.pid, signo },
-                Descriptors::Weak => Effect::Signal { host_pid: number, signo },
-            });
+        if number == 0 {
+            return;
         }
+        let strong =
+            |process: &&Process| process.descriptors == Descriptors::Strong && process.pid.0 == number;
+        if let Some(owner) = self.processes.iter().find(strong) {
+            self.effects.push_back(Effect::Raise { pid: owner.pid, signo });
+        } else if signo != SIGIO {
+            // Its host descriptor has an owner too, whom the host sends SIGIO when the file's readiness changes.
+            self.signal_on_host(owner, signo);
+        }
+    }
+
+    /// A signal for what the host knows by this number: a process, a group (negative) or a thread.
+    fn signal_on_host(&mut self, owner: i32, signo: u8) {
+        let number = owner.unsigned_abs();
+        let hijacked = self.processes.iter().filter(|process| process.descriptors == Descriptors::Weak);
+        // A process may have several connections.
+        let pids: BTreeSet<u32> =
+            hijacked.map(|process| process.who.host_pid).filter(|pid| *pid != 0).collect();
+        let to = match owner {
+            ..0 => SignalTo::Group(number),
+            _ if pids.contains(&number) => SignalTo::Process,
+            _ => SignalTo::Thread(number),
+        };
+        let concerned = pids.into_iter().filter(|pid| to != SignalTo::Process || *pid == number);
+        self.effects.extend(concerned.map(|host_pid| Effect::Signal { host_pid, to, signo }));
     }
 
     /// The watched file that a call used, and its readiness now.

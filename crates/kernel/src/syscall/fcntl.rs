@@ -39,6 +39,8 @@ pub(crate) fn fcntl(cx: &mut Cx<'_>) -> Answer {
         // There are none.
         F_GETLEASE => Ok(u64::from(F_UNLCK)),
         F_NOTIFY if file.ops.kind() != FileKind::Directory => Err(Errno::ENOTDIR.into()),
+        // Notifications, of which there are none, end; others are refused as by a kernel that is built without them.
+        F_NOTIFY if arg & !DN_MULTISHOT == 0 => Ok(0),
         SETPIPE_SZ => {
             let end = file.ops.pipe().ok_or(Errno::EBADF)?;
             Ok(end.set_capacity(cx.kernel, arg as usize)? as u64)
