@@ -5,7 +5,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, num::NonZeroU64};
 
-use crate::random::Random;
+use crate::{ethernet, packet, random::Random};
 
 /// A probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
@@ -38,6 +38,8 @@ impl Share {
 pub struct FaultSpec {
     /// Frames that never arrive.
     pub loss: Share,
+    /// Of those, packets that can be marked (RFC 3168) are, and arrive.
+    pub ecn: bool,
     /// Frames that arrive twice.
     pub duplicate: Share,
     /// Frames with one bit flipped.
@@ -63,7 +65,7 @@ impl FaultSpec {
     /// Whether every frame arrives at once.
     #[must_use]
     pub fn is_perfect(&self) -> bool {
-        Self { limit: Self::LIMIT, seed: 0, ..*self } == Self::default()
+        Self { limit: Self::LIMIT, seed: 0, ecn: false, ..*self } == Self::default()
     }
 }
 
@@ -71,6 +73,7 @@ impl Default for FaultSpec {
     fn default() -> Self {
         Self {
             loss: Share::default(),
+            ecn: false,
             duplicate: Share::default(),
             corrupt: Share::default(),
             reorder: Share::default(),
@@ -88,6 +91,8 @@ impl Default for FaultSpec {
 pub struct FaultCounters {
     /// Lost by chance.
     pub lost: u64,
+    /// Marked instead.
+    pub marked: u64,
     /// Doubled.
     pub duplicated: u64,
     /// Damaged.
@@ -108,6 +113,8 @@ pub struct Faults {
     sent_ns: u64,
     taken: u64,
     counters: FaultCounters,
+    /// Where a frame's IP packet begins.
+    header_len: usize,
 }
 
 /// Ordered by when it is due, then by when it was sent.
@@ -129,7 +136,14 @@ impl Faults {
             sent_ns: 0,
             taken: 0,
             counters: FaultCounters::default(),
+            header_len: 0,
         }
+    }
+
+    /// A line whose frames are Ethernet's.
+    #[must_use]
+    pub fn over_ethernet(self) -> Self {
+        Self { header_len: ethernet::HEADER, ..self }
     }
 
     /// What is wrong with it.
@@ -157,10 +171,14 @@ impl Faults {
     }
 
     /// Takes a frame that is sent at `now_ns`.
-    pub fn push(&mut self, now_ns: u64, frame: Vec<u8>) {
+    pub fn push(&mut self, now_ns: u64, mut frame: Vec<u8>) {
         if self.happens(self.spec.loss) {
-            self.counters.lost += 1;
-            return;
+            let marked = self.spec.ecn && frame.get_mut(self.header_len..).is_some_and(packet::mark);
+            if !marked {
+                self.counters.lost += 1;
+                return;
+            }
+            self.counters.marked += 1;
         }
         if self.happens(self.spec.duplicate) {
             self.counters.duplicated += 1;

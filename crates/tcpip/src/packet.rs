@@ -108,6 +108,9 @@ impl<'a> IpPacket<'a> {
     }
 }
 
+/// The bits of the TOS byte that are for congestion; all of them: CE.
+pub(crate) const CODEPOINT: u8 = 0b11;
+
 /// A TCP segment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segment<'a> {
@@ -115,6 +118,10 @@ pub(crate) struct Segment<'a> {
     pub(crate) syn: bool,
     pub(crate) fin: bool,
     pub(crate) rst: bool,
+    pub(crate) ece: bool,
+    pub(crate) cwr: bool,
+    /// The packet's (RFC 3168, section 5).
+    pub(crate) codepoint: u8,
     pub(crate) ack: Option<u32>,
     pub(crate) seq: u32,
     pub(crate) window: u16,
@@ -143,6 +150,9 @@ impl<'a> Segment<'a> {
             syn: tcp.syn(),
             fin: tcp.fin(),
             rst: tcp.rst(),
+            ece: tcp.ece(),
+            cwr: tcp.cwr(),
+            codepoint: ip.tos & CODEPOINT,
             ack: tcp.ack().then(|| seq_bits(tcp.ack_number())),
             seq: seq_bits(tcp.seq_number()),
             window: tcp.window_len(),
@@ -159,6 +169,11 @@ impl<'a> Segment<'a> {
     pub(crate) fn len(&self) -> u32 {
         let data = u32::try_from(self.data_len).unwrap_or(u32::MAX);
         data.wrapping_add(u32::from(self.syn)).wrapping_add(u32::from(self.fin))
+    }
+
+    /// Whether a router has marked its packet instead of dropping it.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.codepoint == CODEPOINT
     }
 
     /// The length of the segment in bytes, its header included.
@@ -277,6 +292,8 @@ pub(crate) struct BareSegment {
     pub(crate) window: u16,
     /// Its timestamps option (RFC 7323).
     pub(crate) stamp: Option<(u32, u32)>,
+    /// It tells of a mark of congestion (RFC 3168).
+    pub(crate) ece: bool,
 }
 
 impl BareSegment {
@@ -302,6 +319,10 @@ impl BareSegment {
         ip.emit(frame.bytes_mut(), caps);
         let mut tcp = TcpPacket::new_unchecked(&mut frame.bytes_mut()[ip.header_len()..]);
         repr.emit(&mut tcp, &src, &dst, caps);
+        if self.ece {
+            tcp.set_ece(true);
+            tcp.fill_checksum(&src, &dst);
+        }
         frame
     }
 }
@@ -345,6 +366,16 @@ pub(crate) fn clear_dont_frag(packet: &mut [u8], caps: &ChecksumCapabilities) {
     if caps.ipv4.tx() {
         ip.fill_checksum();
     }
+}
+
+/// Marks a packet whose sender understands marks of congestion (RFC 3168, section 5); `false`: it does not.
+pub(crate) fn mark(packet: &mut [u8]) -> bool {
+    let tos = IpPacket::parse(packet, false).map_or(0, |ip| ip.tos);
+    let markable = tos & CODEPOINT != 0;
+    if markable {
+        set_tos(packet, tos | CODEPOINT, &ChecksumCapabilities::default());
+    }
+    markable
 }
 
 /// Sets the TOS byte or traffic class of a packet that smoltcp made without one.

@@ -40,12 +40,19 @@ pub struct SocketInfo {
 pub struct TcpInfo {
     /// `tcpi_state`, numbered as in linux/tcp.h (1 `TCP_ESTABLISHED` … 11 `TCP_CLOSING`).
     pub state: u8,
-    /// `tcpi_options`: 1 `TCPI_OPT_TIMESTAMPS`, 2 `TCPI_OPT_SACK`, 4 `TCPI_OPT_WSCALE`.
+    /// `tcpi_options`: 1 `TCPI_OPT_TIMESTAMPS`, 2 `TCPI_OPT_SACK`, 4 `TCPI_OPT_WSCALE`, 8 `TCPI_OPT_ECN`,
+    /// 16 `TCPI_OPT_ECN_SEEN`.
     pub options: u8,
     /// `tcpi_snd_wscale` and `tcpi_rcv_wscale`.
     pub wscale: (u8, u8),
     /// `tcpi_rtt` in microseconds; 0: not measured.
     pub rtt_us: u32,
+    /// `tcpi_rttvar` in microseconds.
+    pub rttvar_us: u32,
+    /// `tcpi_rto` in microseconds.
+    pub rto_us: u32,
+    /// `tcpi_backoff`: how often that has doubled.
+    pub backoff: u8,
     /// `tcpi_snd_mss` in bytes.
     pub snd_mss: u32,
     /// `tcpi_rcv_mss` in bytes.

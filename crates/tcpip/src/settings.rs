@@ -39,6 +39,8 @@ pub struct Settings {
     pub tcp_synack_retries: u32,
     /// `net.ipv4.tcp_timestamps`: connections have them where the peer does.
     pub tcp_timestamps: bool,
+    /// `net.ipv4.tcp_ecn`: 0 no connection uses marks of congestion, 1 ours ask for it, 2 those that are asked do.
+    pub tcp_ecn: u32,
     /// `net.ipv4.tcp_fin_timeout` in seconds.
     pub tcp_fin_timeout: u32,
     /// `net.ipv4.tcp_max_tw_buckets`.
@@ -67,6 +69,7 @@ impl Default for Settings {
             tcp_syn_retries: 6,
             tcp_synack_retries: 5,
             tcp_timestamps: true,
+            tcp_ecn: 2,
             tcp_fin_timeout: 60,
             tcp_max_tw_buckets: 65536,
         }

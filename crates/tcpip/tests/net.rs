@@ -302,7 +302,7 @@ fn a_reset_behind_lost_segments_is_believed() {
 
 /// How much goes from A to B in ten seconds over a path that delays by 20 ms each way.
 fn goodput(seed: u64, loss_percent: u64) -> u64 {
-    let weather = Weather { loss_percent, duplicate_percent: 0, delay_ns: 20 * MS, jitter_ns: 0 };
+    let weather = Weather { loss_percent, duplicate_percent: 0, delay_ns: 20 * MS, jitter_ns: 0, ecn: false };
     let mut net = Net::new(seed, weather);
     let (client, server, _) = net.connect(80);
     let (mut got, end_ns, chunk, mut buf) = (0, net.now_ns + 10_000 * MS, [0; 16384], vec![0; 1 << 20]);

@@ -24,6 +24,13 @@ pub(crate) const KEYS: &[Key] = &[
         show: |spec| (spec.loss.ppm() > 0).then(|| values::show_share(spec.loss)),
     },
     Key {
+        name: "ecn",
+        value: "yes|no",
+        about: "mark packets that can be marked (net.ipv4.tcp_ecn) instead of losing them",
+        set: |spec, text| put(&mut spec.ecn, values::yes_no(text)),
+        show: |spec| spec.ecn.then(|| "yes".to_owned()),
+    },
+    Key {
         name: "duplicate",
         value: "PERCENT",
         about: "frames that arrive twice",
@@ -134,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_can_be_set_again() {
-        let text = "loss=2%,duplicate=0.1%,corrupt=1%,reorder=5%,delay=10ms,jitter=250us,rate=10mbit,limit=50,seed=7";
+        let text = "loss=2%,ecn=yes,duplicate=0.1%,corrupt=1%,reorder=5%,delay=10ms,jitter=250us,rate=10mbit,limit=50,seed=7";
         let mut spec = FaultSpec::default();
         for part in text.split(',') {
             let (name, value) = part.split_once('=').unwrap();

@@ -50,7 +50,11 @@ impl Line {
             routes: own.chain(said).collect(),
             backend: opened.backend,
             partitioned: false,
-            faults: Faults::new(spec.faults),
+            faults: if spec.kind.ethernet {
+                Faults::new(spec.faults).over_ethernet()
+            } else {
+                Faults::new(spec.faults)
+            },
             queue: VecDeque::new(),
             told: true,
             sent: false,

@@ -102,15 +102,20 @@ impl Stack {
         let (link, tos) = (connection.link, connection.limits.tos);
         while let Some(mut frame) = self.frames.made.pop_front() {
             if let Some(connection) = self.connections.get(key) {
-                connection.engine.amend(self.now_ns, &mut frame);
-            }
-            if tos != 0 {
-                packet::set_tos(frame.bytes_mut(), tos, &self.links.carrier(link).checksums());
+                let codepoint = connection.engine.amend(self.now_ns, &mut frame);
+                if tos | codepoint != 0 {
+                    let checksums = self.links.carrier(link).checksums();
+                    packet::set_tos(frame.bytes_mut(), tos | codepoint, &checksums);
+                }
             }
             if let Some(segment) =
                 IpPacket::parse(frame.bytes(), false).and_then(|ip| Segment::parse(&ip, false))
                 && let Some(connection) = self.connections.get_mut(key)
             {
+                if connection.engine.is_needless(&segment) {
+                    self.frames.give_back(frame);
+                    continue;
+                }
                 let sent = u64::from(frame.offload.segments(segment.data_len));
                 let again = connection.engine.sent(self.now_ns, &segment, frame.offload);
                 self.counters.tcp_out_segs += sent;
@@ -328,7 +333,7 @@ impl Stack {
         } else {
             let ledger = connection.engine.ledger();
             let (seq, ack) = (ledger.snd_nxt, Some(ledger.rcv_nxt));
-            let rst = BareSegment { flow: connection.flow, rst: true, seq, ack, window: 0, stamp: None };
+            let rst = BareSegment { flow: connection.flow, rst: true, seq, ack, window: 0, stamp: None, ece: false };
             self.send_bare(connection.link, rst);
         }
         self.end(key, Some(error));
@@ -350,7 +355,7 @@ impl Stack {
         let ledger = connection.engine.ledger();
         let (seq, ack) = (ledger.snd_nxt.wrapping_sub(1), Some(ledger.rcv_nxt));
         let (window, stamp) = (ledger.window, connection.engine.stamp(self.now_ns));
-        let probe = BareSegment { flow: connection.flow, rst: false, seq, ack, window, stamp };
+        let probe = BareSegment { flow: connection.flow, rst: false, seq, ack, window, stamp, ece: false };
         let link = connection.link;
         self.send_bare(link, probe);
     }

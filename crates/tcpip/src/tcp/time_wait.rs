@@ -136,7 +136,7 @@ impl TimeWait {
 
     fn acknowledgement(&self, flow: Flow, now_ns: u64) -> BareSegment {
         let (seq, ack, window) = (self.snd_nxt, Some(self.rcv_nxt), self.window);
-        BareSegment { flow, rst: false, seq, ack, window, stamp: self.timestamps.stamp(now_ns) }
+        BareSegment { flow, rst: false, seq, ack, window, stamp: self.timestamps.stamp(now_ns), ece: false }
     }
 }
 

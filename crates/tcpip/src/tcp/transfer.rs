@@ -162,13 +162,20 @@ fn info(connection: &Connection) -> TcpInfo {
     let ledger = engine.ledger();
     let mss = bytes(engine.max_segment_size(connection.flow));
     let peer = engine.peer();
+    let micros = |ns: u64| u32::try_from(ns / 1000).unwrap_or(u32::MAX);
+    let ((srtt_ns, rttvar_ns), (ecn, marked)) = (engine.round_trip_ns(), engine.ecn());
     TcpInfo {
         state: connection.state_name().1,
         options: u8::from(engine.is_stamped())
             | u8::from(peer.sack) << 1
-            | u8::from(peer.scale.is_some()) << 2,
+            | u8::from(peer.scale.is_some()) << 2
+            | u8::from(ecn) << 3
+            | u8::from(marked) << 4,
         wscale: peer.scale.map_or((0, 0), |scale| (scale, SCALE)),
-        rtt_us: u32::try_from(engine.srtt_ns() / 1000).unwrap_or(u32::MAX),
+        rtt_us: micros(srtt_ns),
+        rttvar_us: micros(rttvar_ns),
+        rto_us: micros(engine.timeout_ns()),
+        backoff: u8::try_from(engine.backoff()).unwrap_or(u8::MAX),
         snd_mss: mss.min(engine.peer_mss()),
         rcv_mss: mss,
         unacked: bytes(engine.send_queue()),

@@ -18,20 +18,23 @@ pub(crate) struct Weather {
     pub(crate) delay_ns: u64,
     /// Up to so much more, at random: packets overtake each other.
     pub(crate) jitter_ns: u64,
+    /// Packets that can be marked are marked instead of lost.
+    pub(crate) ecn: bool,
 }
 
 impl Weather {
     pub(crate) const FINE: Self =
-        Self { loss_percent: 0, duplicate_percent: 0, delay_ns: 5 * MS, jitter_ns: 0 };
+        Self { loss_percent: 0, duplicate_percent: 0, delay_ns: 5 * MS, jitter_ns: 0, ecn: false };
 
     pub(crate) fn losing(loss_percent: u64) -> Self {
-        Self { loss_percent, duplicate_percent: 2, delay_ns: 5 * MS, jitter_ns: 2 * MS }
+        Self { loss_percent, duplicate_percent: 2, delay_ns: 5 * MS, jitter_ns: 2 * MS, ecn: false }
     }
 
     fn faults(&self, seed: u64) -> FaultSpec {
         let share = |percent: u64| Share::from_ppm(percent as u32 * 10_000).expect("at most all");
         FaultSpec {
             loss: share(self.loss_percent),
+            ecn: self.ecn,
             duplicate: share(self.duplicate_percent),
             delay_ns: self.delay_ns + self.jitter_ns / 2,
             jitter_ns: self.jitter_ns / 2,

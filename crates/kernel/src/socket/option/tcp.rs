@@ -102,15 +102,17 @@ fn info(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     let info = target.k.net.stack.tcp_info(id)?;
     let mut bytes = vec![0; TCP_INFO_LEN];
     bytes[0] = info.state;
-    bytes[5] = info.options;
+    (bytes[4], bytes[5]) = (info.backoff, info.options);
     // Bit fields of four bits each.
     bytes[6] = info.wscale.0 & 0xf | info.wscale.1 << 4;
     let unacked_segments = info.unacked.div_ceil(info.snd_mss.max(1));
     let fields = [
+        (8, info.rto_us),
         (16, info.snd_mss),
         (20, info.rcv_mss),
         (24, unacked_segments),
         (68, info.rtt_us),
+        (72, info.rttvar_us),
         (96, info.rcv_space),
         (100, info.total_retrans),
         (136, info.segs_out),

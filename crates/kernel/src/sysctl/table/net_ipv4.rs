@@ -150,6 +150,16 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     numbers(
+        "net/ipv4/tcp_ecn",
+        "Marks of congestion (RFC 3168) on connections made from now on: 0 none, 1 ours ask for them, 2 those that are asked use them.",
+        (0, 2),
+        |k| vec![i64::from(k.net.stack.settings().tcp_ecn)],
+        |k, values| {
+            k.net.stack.settings_mut().tcp_ecn = one(values)?;
+            Ok(())
+        },
+    ),
+    numbers(
         "net/ipv4/tcp_timestamps",
         "Whether connections made from now on have timestamps where the peer has them (RFC 7323).",
         (0, 2),

@@ -1,11 +1,13 @@
 //! The TCP engine of one connection: the only folder that knows whose it is.
 //!
 //! * `setup` how one is made;
+//! * `ecn` marks of congestion;
 //! * `passing` what is read off the segments that pass, and put right in them;
 //! * `check` segments that a stranger may have sent;
 //! * `recovery` lost segments are found out and sent again;
 //! * `queue` bytes on their way into the send buffer;
 //! * `urgent` what `MSG_OOB` sends and receives;
+//! * `timeout` how long an acknowledgement is waited for;
 //! * `timestamps` when segments were sent, and which are old;
 //! * `resize` other buffers for a connection that goes on.
 //!
@@ -29,20 +31,25 @@ use crate::{
 };
 
 mod check;
+mod ecn;
 mod passing;
 mod queue;
 mod recovery;
 mod resize;
 mod setup;
+mod timeout;
 mod timestamps;
 mod urgent;
 
 pub(crate) use check::Check;
+use ecn::Ecn;
+pub(crate) use ecn::Allowed;
 use passing::Ledger;
 pub(crate) use passing::SCALE;
 use recovery::{Recovery, Verdict};
 use resize::Burst;
 pub(crate) use setup::Setup;
+use timeout::Timeout;
 use setup::{Build, SMALL, Sizes, build};
 pub(crate) use timestamps::Timestamps;
 pub(crate) use urgent::OutOfBand;
@@ -76,6 +83,8 @@ pub(crate) struct Engine {
     ahead: u32,
     urgent: Urgent,
     timestamps: Timestamps,
+    timeout: Timeout,
+    ecn: Ecn,
 }
 
 /// What a segment that came in brought besides bytes.
@@ -139,6 +148,8 @@ impl Engine {
             ahead: 0,
             urgent: Urgent::default(),
             timestamps: Timestamps::new(setup.timestamps, setup.clock),
+            timeout: Timeout::default(),
+            ecn: Ecn::new(setup.ecn),
         }
     }
 
@@ -150,6 +161,7 @@ impl Engine {
             self.ledger.synchronized = true;
             self.peer = segment.syn_options();
             self.timestamps.begin(now_ns, segment);
+            self.ecn.begin(segment);
         } else if !self.timestamps.note(now_ns, segment, self.ledger.rcv_nxt) || self.overruns(segment) {
             return News { refused: true, ..News::default() };
         }
@@ -169,11 +181,13 @@ impl Engine {
             self.ahead = segment.seq.wrapping_add(segment.len());
         }
         let delay = self.socket().ack_delay();
-        if segment.data_len > self.max_segment_size(self.flow) {
-            // Several segments that nobody has cut: they are acknowledged at once (RFC 5681, section 4.2).
+        if segment.data_len > self.max_segment_size(self.flow) || segment.is_marked() {
+            // Several segments that nobody has cut are acknowledged at once (RFC 5681, section 4.2), and so is a mark.
             self.socket_mut().set_ack_delay(None);
         }
-        match self.note_acknowledgement(now_ns, segment) {
+        let verdict = self.note_acknowledgement(now_ns, segment);
+        let verdict = self.note_ecn(segment, verdict);
+        match verdict {
             Verdict::Feed(_) if self.is_overtaken(segment) => {
                 self.feed(now_ns, &segment.with_ack(self.snd_una(), segment.window), frames);
             }
@@ -188,24 +202,28 @@ impl Engine {
 
     fn feed(&mut self, now_ns: u64, packet: &[u8], frames: &mut Frames) {
         let mut port = Port { carrier: self.carrier, rx: Some(packet), tx: frames };
-        self.interface.poll_ingress_single(instant(now_ns), &mut port, &mut self.sockets);
+        let clock = self.clock(now_ns);
+        self.interface.poll_ingress_single(clock, &mut port, &mut self.sockets);
     }
 
     /// Makes the next segment that is due, if any.
     pub(crate) fn egress(&mut self, now_ns: u64, frames: &mut Frames) -> bool {
         self.refill(now_ns);
-        let before = frames.made.len();
-        let mut port = Port { carrier: self.carrier, rx: None, tx: frames };
-        self.interface.poll_egress(instant(now_ns), &mut port, &mut self.sockets);
-        frames.made.len() > before
+        self.expire(now_ns);
+        loop {
+            if self.dispatch(now_ns, frames) {
+                return true;
+            }
+            if !self.bring_forward(now_ns) {
+                return false;
+            }
+        }
     }
 
     /// When [`Engine::egress`] will have something to do.
     pub(crate) fn deadline(&mut self, now_ns: u64) -> Option<u64> {
-        let own = self.recovery.deadline();
-        let at = self.interface.poll_at(instant(now_ns), &self.sockets);
-        let smoltcp = at.map(|at| u64::try_from(at.total_micros()).unwrap_or(0).saturating_mul(1000));
-        [own, smoltcp].into_iter().flatten().min()
+        let smoltcp = self.smoltcp_deadline(now_ns);
+        [self.recovery.deadline(), self.timeout.deadline(), smoltcp].into_iter().flatten().min()
     }
 
     /// Takes received bytes out, or copies them: those before an urgent byte, or, without it, those behind it.
@@ -309,9 +327,9 @@ impl Engine {
         self.timestamps.agreed()
     }
 
-    /// The smoothed round trip; 0: not measured.
-    pub(crate) fn srtt_ns(&self) -> u64 {
-        self.recovery.srtt_ns()
+    /// The smoothed round trip and its variation; 0: not measured.
+    pub(crate) fn round_trip_ns(&self) -> (u64, u64) {
+        self.recovery.round_trip_ns()
     }
 
     /// The largest segment that fits the link.

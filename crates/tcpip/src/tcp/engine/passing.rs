@@ -17,6 +17,8 @@ pub(crate) const SCALE: u8 = 7;
 /// What the engine's own interface does not tell, read off the segments that pass.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ledger {
+    /// `SND.UNA`: the highest number that was acknowledged.
+    pub(super) snd_una: u32,
     /// `SND.NXT`: the highest sequence number sent, plus one.
     pub(crate) snd_nxt: u32,
     /// `RCV.NXT` as last announced.
@@ -63,11 +65,14 @@ impl Engine {
     /// turns its `SND.NXT` back when it retransmits: two ends that both do would reject each other's
     /// acknowledgements as old for ever. And the window is scaled as we announced it, not as the buffer of the
     /// moment suggests.
-    pub(crate) fn amend(&self, now_ns: u64, frame: &mut Frame) {
+    ///
+    /// Answers the bits of the IP header that are for congestion.
+    pub(crate) fn amend(&self, now_ns: u64, frame: &mut Frame) -> u8 {
         let packet = frame.bytes_mut();
-        let Some(ip) = IpPacket::parse(packet, false) else { return };
+        let Some(ip) = IpPacket::parse(packet, false) else { return 0 };
         let (src, dst, header_len) = (ip.src, ip.dst, ip.bytes.len() - ip.payload.len());
-        let Some(segment) = Segment::parse(&ip, false) else { return };
+        let Some(segment) = Segment::parse(&ip, false) else { return 0 };
+        let bits = self.ecn_bits(&segment);
         let (syn, rst, len, seq, window) =
             (segment.syn, segment.rst, segment.len(), segment.seq, usize::from(segment.window));
         let data_len = segment.data_len;
@@ -97,6 +102,11 @@ impl Engine {
                 tcp.set_urgent_at(pointer);
             }
         }
+        if bits.ece || bits.cwr {
+            let mut tcp = TcpPacket::new_unchecked(&mut *tcp);
+            tcp.set_ece(bits.ece);
+            tcp.set_cwr(bits.cwr);
+        }
         if self.carrier.offloads {
             let mss = self.max_segment_size(self.flow).min(self.peer_mss() as usize);
             let size = u16::try_from(mss).ok().filter(|size| data_len > usize::from(*size));
@@ -104,6 +114,7 @@ impl Engine {
         } else if !self.carrier.loopback {
             TcpPacket::new_unchecked(tcp).fill_checksum(&src.into(), &dst.into());
         }
+        bits.codepoint
     }
 
     /// The shift of smoltcp's windows: it follows from the buffer's size.
@@ -126,12 +137,17 @@ impl Engine {
             return false;
         }
         self.forget_stale(segment.seq);
-        if segment.data_len > 0 && !segment.syn && !self.carrier.loopback {
-            self.recovery.note_sent(now_ns, segment, offload);
+        if segment.len() > 0 && !segment.syn && !self.carrier.loopback {
+            if segment.data_len > 0 {
+                self.recovery.note_sent(now_ns, segment, offload);
+            }
+            self.start_timeout(now_ns);
         }
+        self.note_ecn_sent(segment);
         let ledger = &mut self.ledger;
         if segment.syn {
             ledger.data_begin = segment.seq.wrapping_add(1);
+            ledger.snd_una = ledger.data_begin;
         }
         let end = segment.seq.wrapping_add(segment.len());
         let again = ledger.started && segment.len() > 0 && !seq_after(end, ledger.snd_nxt);
@@ -146,6 +162,7 @@ impl Engine {
         ledger.syn_last = segment.syn;
         ledger.segs_out = ledger.segs_out.wrapping_add(segments);
         ledger.retrans = ledger.retrans.wrapping_add(if again { segments } else { 0 });
+        self.was_sent_again(again);
         again
     }
 }

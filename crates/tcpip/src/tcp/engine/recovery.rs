@@ -8,13 +8,16 @@
 
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 
-use smoltcp::wire::{TcpOption, TcpPacket, TcpSeqNumber};
+use smoltcp::{
+    phy::ChecksumCapabilities,
+    wire::{TcpOption, TcpPacket, TcpSeqNumber},
+};
 
 use super::{Engine, State};
 use crate::{
     frame::{Frame, Frames},
     offload::{self, Offload},
-    packet::{IpPacket, Segment, seq_after},
+    packet::{self, IpPacket, Segment, seq_after},
 };
 
 /// `DupThresh` (RFC 6675): so many segments above it were received.
@@ -30,9 +33,8 @@ const STEPS_MAX: usize = 7;
 const UNCUT_STEPS_MAX: usize = 23;
 /// Steps until the window cannot be what holds a connection up: four million bytes in segments of 1,448.
 const OPENING: u32 = 2900;
-/// Probes of the tail, each twice as far behind the one before: together they reach to smoltcp's shortest time-out, a second, where
-/// Linux's is 200 ms.
-const PROBES_MAX: u32 = 4;
+/// Probes of the tail before the retransmission time-out (RFC 8985, section 7.3).
+const PROBES_MAX: u32 = 1;
 
 /// A segment with data that was not acknowledged yet.
 #[derive(Debug)]
@@ -75,6 +77,8 @@ pub(super) struct Recovery {
     /// Smoothed and least round trip; 0: not measured.
     srtt_ns: u64,
     min_rtt_ns: u64,
+    /// Its variation.
+    rttvar_ns: u64,
     /// The last one (`RACK.rtt`).
     rtt_ns: u64,
     /// When the segment that was delivered and sent last was sent, and its end (`RACK.xmit_ts`, `RACK.end_seq`).
@@ -121,9 +125,14 @@ impl Recovery {
         self.srtt_ns
     }
 
+    /// The smoothed round trip and its variation; 0: not measured.
+    pub(super) fn round_trip_ns(&self) -> (u64, u64) {
+        (self.srtt_ns, self.rttvar_ns)
+    }
+
     /// A first round trip is known.
     pub(super) fn measured(&mut self, rtt_ns: u64) {
-        (self.srtt_ns, self.min_rtt_ns, self.rtt_ns) = (rtt_ns, rtt_ns, rtt_ns);
+        (self.srtt_ns, self.min_rtt_ns, self.rtt_ns, self.rttvar_ns) = (rtt_ns, rtt_ns, rtt_ns, rtt_ns / 2);
     }
 
     /// When [`Engine::resend`] will have something to do.
@@ -250,7 +259,12 @@ impl Recovery {
         self.rtt_ns = rtt_ns;
         if !again {
             self.min_rtt_ns = if self.min_rtt_ns == 0 { rtt_ns } else { self.min_rtt_ns.min(rtt_ns) };
-            self.srtt_ns = if self.srtt_ns == 0 { rtt_ns } else { (self.srtt_ns * 7 + rtt_ns) / 8 };
+            if self.srtt_ns == 0 {
+                return self.measured(rtt_ns);
+            }
+            // RFC 6298, section 2.3.
+            self.rttvar_ns = (self.rttvar_ns * 3 + self.srtt_ns.abs_diff(rtt_ns)) / 4;
+            self.srtt_ns = (self.srtt_ns * 7 + rtt_ns) / 8;
         }
         if at_ns > self.rack.0 || (at_ns == self.rack.0 && seq_after(end, self.rack.1)) {
             self.rack = (at_ns, end);
@@ -367,6 +381,10 @@ impl Engine {
         if seq_after(ack, self.ledger.snd_nxt) {
             return Verdict::Feed(1);
         }
+        self.note_timeout(now_ns, segment);
+        if seq_after(ack, self.ledger.snd_una) {
+            self.ledger.snd_una = ack;
+        }
         let pure = segment.len() == 0;
         let asks = seq_after(self.ledger.rcv_nxt, segment.seq);
         self.recovery.acknowledged(
@@ -386,18 +404,29 @@ impl Engine {
         ) {
             return None;
         }
+        let probes = self.recovery.probes;
         let sent = self.recovery.next(now_ns, self.carrier.mtu)?;
         let mut frame = frames.take(sent.len());
         offload::put_piece(&sent.packet.bytes, sent.packet.headers_len, sent.range(), frame.bytes_mut());
         let ip = IpPacket::parse(frame.bytes(), false)?;
         let (src, dst, header_len) = (ip.src, ip.dst, ip.bytes.len() - ip.payload.len());
+        if self.ecn().0 {
+            // What is sent again is not to be marked (RFC 3168, section 6.1.5).
+            let tos = ip.tos & !packet::CODEPOINT;
+            packet::set_tos(frame.bytes_mut(), tos, &ChecksumCapabilities::default());
+        }
         self.timestamps.write(now_ns, &mut frame.bytes_mut()[header_len..]);
         let mut tcp = TcpPacket::new_unchecked(&mut frame.bytes_mut()[header_len..]);
         tcp.set_ack_number(TcpSeqNumber(self.ledger.rcv_nxt.cast_signed()));
         tcp.set_window_len(self.ledger.window);
+        tcp.set_ece(self.echoes_mark());
+        tcp.set_cwr(false);
         tcp.fill_checksum(&src.into(), &dst.into());
         self.ledger.segs_out = self.ledger.segs_out.wrapping_add(1);
         self.ledger.retrans = self.ledger.retrans.wrapping_add(1);
+        if self.recovery.probes > probes {
+            self.restart_timeout(now_ns);
+        }
         Some(frame)
     }
 }

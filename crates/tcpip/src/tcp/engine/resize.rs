@@ -114,7 +114,8 @@ impl Engine {
         self.ledger.rcv_nxt = self.rcv_nxt().wrapping_add(u32::from(self.fin_received()));
         let (seq, ack) = (self.ledger.snd_nxt, Some(self.ledger.rcv_nxt));
         let stamp = self.stamp(now_ns);
-        BareSegment { flow: self.flow, rst: false, seq, ack, window: self.ledger.window, stamp }
+        let ece = self.echoes_mark();
+        BareSegment { flow: self.flow, rst: false, seq, ack, window: self.ledger.window, stamp, ece }
     }
 
     /// Whether it is in a state in which its buffers can be exchanged.
@@ -147,6 +148,7 @@ impl Engine {
         }
         let Double { interface, sockets, handle, .. } = double;
         (self.interface, self.sockets, self.handle) = (interface, sockets, handle);
+        self.set_clock_right();
         self.ledger.irs = base.wrapping_sub(1);
         self.ledger.read = 0;
         self.ledger.syn_last = true;

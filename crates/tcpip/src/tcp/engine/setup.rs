@@ -6,7 +6,7 @@ use smoltcp::{
     wire::{HardwareAddress, IpAddress, IpCidr},
 };
 
-use super::{Engine, instant, timestamps};
+use super::{Allowed, Engine, instant, timestamps};
 use crate::{
     Settings,
     addr::Endpoint,
@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(super) most: Sizes,
     /// Makes the initial sequence number.
     pub(super) seed: u64,
+    /// Congestion may be marked.
+    pub(super) ecn: Allowed,
     /// Our SYN offers timestamps.
     pub(super) timestamps: bool,
     /// What their clock begins with: the same for all connections between two hosts, so that a later one is known as such.
@@ -65,6 +67,11 @@ impl Setup {
             ceiling,
             most: Sizes::most(carrier, options, settings),
             seed,
+            // On lo nobody marks anything.
+            ecn: Allowed {
+                asks: settings.tcp_ecn == 1 && !carrier.loopback,
+                accepts: settings.tcp_ecn >= 1 && !carrier.loopback,
+            },
             // On lo nothing is old.
             timestamps: settings.tcp_timestamps && !carrier.loopback,
             clock: (pair >> 32) as u32,
