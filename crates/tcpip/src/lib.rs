@@ -68,7 +68,7 @@ pub use route::{Route, RouteKind, RouteMatch, RouteUpdate};
 pub use settings::Settings;
 pub use stack::Stack;
 pub use tap::{TapConfig, TapId};
-pub use transparent::{Intercepted, InterceptedDatagram, InterceptedSyn, Refusal};
+pub use transparent::{Intercepted, InterceptedDatagram, InterceptedSyn, Refusal, ToldError};
 pub use types::{
     Config, Domain, LinkConfig, LinkId, Mac, Medium, Protocol, Readiness, Received, Sending, SocketId,
 };

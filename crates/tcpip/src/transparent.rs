@@ -34,6 +34,8 @@ const DATAGRAMS_MAX: usize = 4 << 20;
 /// Of UDP, and of an echo request.
 const HEADER: usize = 8;
 const TTL: u8 = 64;
+/// Of an echo message's header, the last two bytes.
+const SEQUENCE_LEN: usize = 2;
 
 /// Something for another host that was taken here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +115,19 @@ impl InterceptedDatagram {
         }
         self
     }
+}
+
+/// An ICMP error about a datagram that was carried on, as the network beyond has told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToldError {
+    /// Who has told.
+    pub from: IpAddr,
+    /// ICMP's or ICMPv6's type.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// Of a packet that was too long: the MTU.
+    pub info: u32,
 }
 
 /// What the sender of a SYN is told.
@@ -222,6 +237,19 @@ impl Stack {
             bytes: &datagram.packet,
         };
         self.send_problem(datagram.link, &ip, problem);
+        self.pump();
+    }
+
+    /// Passes on to who sent a datagram what the network beyond has told about it, in the words and in the name of who has told.
+    /// `sequence`: of an echo request, its sequence number, if that is not the datagram's. What is no error, or of another family, is
+    /// not passed on.
+    pub fn pass_on(&mut self, datagram: &InterceptedDatagram, told: &ToldError, sequence: Option<[u8; 2]>) {
+        let mut packet = datagram.packet.clone();
+        let place = datagram.data - SEQUENCE_LEN..datagram.data;
+        if let (Some(sequence), Protocol::Ping, Some(field)) = (sequence, datagram.protocol, packet.get_mut(place)) {
+            field.copy_from_slice(&sequence);
+        }
+        self.send_told(datagram.link, &packet, datagram.from.ip(), told);
         self.pump();
     }
 

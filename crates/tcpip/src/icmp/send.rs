@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr};
 use smoltcp::wire::{Icmpv4Message, Icmpv6Message, IpProtocol};
 
 use super::HEADER;
-use crate::{Stack, addr, packet::IpPacket, types::LinkId};
+use crate::{Stack, ToldError, addr, packet::IpPacket, types::LinkId};
 
 /// RFC 1812, section 4.3.2.3: as much of the packet as fits 576 bytes.
 const MAX_ERROR_V4: usize = 576 - 20 - HEADER;
@@ -18,6 +18,11 @@ const ALL: Bucket = Bucket { interval_ns: 1_000_000, burst: 50 };
 const EACH: Bucket = Bucket { interval_ns: 1_000_000_000, burst: 6 };
 /// Destinations that are remembered.
 const DESTINATIONS_MAX: usize = 1024;
+
+/// Destination unreachable, time exceeded, parameter problem.
+const V4_ERRORS: &[u8] = &[3, 11, 12];
+/// Destination unreachable, packet too big, time exceeded, parameter problem.
+const V6_ERRORS: &[u8] = &[1, 2, 3, 4];
 
 /// What is wrong with a packet (RFC 792, RFC 4443).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +151,22 @@ impl Stack {
         // A packet for us is answered by who it was for, and so is one whose host was reached.
         let src = (self.links.is_local(ip.dst) || problem == Problem::Port).then_some(ip.dst);
         self.send_icmp(link, src, ip.src, &message);
+    }
+
+    /// Sends an error that somebody else has told about a packet, as it was told. It was counted against the rate of who told.
+    pub(crate) fn send_told(&mut self, link: LinkId, packet: &[u8], to: IpAddr, told: &ToldError) {
+        let (errors, too_big, limit) = match to {
+            IpAddr::V4(_) => (V4_ERRORS, (3, 4), MAX_ERROR_V4),
+            IpAddr::V6(_) => (V6_ERRORS, (2, 0), MAX_ERROR_V6),
+        };
+        if !errors.contains(&told.kind) || told.from.is_ipv4() != to.is_ipv4() || !addr::is_unicast(told.from) {
+            return;
+        }
+        let word = if (told.kind, told.code) == too_big { told.info } else { 0 };
+        let mut message = vec![told.kind, told.code, 0, 0];
+        message.extend_from_slice(&word.to_be_bytes());
+        message.extend_from_slice(&packet[..packet.len().min(limit)]);
+        self.send_icmp(link, Some(told.from), to, &message);
     }
 
     /// A packet that waited for a neighbour, who has not answered: its sender is told, be it here or elsewhere.

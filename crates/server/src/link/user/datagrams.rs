@@ -1,5 +1,6 @@
 //! Flows of datagrams: UDP, and echo requests by ping sockets (icmp(7)), which need no privileges.
 
+use super::error_queue_unsafe::{self, Queued};
 use super::forward::socket;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType, ipproto, sockopt};
@@ -70,6 +71,8 @@ impl Flow {
             _ => None,
         };
         let host = socket(to.ip(), SocketType::DGRAM, protocol)?;
+        // What cannot be told in detail is told by recv(2).
+        let _ = error_queue_unsafe::watch(&host, to.is_ipv4());
         rustix::net::connect(&host, &to)?;
         let way = Way::Own { host, marks: Marks::default() };
         Ok(Self { key, way, used_ns: now_ns, last: None })
@@ -162,6 +165,7 @@ impl Flow {
 
     /// Takes what came to its socket. Whether there is more.
     pub(super) fn receive(&mut self, stack: &mut Stack, space: &mut [u8], now_ns: u64) -> bool {
+        self.pass_errors_on(stack);
         for _ in 0..TURN {
             let (Way::Own { host, .. } | Way::Names { host, .. }) = &self.way else { return false };
             match rustix::net::recv(host, &mut *space, RecvFlags::empty()) {
@@ -174,6 +178,8 @@ impl Flow {
                 }
                 Err(Errno::AGAIN) => return false,
                 Err(Errno::INTR) => {}
+                // The queue has it in detail.
+                Err(_) if self.pass_errors_on(stack) => {}
                 Err(errno) => {
                     if let (Some(problem), Some(last)) = (problem(errno, host), &self.last) {
                         stack.reject(last, problem);
@@ -182,6 +188,22 @@ impl Flow {
             }
         }
         true
+    }
+
+    /// Passes on what routers and hosts on the way have told; whether there was something.
+    fn pass_errors_on(&self, stack: &mut Stack) -> bool {
+        let (Way::Own { host, .. }, Some(last)) = (&self.way, &self.last) else { return false };
+        let mut any = false;
+        while let Some(Queued { mut told, data }) = error_queue_unsafe::next(host) {
+            if told.from.is_loopback() {
+                // The gateway's addresses stand for it.
+                told.from = self.key.peer.ip();
+            }
+            let sequence = (self.key.protocol == Protocol::Ping).then_some([data[6], data[7]]);
+            stack.pass_on(last, &told, sequence);
+            any = true;
+        }
+        any
     }
 
     fn deliver(&self, stack: &mut Stack, bytes: &mut [u8]) {

@@ -7,6 +7,7 @@
 //! * `names` the host's name servers.
 
 mod datagrams;
+mod error_queue_unsafe;
 mod forward;
 mod gateway;
 mod names;

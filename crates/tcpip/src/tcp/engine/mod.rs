@@ -1,6 +1,7 @@
 //! The TCP engine of one connection: the only folder that knows whose it is.
 //!
 //! * `setup` how one is made;
+//! * `round_trip` how long it takes to hear of what was sent;
 //! * `ecn` marks of congestion;
 //! * `passing` what is read off the segments that pass, and put right in them;
 //! * `check` segments that a stranger may have sent;
@@ -36,6 +37,7 @@ mod passing;
 mod queue;
 mod recovery;
 mod resize;
+mod round_trip;
 mod setup;
 mod timeout;
 mod timestamps;
@@ -165,12 +167,12 @@ impl Engine {
         } else if !self.timestamps.note(now_ns, segment, self.ledger.rcv_nxt) || self.overruns(segment) {
             return News { refused: true, ..News::default() };
         }
-        if self.recovery.srtt_ns() == 0 && segment.ack.is_some() {
+        if self.recovery.round_trip().smoothed_ns() == 0 && segment.ack.is_some() {
             // Of the handshake: what is sent first has a time-out of its own, too.
             self.timestamps
                 .round_trip_ns(now_ns, segment)
                 .into_iter()
-                .for_each(|ns| self.recovery.measured(ns));
+                .for_each(|ns| self.recovery.measured(now_ns, ns));
         }
         let urgent = self.note_urgent(segment);
         let scale = if segment.syn { 0 } else { self.peer.scale.unwrap_or(0) };
@@ -327,9 +329,10 @@ impl Engine {
         self.timestamps.agreed()
     }
 
-    /// The smoothed round trip and its variation; 0: not measured.
+    /// The smoothed round trip and its mean deviation; 0: not measured.
     pub(crate) fn round_trip_ns(&self) -> (u64, u64) {
-        self.recovery.round_trip_ns()
+        let round_trip = self.recovery.round_trip();
+        (round_trip.smoothed_ns(), round_trip.deviation_ns())
     }
 
     /// The largest segment that fits the link.

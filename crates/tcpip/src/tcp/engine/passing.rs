@@ -162,7 +162,7 @@ impl Engine {
         ledger.syn_last = segment.syn;
         ledger.segs_out = ledger.segs_out.wrapping_add(segments);
         ledger.retrans = ledger.retrans.wrapping_add(if again { segments } else { 0 });
-        self.was_sent_again(again);
+        self.was_sent_again(now_ns, segment, again);
         again
     }
 }

@@ -13,7 +13,7 @@ use smoltcp::{
     wire::{TcpOption, TcpPacket, TcpSeqNumber},
 };
 
-use super::{Engine, State};
+use super::{Engine, State, round_trip::RoundTrip};
 use crate::{
     frame::{Frame, Frames},
     offload::{self, Offload},
@@ -74,11 +74,9 @@ impl Sent {
 pub(super) struct Recovery {
     sent: VecDeque<Sent>,
     sacked: usize,
-    /// Smoothed and least round trip; 0: not measured.
-    srtt_ns: u64,
+    round_trip: RoundTrip,
+    /// The least one; 0: not measured.
     min_rtt_ns: u64,
-    /// Its variation.
-    rttvar_ns: u64,
     /// The last one (`RACK.rtt`).
     rtt_ns: u64,
     /// When the segment that was delivered and sent last was sent, and its end (`RACK.xmit_ts`, `RACK.end_seq`).
@@ -121,18 +119,14 @@ pub(super) enum Verdict {
 }
 
 impl Recovery {
-    pub(super) fn srtt_ns(&self) -> u64 {
-        self.srtt_ns
-    }
-
-    /// The smoothed round trip and its variation; 0: not measured.
-    pub(super) fn round_trip_ns(&self) -> (u64, u64) {
-        (self.srtt_ns, self.rttvar_ns)
+    pub(super) fn round_trip(&self) -> &RoundTrip {
+        &self.round_trip
     }
 
     /// A first round trip is known.
-    pub(super) fn measured(&mut self, rtt_ns: u64) {
-        (self.srtt_ns, self.min_rtt_ns, self.rtt_ns, self.rttvar_ns) = (rtt_ns, rtt_ns, rtt_ns, rtt_ns / 2);
+    pub(super) fn measured(&mut self, now_ns: u64, rtt_ns: u64) {
+        self.round_trip.note(now_ns, rtt_ns);
+        (self.min_rtt_ns, self.rtt_ns) = (rtt_ns, rtt_ns);
     }
 
     /// When [`Engine::resend`] will have something to do.
@@ -259,12 +253,7 @@ impl Recovery {
         self.rtt_ns = rtt_ns;
         if !again {
             self.min_rtt_ns = if self.min_rtt_ns == 0 { rtt_ns } else { self.min_rtt_ns.min(rtt_ns) };
-            if self.srtt_ns == 0 {
-                return self.measured(rtt_ns);
-            }
-            // RFC 6298, section 2.3.
-            self.rttvar_ns = (self.rttvar_ns * 3 + self.srtt_ns.abs_diff(rtt_ns)) / 4;
-            self.srtt_ns = (self.srtt_ns * 7 + rtt_ns) / 8;
+            self.round_trip.note(now_ns, rtt_ns);
         }
         if at_ns > self.rack.0 || (at_ns == self.rack.0 && seq_after(end, self.rack.1)) {
             self.rack = (at_ns, end);
@@ -278,7 +267,7 @@ impl Recovery {
             return None;
         }
         let (rack_ns, rack_end) = self.rack;
-        let patience_ns = self.srtt_ns.max(self.rtt_ns) + self.min_rtt_ns / 4;
+        let patience_ns = self.round_trip.smoothed_ns().max(self.rtt_ns) + self.min_rtt_ns / 4;
         let mut above = self.sacked;
         for (index, sent) in self.sent.iter().enumerate() {
             if sent.sacked {
@@ -299,9 +288,10 @@ impl Recovery {
     }
 
     fn arm_probe(&mut self, now_ns: u64) {
-        let measured = self.srtt_ns > 0 && !self.sent.is_empty() && self.probes < PROBES_MAX;
+        let srtt_ns = self.round_trip.smoothed_ns();
+        let measured = srtt_ns > 0 && !self.sent.is_empty() && self.probes < PROBES_MAX;
         let delayed = if self.sent.len() == 1 { DELAYED_ACK_OF_ONE_NS } else { DELAYED_ACK_NS };
-        self.probe_ns = measured.then(|| now_ns + ((2 * self.srtt_ns + delayed) << self.probes));
+        self.probe_ns = measured.then(|| now_ns + ((2 * srtt_ns + delayed) << self.probes));
     }
 
     /// Notes a segment with data that goes out.
@@ -406,6 +396,7 @@ impl Engine {
         }
         let probes = self.recovery.probes;
         let sent = self.recovery.next(now_ns, self.carrier.mtu)?;
+        let first = sent.seq == self.ledger.snd_una;
         let mut frame = frames.take(sent.len());
         offload::put_piece(&sent.packet.bytes, sent.packet.headers_len, sent.range(), frame.bytes_mut());
         let ip = IpPacket::parse(frame.bytes(), false)?;
@@ -424,7 +415,7 @@ impl Engine {
         tcp.fill_checksum(&src.into(), &dst.into());
         self.ledger.segs_out = self.ledger.segs_out.wrapping_add(1);
         self.ledger.retrans = self.ledger.retrans.wrapping_add(1);
-        if self.recovery.probes > probes {
+        if first || self.recovery.probes > probes {
             self.restart_timeout(now_ns);
         }
         Some(frame)

@@ -29,9 +29,9 @@ pub(super) struct Timeout {
 }
 
 impl Timeout {
-    /// Its length for a smoothed round trip and a variation of it; 0: not measured.
-    fn length_ns(&self, (srtt_ns, rttvar_ns): (u64, u64)) -> u64 {
-        let first = if srtt_ns == 0 { FIRST_NS } else { srtt_ns + LEAST_NS.max(4 * rttvar_ns) };
+    /// Its length for a smoothed round trip and what is to be added to it; 0: not measured.
+    fn length_ns(&self, (srtt_ns, margin_ns): (u64, u64)) -> u64 {
+        let first = if srtt_ns == 0 { FIRST_NS } else { srtt_ns + LEAST_NS.max(margin_ns) };
         first.saturating_mul(1 << self.backoff.min(20)).min(MOST_NS)
     }
 
@@ -43,7 +43,8 @@ impl Timeout {
 impl Engine {
     /// How long an acknowledgement is waited for (`tcpi_rto`).
     pub(crate) fn timeout_ns(&self) -> u64 {
-        self.timeout.length_ns(self.recovery.round_trip_ns())
+        let round_trip = self.recovery.round_trip();
+        self.timeout.length_ns((round_trip.smoothed_ns(), round_trip.margin_ns()))
     }
 
     /// `tcpi_backoff`.
@@ -74,7 +75,8 @@ impl Engine {
         }
     }
 
-    /// A probe of the tail gets its answer before the timer runs out (RFC 8985, section 7.3).
+    /// The first segment that is outstanding, or a probe of the tail, is sent again: its answer gets its time (RFC 8985, section 7.3;
+    /// net/ipv4/tcp_output.c, tcp_xmit_retransmit_queue).
     pub(super) fn restart_timeout(&mut self, now_ns: u64) {
         if self.timeout.at_ns.is_some() {
             self.timeout.at_ns = Some(now_ns + self.timeout_ns());
@@ -103,9 +105,12 @@ impl Engine {
     }
 
     /// A segment of ours goes out: of those that were outstanding, if it was one.
-    pub(super) fn was_sent_again(&mut self, again: bool) {
+    pub(super) fn was_sent_again(&mut self, now_ns: u64, segment: &Segment<'_>, again: bool) {
         if again {
             self.timeout.forward = 0;
+            if segment.seq == self.ledger.snd_una {
+                self.restart_timeout(now_ns);
+            }
         }
     }
 
@@ -146,7 +151,7 @@ mod tests {
         let timeout = |backoff| Timeout { backoff, ..Timeout::default() };
         assert_eq!(timeout(0).length_ns((0, 0)), 1000 * MS);
         assert_eq!(timeout(0).length_ns((10 * MS, 2 * MS)), 210 * MS);
-        assert_eq!(timeout(0).length_ns((100 * MS, 80 * MS)), 420 * MS);
+        assert_eq!(timeout(0).length_ns((100 * MS, 320 * MS)), 420 * MS);
         assert_eq!(timeout(3).length_ns((10 * MS, 2 * MS)), 1680 * MS);
         assert_eq!(timeout(31).length_ns((10 * MS, 2 * MS)), MOST_NS);
     }
