@@ -246,7 +246,9 @@ impl Stack {
     pub fn pass_on(&mut self, datagram: &InterceptedDatagram, told: &ToldError, sequence: Option<[u8; 2]>) {
         let mut packet = datagram.packet.clone();
         let place = datagram.data - SEQUENCE_LEN..datagram.data;
-        if let (Some(sequence), Protocol::Ping, Some(field)) = (sequence, datagram.protocol, packet.get_mut(place)) {
+        if let (Some(sequence), Protocol::Ping, Some(field)) =
+            (sequence, datagram.protocol, packet.get_mut(place))
+        {
             field.copy_from_slice(&sequence);
         }
         self.send_told(datagram.link, &packet, datagram.from.ip(), told);

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: figures as ratios against the host, from the same run.
 
 mod images;
+mod bus;
+mod ends;
 mod measures;
 mod path;
 mod redis;
@@ -66,6 +68,9 @@ fn calls(release: &Path, runs: usize, only: Option<&str>) -> Outcome<String> {
     }
     if only.is_none_or(|part| "iperf3".contains(part)) {
         rows.extend(path::figures(&bench.release, runs.min(3))?);
+    }
+    if only.is_none_or(|part| "iperf3 over a bus".contains(part)) {
+        rows.extend(bus::figures(&bench.release, runs.min(3))?);
     }
     if only.is_none_or(|part| "redis".contains(part)) {
         rows.extend(redis::figures(&bench.release, runs.min(5))?);

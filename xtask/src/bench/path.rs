@@ -2,11 +2,11 @@
 //! same for both, a rump kernel that routes and whose links have the faults, so that what differs is the ends. Both ends' congestion
 //! control is CUBIC (RFC 9438): BBR, which some hosts have as their default, does not mind loss.
 
+use super::ends::{self, Node};
 use super::{Row, median};
-use crate::run::{Outcome, capture, is_root, run};
+use crate::run::{Outcome, is_root, run};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Percent of the frames, each way.
@@ -16,7 +16,6 @@ const LOSSES: &[(&str, &str)] = &[
     ("… 1 % lost", "1"),
     ("… 3 % lost", "3"),
 ];
-const SECONDS: &str = "4";
 const NAMESPACES: [&str; 2] = ["rumpbench0", "rumpbench1"];
 
 /// The rows; those of the host only for root, who alone may make namespaces.
@@ -36,47 +35,6 @@ pub(super) fn figures(release: &Path, runs: usize) -> Outcome<Vec<Row>> {
         rows.push(Row { what, unit: "MB/s", native, hijacked: median(hijacked), target: "≥ 0.7" });
     }
     Ok(rows)
-}
-
-/// A server in a directory, ended with it.
-struct Node {
-    process: Child,
-    url: String,
-}
-
-impl Node {
-    fn start(release: &Path, dir: &Path, name: &str, links: &[String]) -> Outcome<Self> {
-        let socket = dir.join(name);
-        let url = format!("unix://{}", socket.display());
-        let mut command = Command::new(release.join("rump_server"));
-        links.iter().for_each(|link| {
-            command.args(["-n", link]);
-        });
-        let process = command.arg("-s").arg(&url).stdin(Stdio::null()).spawn();
-        let process = process.map_err(|error| format!("cannot start rump_server: {error}"))?;
-        let node = Self { process, url };
-        let end = Instant::now() + Duration::from_secs(10);
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            if Instant::now() > end {
-                return Err("rump_server does not serve its socket".into());
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        Ok(node)
-    }
-
-    fn program(&self, release: &Path, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env("LD_PRELOAD", release.join("librumphijack.so")).env("RUMP_SERVER", &self.url);
-        command
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// The router: its links to the two ends, `links` being their types with keys.
@@ -116,7 +74,7 @@ impl Rump {
     }
 
     fn megabytes(&self) -> Outcome<f64> {
-        iperf3(|at| self.ends[at].program(&self.release, "iperf3"))
+        ends::iperf3(|at| self.ends[at].program(&self.release, "iperf3"))
     }
 }
 
@@ -147,7 +105,7 @@ impl Host {
     }
 
     fn megabytes(&self) -> Outcome<f64> {
-        iperf3(|at| {
+        ends::iperf3(|at| {
             let mut command = Command::new("ip");
             command.args(["netns", "exec", NAMESPACES[at], "iperf3"]);
             if at == 0 {
@@ -164,21 +122,4 @@ impl Drop for Host {
             let _ = Command::new("ip").args(["netns", "del", name]).stderr(Stdio::null()).status();
         }
     }
-}
-
-/// From the end 0 to the end 1; what has arrived, in MB/s.
-fn iperf3(program: impl Fn(usize) -> Command) -> Outcome<f64> {
-    let mut server = program(1);
-    server.args(["-s", "-1"]).stdin(Stdio::null()).stdout(Stdio::null());
-    let mut server = server.spawn().map_err(|error| format!("cannot start iperf3: {error}"))?;
-    std::thread::sleep(Duration::from_millis(1000));
-    let result =
-        capture(program(0).args(["-c", "10.219.251.2", "-t", SECONDS, "-J", "--connect-timeout", "10000"]));
-    let _ = server.kill();
-    let _ = server.wait();
-    let (_, printed) = result?;
-    let report: serde_json::Value =
-        serde_json::from_str(&printed).map_err(|_| format!("iperf3: {printed}"))?;
-    let bits = report["end"]["sum_received"]["bits_per_second"].as_f64();
-    bits.map(|bits| bits / 8e6).ok_or_else(|| format!("iperf3: {}", report["error"]))
 }

@@ -159,7 +159,8 @@ impl Stack {
             IpAddr::V4(_) => (V4_ERRORS, (3, 4), MAX_ERROR_V4),
             IpAddr::V6(_) => (V6_ERRORS, (2, 0), MAX_ERROR_V6),
         };
-        if !errors.contains(&told.kind) || told.from.is_ipv4() != to.is_ipv4() || !addr::is_unicast(told.from) {
+        if !errors.contains(&told.kind) || told.from.is_ipv4() != to.is_ipv4() || !addr::is_unicast(told.from)
+        {
             return;
         }
         let word = if (told.kind, told.code) == too_big { told.info } else { 0 };

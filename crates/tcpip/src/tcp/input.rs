@@ -196,7 +196,10 @@ impl Stack {
         };
         let hints = Hints { link: addr::confined(segment.flow.remote.ip).then_some(from) };
         let Ok(link) = self.way(segment.flow.remote.ip, hints).map(|way| way.link) else { return };
-        self.send_bare(link, BareSegment { flow: segment.flow, rst: true, seq, ack, window: 0, stamp: None, ece: false });
+        self.send_bare(
+            link,
+            BareSegment { flow: segment.flow, rst: true, seq, ack, window: 0, stamp: None, ece: false },
+        );
     }
 
     /// Sends a segment that no engine makes.

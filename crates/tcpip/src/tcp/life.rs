@@ -333,7 +333,15 @@ impl Stack {
         } else {
             let ledger = connection.engine.ledger();
             let (seq, ack) = (ledger.snd_nxt, Some(ledger.rcv_nxt));
-            let rst = BareSegment { flow: connection.flow, rst: true, seq, ack, window: 0, stamp: None, ece: false };
+            let rst = BareSegment {
+                flow: connection.flow,
+                rst: true,
+                seq,
+                ack,
+                window: 0,
+                stamp: None,
+                ece: false,
+            };
             self.send_bare(connection.link, rst);
         }
         self.end(key, Some(error));

@@ -44,15 +44,15 @@ mod timestamps;
 mod urgent;
 
 pub(crate) use check::Check;
-use ecn::Ecn;
 pub(crate) use ecn::Allowed;
+use ecn::Ecn;
 use passing::Ledger;
 pub(crate) use passing::SCALE;
 use recovery::{Recovery, Verdict};
 use resize::Burst;
 pub(crate) use setup::Setup;
-use timeout::Timeout;
 use setup::{Build, SMALL, Sizes, build};
+use timeout::Timeout;
 pub(crate) use timestamps::Timestamps;
 pub(crate) use urgent::OutOfBand;
 use urgent::Urgent;

@@ -71,7 +71,10 @@ mod tests {
         for _ in 0..400 {
             rtt_ns += rtt_ns / 100;
             now_ns += MS;
-            assert!(rtt_ns < round_trip.smoothed_ns() + round_trip.margin_ns().max(200 * MS), "{round_trip:?}");
+            assert!(
+                rtt_ns < round_trip.smoothed_ns() + round_trip.margin_ns().max(200 * MS),
+                "{round_trip:?}"
+            );
             round_trip.note(now_ns, rtt_ns);
         }
     }

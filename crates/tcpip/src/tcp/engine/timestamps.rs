@@ -141,7 +141,8 @@ mod tests {
     fn note(timestamps: &mut Timestamps, now_ns: u64, (seq, rst): (u32, bool), value: u32) -> bool {
         let end = |port| crate::addr::Endpoint { ip: [10, 0, 0, 1].into(), port };
         let flow = Flow { local: end(1), remote: end(2) };
-        let bare = BareSegment { flow, rst, seq, ack: Some(1), window: 9, stamp: Some((value, 5)), ece: false };
+        let bare =
+            BareSegment { flow, rst, seq, ack: Some(1), window: 9, stamp: Some((value, 5)), ece: false };
         let frame = bare.emit(&mut Frames::default(), &ChecksumCapabilities::default());
         let ip = IpPacket::parse(frame.bytes(), true).expect("a packet");
         let segment = Segment::parse(&ip, true).expect("a segment");
