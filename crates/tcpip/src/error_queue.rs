@@ -4,7 +4,7 @@ use std::{collections::VecDeque, net::SocketAddr};
 
 use abi::Errno;
 
-use crate::{Stack, addr, addr::Endpoint, icmp::IcmpError, socket::Kind, types::SocketId};
+use crate::{Stack, addr, addr::Endpoint, icmp::IcmpError, types::SocketId};
 
 /// So many wait at most; Linux counts them against the receive buffer.
 const ERRORS_MAX: usize = 64;
@@ -18,7 +18,7 @@ pub enum Origin {
     Icmp,
 }
 
-/// An error about a datagram that was sent.
+/// An error about a datagram that was sent, or about a SYN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedError {
     /// `ee_errno`.
@@ -35,7 +35,7 @@ pub struct QueuedError {
     pub offender: SocketAddr,
     /// Where the datagram was sent to, in the form of the socket's family.
     pub to: SocketAddr,
-    /// What the message quotes of it.
+    /// What the message quotes of it: its data, of a SYN the segment.
     pub data: Vec<u8>,
 }
 
@@ -95,9 +95,8 @@ impl Stack {
     /// `EAGAIN`: none waits.
     pub fn recv_error(&mut self, id: SocketId) -> Result<QueuedError, Errno> {
         let socket = self.sockets.find_mut(id)?;
-        let Kind::Udp(udp) = &mut socket.kind else { return Err(Errno::EAGAIN) };
-        let error = udp.errors.0.pop_front().ok_or(Errno::EAGAIN)?;
-        socket.error = udp.errors.0.front().map(|next| next.errno);
+        let error = socket.errors.0.pop_front().ok_or(Errno::EAGAIN)?;
+        socket.error = socket.errors.0.front().map(|next| next.errno);
         self.note(id);
         Ok(error)
     }

@@ -10,6 +10,7 @@ use abi::Errno;
 use crate::{
     addr::{self, Endpoint},
     bpf::Program,
+    error_queue::ErrorQueue,
     multicast::Membership,
     option::Options,
     packet_socket::PacketSocket,
@@ -31,6 +32,8 @@ pub(crate) struct Socket {
     pub(crate) groups: Vec<Membership>,
     /// `SO_ERROR`.
     pub(crate) error: Option<Errno>,
+    /// For `MSG_ERRQUEUE`.
+    pub(crate) errors: ErrorQueue,
     /// shutdown(2) with `SHUT_RD` was called.
     pub(crate) read_shut: bool,
     /// shutdown(2) with `SHUT_WR` was called.
@@ -101,6 +104,7 @@ impl Socket {
             filter: None,
             groups: Vec::new(),
             error: None,
+            errors: ErrorQueue::default(),
             read_shut: false,
             write_shut: false,
             kind,

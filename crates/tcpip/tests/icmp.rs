@@ -100,3 +100,29 @@ fn an_unknown_protocol_comes_back_as_unreachable() {
     let (_, reply) = stack.next_frame().expect("an error");
     assert_eq!(reply[20..22], [3, 2]);
 }
+
+/// What a router says about a SYN ends the connection's opening, and is kept for `MSG_ERRQUEUE` where that was asked for.
+#[test]
+fn an_error_about_a_syn_is_queued() {
+    for asked in [true, false] {
+        let (mut stack, link) = host();
+        let id = common::client(&mut stack, &format!("{}:80", THEM[0]));
+        stack.set_option(id, tcpip::Opt::RecvErr4(asked)).expect("an option");
+        let (_, syn) = stack.next_frame().expect("a SYN");
+        let message = [&[3, 1, 0, 0, 0, 0, 0, 0], &syn[..28]].concat();
+        let mut message = message;
+        Icmpv4Packet::new_unchecked(&mut message[..]).fill_checksum();
+        stack.frame_in(link, &packet(0, IpProtocol::Icmp, &message));
+        let queued = stack.recv_error(id);
+        if !asked {
+            assert_eq!(queued, Err(abi::Errno::EAGAIN));
+            assert_eq!(stack.take_error(id), Some(abi::Errno::EHOSTUNREACH));
+            continue;
+        }
+        let queued = queued.expect("an error");
+        assert_eq!((queued.errno, queued.kind, queued.code), (abi::Errno::EHOSTUNREACH, 3, 1));
+        assert_eq!((queued.offender.ip(), queued.to), (ip(THEM[0]), common::at(&format!("{}:80", THEM[0]))));
+        assert_eq!(queued.data, syn[20..28], "the segment's beginning");
+        assert_eq!(stack.take_error(id), None, "it was taken with the error");
+    }
+}

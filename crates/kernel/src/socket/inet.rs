@@ -8,7 +8,7 @@ use abi::raw::net::{AF_INET, AF_INET6};
 use std::net::{Shutdown, SocketAddr};
 use tcpip::{Domain, Protocol, Readiness, SocketId};
 
-use super::{How, Summary, address};
+use super::{How, Incoming, Summary, address, ancillary};
 
 /// The stack's name for a family.
 pub(super) fn domain(family: u32) -> Domain {
@@ -34,6 +34,18 @@ pub(super) fn connect(k: &mut Kernel, id: SocketId, family: u32, addr: &[u8]) ->
         return Ok(k.net.stack.disconnect(id)?);
     }
     Ok(k.net.stack.connect(id, address::for_connect(family, addr)?)?)
+}
+
+/// `MSG_ERRQUEUE`.
+pub(super) fn receive_error(k: &mut Kernel, id: SocketId, family: u32) -> Result<Incoming, Errno> {
+    let error = k.net.stack.recv_error(id)?;
+    Ok(Incoming {
+        full_len: error.data.len(),
+        from: Some(address::emit(family, error.to)),
+        control: vec![ancillary::of_error(&error)],
+        data: error.data,
+        flags: 0,
+    })
 }
 
 pub(super) fn local(k: &Kernel, id: SocketId, family: u32) -> Result<Vec<u8>, Errno> {

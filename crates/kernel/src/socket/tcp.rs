@@ -92,6 +92,10 @@ impl Socket for Tcp {
         Ok(Incoming { data, full_len: got, ..Incoming::default() })
     }
 
+    fn receive_error(&self, k: &mut Kernel) -> Result<Incoming, Errno> {
+        inet::receive_error(k, self.id, self.common.family)
+    }
+
     fn shutdown(&self, k: &mut Kernel, _f: &OpenFile, how: How) -> Result<(), Stop> {
         inet::shutdown(k, self.id, how)
     }

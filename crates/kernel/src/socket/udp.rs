@@ -129,14 +129,7 @@ impl Socket for Udp {
     }
 
     fn receive_error(&self, k: &mut Kernel) -> Result<Incoming, Errno> {
-        let error = k.net.stack.recv_error(self.id)?;
-        Ok(Incoming {
-            full_len: error.data.len(),
-            from: Some(address::emit(self.common.family, error.to)),
-            control: vec![ancillary::of_error(&error)],
-            data: error.data,
-            flags: 0,
-        })
+        inet::receive_error(k, self.id, self.common.family)
     }
 
     fn shutdown(&self, k: &mut Kernel, _f: &OpenFile, how: How) -> Result<(), Stop> {

@@ -9,6 +9,7 @@ use super::{HEADER, Problem};
 use crate::{
     Stack,
     addr::{Endpoint, Flow},
+    error_queue::QueuedError,
     extension,
     packet::{IPV6_HEADER, IpPacket},
     slab::Key,
@@ -38,6 +39,8 @@ struct Quote<'a> {
     flow: Flow,
     /// The sequence number of a TCP segment.
     seq: Option<u32>,
+    /// What is quoted behind its IP header.
+    transport: &'a [u8],
     /// What is quoted of its data.
     data: &'a [u8],
 }
@@ -98,21 +101,25 @@ impl Stack {
             return self.learn_path_mtu(quote.flow.remote.ip, mtu);
         }
         connection.soft_error = Some(why.errno);
-        self.report_tcp_error(key, why.errno);
+        self.report_tcp_error(key, quote, why);
     }
 
-    fn report_tcp_error(&mut self, key: Key, errno: Errno) {
+    /// net/ipv4/tcp_ipv4.c, tcp_v4_err: the queue holds what is told about a SYN.
+    fn report_tcp_error(&mut self, key: Key, quote: &Quote<'_>, why: &IcmpError) {
         let Some(connection) = self.connections.get(key) else { return };
         let Owner::Socket(id) = connection.owner else { return };
-        if connection.engine.state() == State::SynSent {
+        let (opening, remote) = (connection.engine.state() == State::SynSent, connection.flow.remote);
+        let Some(socket) = self.sockets.get_mut(id.0) else { return };
+        let asked = if remote.ip.is_ipv4() { socket.options.recverr4 } else { socket.options.recverr6 };
+        if opening {
+            if asked {
+                socket.errors.push(QueuedError::new(socket.domain, why, remote, quote.transport));
+            }
             self.counters.tcp_attempt_fails += 1;
-            return self.end(key, Some(errno));
+            return self.end(key, Some(why.errno));
         }
-        let v4 = connection.flow.remote.ip.is_ipv4();
-        if let Some(socket) = self.sockets.get_mut(id.0)
-            && (if v4 { socket.options.recverr4 } else { socket.options.recverr6 })
-        {
-            socket.error = Some(errno);
+        if asked {
+            socket.error = Some(why.errno);
             self.note(id);
         }
     }
@@ -179,7 +186,7 @@ fn parse(quote: &[u8]) -> Option<Quote<'_>> {
         let &[_, _, _, _, high, low, ..] = payload else { return None };
         let local = Endpoint { ip: src, port: u16::from_be_bytes([high, low]) };
         let flow = Flow { local, remote: Endpoint { ip: dst, port: 0 } };
-        return Some(Quote { protocol, flow, seq: None, data: payload });
+        return Some(Quote { protocol, flow, seq: None, transport: payload, data: payload });
     }
     let &[s0, s1, d0, d1, ref rest @ ..] = payload else { return None };
     let local = Endpoint { ip: src, port: u16::from_be_bytes([s0, s1]) };
@@ -189,5 +196,6 @@ fn parse(quote: &[u8]) -> Option<Quote<'_>> {
     if tcp && seq.is_none() {
         return None;
     }
-    Some(Quote { protocol, flow: Flow { local, remote }, seq, data: rest.get(4..).unwrap_or_default() })
+    let (flow, data) = (Flow { local, remote }, rest.get(4..).unwrap_or_default());
+    Some(Quote { protocol, flow, seq, transport: payload, data })
 }

@@ -22,7 +22,7 @@ impl Stack {
             Kind::Udp(udp) => udp.readiness(read_shut, write_shut),
             Kind::Packet(packet) => packet.readiness(),
         };
-        Readiness { err: ready.err || socket.error.is_some(), ..ready }
+        Readiness { err: ready.err || socket.error.is_some() || !socket.errors.is_empty(), ..ready }
     }
 
     /// getsockname(2): the unspecified address and port 0 while unbound.
@@ -86,8 +86,8 @@ impl Stack {
             return Err(if socket.domain == Domain::Inet { Errno::ENOPROTOOPT } else { Errno::EINVAL });
         }
         socket.options.set(opt, &self.settings)?;
-        if let (Opt::RecvErr4(false) | Opt::RecvErr6(false), Kind::Udp(udp)) = (opt, &mut socket.kind) {
-            udp.errors.clear();
+        if matches!(opt, Opt::RecvErr4(false) | Opt::RecvErr6(false)) {
+            socket.errors.clear();
         }
         self.apply_options(id);
         Ok(())

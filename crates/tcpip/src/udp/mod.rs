@@ -11,7 +11,6 @@ use abi::Errno;
 use crate::{
     Stack,
     addr::{self, Endpoint, Flow},
-    error_queue::ErrorQueue,
     raw::RawOptions,
     route::{Hints, Way},
     socket::{Kind, Socket},
@@ -39,7 +38,6 @@ pub(crate) struct Udp {
     /// Of a raw socket.
     pub(crate) raw: Option<Box<RawOptions>>,
     queue: VecDeque<Datagram>,
-    pub(crate) errors: ErrorQueue,
     /// What the queue is charged with.
     charged: usize,
 }
@@ -66,7 +64,7 @@ impl Udp {
             writable: true,
             hup: read_shut && write_shut,
             rdhup: read_shut,
-            err: !self.errors.is_empty(),
+            err: false,
             pri: false,
         }
     }

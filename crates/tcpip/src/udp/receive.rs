@@ -187,9 +187,10 @@ impl Stack {
         // Who discovers the MTU by itself wants to know (net/ipv4/udp.c, __udp4_lib_err).
         let strict = why.mtu.is_some() && socket.options.discovery(to.ip.is_ipv4()) == Discovery::Do;
         let Ok(udp) = udp_of(socket) else { return false };
+        let connected = udp.flow.is_some();
         if asked {
-            udp.errors.push(QueuedError::new(domain, why, to, quoted));
-        } else if udp.flow.is_none() || !(why.hard || strict) {
+            socket.errors.push(QueuedError::new(domain, why, to, quoted));
+        } else if !connected || !(why.hard || strict) {
             return true;
         }
         socket.error = Some(why.errno);

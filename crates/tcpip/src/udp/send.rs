@@ -115,7 +115,7 @@ impl Stack {
         }
         if if v4 { options.recverr4 } else { options.recverr6 } {
             let error = QueuedError::local(domain, Errno::EMSGSIZE, mtu, remote, data);
-            udp_of(self.sockets.find_mut(id)?)?.errors.push(error);
+            self.sockets.find_mut(id)?.errors.push(error);
         }
         Err(Errno::EMSGSIZE)
     }
