@@ -4,7 +4,7 @@ use crate::Kernel;
 use abi::Errno;
 use abi::raw::general::{O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY};
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use tcpip::Resolving;
 use vfs::{Location, Opening, Start, Time, Vfs, Who};
 
 const HOSTS: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
@@ -23,10 +23,13 @@ pub(crate) fn make_files(vfs: &mut Vfs, etc: Location, now: Time) -> Result<(), 
 }
 
 impl Kernel {
-    /// resolv.conf(5) names these servers from now on, unless somebody else has written it.
-    pub(crate) fn write_resolv_conf(&mut self, servers: &[IpAddr]) {
+    /// resolv.conf(5) says this from now on, unless somebody else has written it.
+    pub(crate) fn write_resolv_conf(&mut self, resolving: &Resolving) {
         let mut text = HEADER.to_owned();
-        for server in servers {
+        if !resolving.domains.is_empty() {
+            let _ = writeln!(text, "search {}", resolving.domains.join(" "));
+        }
+        for server in &resolving.servers {
             let _ = writeln!(text, "nameserver {server}");
         }
         let (vfs, etc, now) = (&mut self.fs.vfs, self.fs.etc, self.now.real_ns);

@@ -1,8 +1,10 @@
 //! What has changed in the network: what `ip monitor` is told (rtnetlink(7)).
 
-use std::{collections::VecDeque, net::IpAddr};
+use std::collections::VecDeque;
 
-use crate::{Stack, link::Address, neighbour::Neighbour, report::LinkInfo, route::Route, types::LinkId};
+use crate::{
+    Resolving, Stack, link::Address, neighbour::Neighbour, report::LinkInfo, route::Route, types::LinkId,
+};
 
 /// So many wait for whoever asks; the oldest give way. A netlink socket would answer `ENOBUFS` long before.
 const EVENTS_MAX: usize = 4096;
@@ -27,8 +29,8 @@ pub enum Event {
     Route(Change, Route),
     /// `RTM_NEWNEIGH`, `RTM_DELNEIGH`.
     Neighbour(Change, Neighbour),
-    /// The name servers that are known now.
-    NameServers(Vec<IpAddr>),
+    /// The name servers and domains that are known now.
+    Resolving(Resolving),
 }
 
 /// Events that nobody has fetched yet.

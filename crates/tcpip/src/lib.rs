@@ -51,7 +51,7 @@ mod udp;
 mod udp_header;
 mod upkeep;
 
-pub use autoconf::DhcpOffer;
+pub use autoconf::{DhcpOffer, Resolving};
 pub use bpf::{Instruction, Program};
 pub use error_queue::{Origin, QueuedError};
 pub use event::{Change, Event};

@@ -79,6 +79,9 @@ fn answer(message_type: DhcpMessageType, xid: u32, lease_s: u32) -> Vec<u8> {
         additional_options: &[
             DhcpOption { kind: 26, data: &[5, 0x14] },
             DhcpOption { kind: 6, data: &[192, 0, 2, 53] },
+            DhcpOption { kind: 15, data: b"example.net" },
+            DhcpOption { kind: 119, data: b"\x07example\x03" },
+            DhcpOption { kind: 119, data: b"org\x00\x01a\xc0\x00" },
         ],
     };
     let mut message = vec![0; repr.buffer_len()];
@@ -118,7 +121,8 @@ fn a_lease_configures_the_link() {
     let info = stack.link(link).expect("the link");
     assert!(info.addrs.contains(&(OURS.into(), 24)));
     assert_eq!(info.mtu, 1300);
-    assert_eq!(stack.name_servers(), [IpAddr::from([192, 0, 2, 53])]);
+    assert_eq!(stack.resolving().servers, [IpAddr::from([192, 0, 2, 53])]);
+    assert_eq!(stack.resolving().domains, ["example.org", "a.example.org"]);
     let out = stack.route_to([198, 51, 100, 1].into(), None).expect("a default route");
     assert_eq!((out.gateway, out.source), (Some(SERVER.into()), Some(OURS.into())));
 }
@@ -148,7 +152,7 @@ fn a_lease_is_renewed_or_ends() {
     assert!(broadcast, "any server is asked in the end");
     stack.advance(901 * SECOND);
     assert_eq!(stack.dhcp_lease(link), None);
-    assert!(stack.name_servers().is_empty());
+    assert_eq!(stack.resolving(), tcpip::Resolving::default());
     assert_eq!(
         asked(&mut stack).first().map(|(kind, ..)| *kind),
         Some(DhcpMessageType::Discover),
@@ -205,6 +209,8 @@ fn a_router_is_asked_and_believed() {
         prefix(4000, 2000),
         vec![25, 3, 0, 0, 0, 0, 0, 60],
         server.octets().to_vec(),
+        vec![31, 3, 0, 0, 0, 0, 0, 60],
+        b"\x07example\x03org\0\0\0\0".to_vec(),
         vec![1, 1, 2, 9, 9, 9, 9, 9],
     ]
     .concat();
@@ -215,7 +221,8 @@ fn a_router_is_asked_and_believed() {
     let flags =
         |stack: &Stack| stack.addresses().into_iter().find(|(_, a)| a.ip == own).map(|(_, a)| a.flags);
     assert_eq!(flags(&stack), Some(0));
-    assert_eq!(stack.name_servers(), [IpAddr::V6(server)]);
+    assert_eq!(stack.resolving().servers, [IpAddr::V6(server)]);
+    assert_eq!(stack.resolving().domains, ["example.org"]);
     let far = "2001:db8:99::1".parse().expect("an address");
     let out = stack.route_to(far, None).expect("a default route");
     assert_eq!((out.gateway, out.source), ("fe80::1".parse().ok(), Some(own)));
@@ -252,7 +259,7 @@ fn an_address_is_lent() {
     lan.stacks[guest].set_dhcp(link, true).expect("a client");
     lan.run(3 * SECOND);
     assert_eq!(lan.stacks[guest].dhcp_lease(link), Some(OURS));
-    assert_eq!(lan.stacks[guest].name_servers(), [IpAddr::from([192, 0, 2, 3])]);
+    assert_eq!(lan.stacks[guest].resolving().servers, [IpAddr::from([192, 0, 2, 3])]);
     let way = lan.stacks[guest].route_to([198, 51, 100, 1].into(), None).expect("a default route");
     assert_eq!((way.gateway, way.source), (Some(SERVER.into()), Some(OURS.into())));
     // It is lent again and again.

@@ -52,6 +52,8 @@ pub(crate) struct Opened {
     pub(crate) routes: Vec<(IpAddr, u8)>,
     /// Name servers besides the netspec's.
     pub(crate) name_servers: Vec<IpAddr>,
+    /// Domains in which names are looked up besides the netspec's.
+    pub(crate) domains: Vec<String>,
     /// Its largest IP packet, unless the netspec says it.
     pub(crate) mtu: Option<usize>,
 }
@@ -59,8 +61,9 @@ pub(crate) struct Opened {
 impl Opened {
     /// A link that says nothing itself.
     pub(crate) fn plain(backend: impl Backend + 'static) -> Self {
-        let (addrs, gateways, routes, name_servers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { backend: Box::new(backend), addrs, gateways, routes, name_servers, mtu: None }
+        let (addrs, gateways, routes) = (Vec::new(), Vec::new(), Vec::new());
+        let (name_servers, domains) = (Vec::new(), Vec::new());
+        Self { backend: Box::new(backend), addrs, gateways, routes, name_servers, domains, mtu: None }
     }
 }
 

@@ -35,7 +35,7 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
-use tcpip::{Address, LinkConfig, LinkId, Mac, Route, RouteUpdate};
+use tcpip::{Address, LinkConfig, LinkId, Mac, Resolving, Route, RouteUpdate};
 
 /// Marks what epoll tells of links.
 pub(crate) const LINK: u64 = 1 << 63;
@@ -169,7 +169,9 @@ fn configure(kernel: &mut Kernel, id: LinkId, spec: &NetSpec, opened: &Opened) -
             stack.set_mtu(id, mtu).map_err(|errno| format!("mtu {mtu}: {errno}"))?;
         }
         let servers = if spec.name_servers.is_empty() { &opened.name_servers } else { &spec.name_servers };
-        stack.set_own_name_servers(id, servers.clone()).map_err(why_not)?;
+        let domains = if spec.domains.is_empty() { &opened.domains } else { &spec.domains };
+        let resolving = Resolving { servers: servers.clone(), domains: domains.clone() };
+        stack.set_own_resolving(id, resolving).map_err(why_not)?;
         opened.addrs.iter().try_for_each(|(ip, len)| match stack.add_address(id, Address::new(*ip, *len)) {
             Ok(()) | Err(abi::Errno::EEXIST) => Ok(()),
             Err(errno) => Err(format!("address {ip}/{len}: {errno}")),

@@ -17,7 +17,7 @@ pub(crate) const MTU_DEFAULT: usize = 1500;
 const MTU_MIN: usize = 68;
 const MTU_MAX: usize = 65535;
 /// Keys that may be there several times.
-const REPEATED: &[&str] = &["addr", "gw", "route", "dns", "dnsfwd", "hostfwd"];
+const REPEATED: &[&str] = &["addr", "gw", "route", "dns", "search", "dnsfwd", "hostfwd"];
 
 /// Keys of all types besides the faults': name, what its value is, what it means.
 pub(crate) const KEYS: &[(&str, &str, &str)] = &[
@@ -27,6 +27,7 @@ pub(crate) const KEYS: &[(&str, &str, &str)] = &[
     ("addr", "ADDRESS/LEN", "an address of its own; may be repeated"),
     ("gw", "ADDRESS", "the default gateway; one for IPv4 and one for IPv6"),
     ("dns", "ADDRESS", "a name server for the kernel's /etc/resolv.conf; may be repeated"),
+    ("search", "DOMAIN", "a domain in which it looks short names up; may be repeated"),
     ("route", "NET/LEN via ADDRESS", "a route through a gateway; may be repeated"),
     ("dhcp", "yes|no", "whether DHCP finds address, gateway and name servers"),
     ("up", "yes|no", "whether it is up, by default yes"),
@@ -46,6 +47,7 @@ pub struct NetSpec {
     pub(crate) mtu: Option<usize>,
     /// None: the type's own.
     pub(crate) name_servers: Vec<IpAddr>,
+    pub(crate) domains: Vec<String>,
     /// Its addresses, with the lengths of their prefixes.
     pub addrs: Vec<(IpAddr, u8)>,
     /// Its default gateways.
@@ -91,6 +93,7 @@ impl NetSpec {
             addrs: fields.all_parsed("addr", values::prefix)?,
             gateways: gateways(fields.all_parsed("gw", values::address)?)?,
             name_servers: fields.all_parsed("dns", values::address)?,
+            domains: fields.all_parsed("search", values::domain)?,
             routes: fields.all_parsed("route", values::route)?,
             dhcp: fields.parsed("dhcp", values::yes_no)?.unwrap_or(false),
             up: fields.parsed("up", values::yes_no)?.unwrap_or(true),
@@ -176,7 +179,7 @@ mod tests {
     #[test]
     fn a_full_one() {
         let text = "name=eth0,type=bus,path=/tmp/bus,mac=02:00:00:00:00:01,mtu=9000,addr=10.0.0.1/24,addr=fd00::1/64,\
-            gw=10.0.0.254,gw=fd00::fe,dns=10.0.0.253,route=10.1.0.0/16 via 10.0.0.9,dhcp=no,up=no,loss=2%,delay=10ms";
+            gw=10.0.0.254,gw=fd00::fe,dns=10.0.0.253,search=example.org,route=10.1.0.0/16 via 10.0.0.9,dhcp=no,up=no,loss=2%,delay=10ms";
         let spec = NetSpec::parse(text).unwrap();
         assert_eq!(
             (spec.name.as_str(), spec.kind.name, spec.mtu, spec.up),

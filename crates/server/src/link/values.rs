@@ -53,6 +53,19 @@ pub(crate) fn address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("'{text}' is no IP address"))
 }
 
+/// A domain's name (RFC 1035, section 2.3.1).
+pub(crate) fn domain(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        (1..=63).contains(&label.len()) && label.chars().all(letters)
+    };
+    let name = text.trim_end_matches('.');
+    match name.len() <= 253 && name.split('.').all(label) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("'{text}' is no domain's name, as example.org is")),
+    }
+}
+
 /// `yes` or `no`.
 pub(crate) fn yes_no(text: &str) -> Result<bool, String> {
     match text {

@@ -14,7 +14,7 @@ use smoltcp::{
     },
 };
 
-use super::Origin;
+use super::{Origin, Resolving, domains};
 use crate::{
     Stack, ethernet,
     link::Address,
@@ -35,8 +35,10 @@ const REQUESTS: u32 = 4;
 const LEASE_S: u32 = 3600;
 const LEASE_MIN_S: u32 = 30;
 /// Subnet mask, router, name servers, domain, MTU, broadcast, lease, T1, T2.
-const PARAMETERS: &[u8] = &[1, 3, 6, 15, 26, 28, 51, 58, 59];
+const PARAMETERS: &[u8] = &[1, 3, 6, 15, 26, 28, 51, 58, 59, 119];
+const OPTION_DOMAIN: u8 = 15;
 const OPTION_MTU: u8 = 26;
+const OPTION_SEARCH: u8 = 119;
 
 /// The client of one link.
 #[derive(Debug)]
@@ -265,6 +267,14 @@ impl Stack {
                 let mtu =
                     mtu.and_then(|option| option.data.first_chunk::<2>()).map(|mtu| u16::from_be_bytes(*mtu));
                 self.take_lease(link, &repr, server, mtu);
+                let servers = repr.dns_servers.iter().flatten().map(|ip| IpAddr::V4(*ip)).collect();
+                if self.dhcp_lease(link).is_some() {
+                    self.set_resolving(
+                        link,
+                        Origin::Dhcp,
+                        Resolving { servers, domains: domains_of(&packet) },
+                    );
+                }
             }
             (DhcpMessageType::Nak, _) if waits => {
                 self.give_up_lease(link);
@@ -335,8 +345,6 @@ impl Stack {
             };
             let _ = self.add_route(route, RouteUpdate::Add);
         }
-        let servers = repr.dns_servers.iter().flatten().map(|ip| IpAddr::V4(*ip)).collect();
-        self.set_name_servers(link, Origin::Dhcp, servers);
     }
 
     /// Takes back what DHCP has set.
@@ -350,6 +358,17 @@ impl Stack {
         // Either may have been removed by hand, or with the link.
         let _ = self.remove_route(&which);
         let _ = self.remove_address(link, lease.ip.into(), lease.prefix_len);
-        self.set_name_servers(link, Origin::Dhcp, Vec::new());
+        self.set_resolving(link, Origin::Dhcp, Resolving::default());
+    }
+}
+
+/// The list of domains (RFC 3397), in one option or several; without it the host's own (RFC 2132, section 3.17).
+fn domains_of(packet: &DhcpPacket<&[u8]>) -> Vec<String> {
+    let of = |kind: u8| packet.options().filter(move |option| option.kind == kind);
+    let list = domains::list(&of(OPTION_SEARCH).flat_map(|option| option.data).copied().collect::<Vec<_>>());
+    if list.is_empty() {
+        of(OPTION_DOMAIN).flat_map(|option| domains::text(option.data)).collect()
+    } else {
+        list
     }
 }

@@ -8,6 +8,7 @@ use crate::{Stack, event::Event, types::LinkId};
 
 mod dhcp;
 mod dhcp_server;
+mod domains;
 mod router;
 
 use dhcp::Client;
@@ -21,8 +22,20 @@ pub(crate) struct Autoconf {
     /// What is lent to others.
     offers: BTreeMap<LinkId, DhcpOffer>,
     solicitations: BTreeMap<LinkId, Solicitation>,
-    name_servers: BTreeMap<(LinkId, Origin), Vec<IpAddr>>,
+    resolving: BTreeMap<(LinkId, Origin), Told>,
 }
+
+/// How names are found (resolv.conf(5)).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resolving {
+    /// Who is asked, one after the other.
+    pub servers: Vec<IpAddr>,
+    /// The domains in which short names are looked up.
+    pub domains: Vec<String>,
+}
+
+/// What one has told of it.
+type Told = Resolving;
 
 /// Who has said something of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,39 +54,39 @@ impl Autoconf {
 }
 
 impl Stack {
-    /// The name servers that the user, DHCP and router advertisements have named, for resolv.conf(5).
+    /// What the user, DHCP and router advertisements have said of name servers and domains, for resolv.conf(5).
     #[must_use]
-    pub fn name_servers(&self) -> Vec<IpAddr> {
-        let mut all: Vec<IpAddr> = Vec::new();
-        for ip in self.autoconf.name_servers.values().flatten() {
-            if !all.contains(ip) {
-                all.push(*ip);
-            }
-        }
-        all
+    pub fn resolving(&self) -> Resolving {
+        Resolving::of(self.autoconf.resolving.values())
     }
 
-    /// The name servers that the user says for a link, as long as there is one.
+    /// What the user says for a link, as long as there is one. Domains that cannot stand in resolv.conf(5) are left out.
     ///
     /// # Errors
     /// `ENODEV`: no such link.
-    pub fn set_own_name_servers(&mut self, link: LinkId, servers: Vec<IpAddr>) -> Result<(), Errno> {
+    pub fn set_own_resolving(&mut self, link: LinkId, told: Resolving) -> Result<(), Errno> {
         self.links.get(link).ok_or(Errno::ENODEV)?;
-        self.set_name_servers(link, Origin::Hand, servers);
+        let domains = domains::usable(told.domains);
+        self.set_resolving(link, Origin::Hand, Resolving { domains, ..told });
         Ok(())
     }
 
-    fn set_name_servers(&mut self, link: LinkId, origin: Origin, servers: Vec<IpAddr>) {
-        let before = self.name_servers();
-        if servers.is_empty() {
-            self.autoconf.name_servers.remove(&(link, origin));
+    fn set_resolving(&mut self, link: LinkId, origin: Origin, told: Told) {
+        let before = self.resolving();
+        if told == Told::default() {
+            self.autoconf.resolving.remove(&(link, origin));
         } else {
-            self.autoconf.name_servers.insert((link, origin), servers);
+            self.autoconf.resolving.insert((link, origin), told);
         }
-        let now = self.name_servers();
+        let now = self.resolving();
         if now != before {
-            self.note_event(Event::NameServers(now));
+            self.note_event(Event::Resolving(now));
         }
+    }
+
+    /// What one has told before.
+    fn told(&self, link: LinkId, origin: Origin) -> Told {
+        self.autoconf.resolving.get(&(link, origin)).cloned().unwrap_or_default()
     }
 
     /// Does what has become due.
@@ -92,10 +105,10 @@ impl Stack {
     pub(crate) fn end_autoconf(&mut self, link: LinkId) {
         self.autoconf.solicitations.remove(&link);
         self.suspend_dhcp(link);
-        self.set_name_servers(link, Origin::Router, Vec::new());
-        self.set_name_servers(link, Origin::Dhcp, Vec::new());
+        self.set_resolving(link, Origin::Router, Told::default());
+        self.set_resolving(link, Origin::Dhcp, Told::default());
         if self.links.get(link).is_none() {
-            self.set_name_servers(link, Origin::Hand, Vec::new());
+            self.set_resolving(link, Origin::Hand, Told::default());
             self.autoconf.offers.remove(&link);
         }
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use smoltcp::wire::NdiscRepr;
 
-use super::Origin;
+use super::{Origin, Resolving, domains};
 use crate::{
     Stack,
     link::{Address, IPV6_MIN_MTU, link_local},
@@ -92,6 +92,7 @@ impl Stack {
                 [1, _, a, b, c, d, e, f] => self.learn_router((link, ip.src), [a, b, c, d, e, f]),
                 [3, _, ..] if option.len() == 32 => self.take_prefix(link, option),
                 [25, _, ..] if option.len() >= 24 => self.take_name_servers(link, option),
+                [31, _, ..] if option.len() >= 16 => self.take_domains(link, option),
                 _ => {}
             }
         }
@@ -212,7 +213,16 @@ impl Stack {
             |ip: &Ipv6Addr| !ip.is_multicast() && !ip.is_unspecified() && !ip.is_unicast_link_local();
         let servers = servers.iter().map(|b| Ipv6Addr::from(*b)).filter(usable).map(IpAddr::V6);
         let servers = if lifetime == 0 { Vec::new() } else { servers.take(3).collect() };
-        self.set_name_servers(link, Origin::Router, servers);
+        let told = Resolving { servers, ..self.told(link, Origin::Router) };
+        self.set_resolving(link, Origin::Router, told);
+    }
+
+    /// A DNS search list option (RFC 8106, section 5.2).
+    fn take_domains(&mut self, link: LinkId, option: &[u8]) {
+        let forgotten = option.get(4..8) == Some(&[0; 4]);
+        let domains = if forgotten { Vec::new() } else { domains::list(option.get(8..).unwrap_or_default()) };
+        let told = Resolving { domains, ..self.told(link, Origin::Router) };
+        self.set_resolving(link, Origin::Router, told);
     }
 
     /// When a lifetime ends; all ones: never.

@@ -34,8 +34,8 @@ impl Kernel {
     /// Tells what has changed in the network since this was called last.
     pub(crate) fn tell_monitors(&mut self) {
         while let Some(event) = self.net.stack.next_event() {
-            if let Event::NameServers(servers) = &event {
-                self.write_resolv_conf(servers);
+            if let Event::Resolving(resolving) = &event {
+                self.write_resolv_conf(resolving);
             }
             if self.net.monitors.0.is_empty() {
                 continue;
@@ -72,7 +72,7 @@ impl Kernel {
             Event::Neighbour(change, n) => {
                 (RTNLGRP_NEIGH, of(change, neighbour::NEW_DEL), neighbour::body(self, n))
             }
-            Event::NameServers(_) => return None,
+            Event::Resolving(_) => return None,
         };
         Some(notice)
     }

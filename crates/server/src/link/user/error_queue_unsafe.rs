@@ -53,9 +53,8 @@ fn take(fd: &OwnedFd) -> Result<Option<Queued>, Errno> {
     (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
     (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), CONTROL);
     // SAFETY: the message names one buffer for data and one for control messages, both with their true sizes, which live beyond the call.
-    let len = unsafe {
-        libc::recvmsg(fd.as_raw_fd(), &raw mut message, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT)
-    };
+    let len =
+        unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
     if len < 0 {
         return Err(last_error());
     }
@@ -72,7 +71,8 @@ fn extended_error(message: &libc::msghdr) -> Option<ToldError> {
         let v4 = (header.cmsg_level, header.cmsg_type) == (libc::IPPROTO_IP, libc::IP_RECVERR);
         let v6 = (header.cmsg_level, header.cmsg_type) == (libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
         // SAFETY: CMSG_LEN only computes.
-        let whole = unsafe { libc::CMSG_LEN((size_of::<libc::sock_extended_err>() + offender_len(v4)) as u32) };
+        let whole =
+            unsafe { libc::CMSG_LEN((size_of::<libc::sock_extended_err>() + offender_len(v4)) as u32) };
         if (v4 || v6) && header.cmsg_len as u64 >= u64::from(whole) {
             // SAFETY: the message is long enough for the error and the address behind it, as was just seen.
             return unsafe { told(libc::CMSG_DATA(next), v4) };

@@ -14,6 +14,8 @@ pub(super) struct Conf {
     pub(super) listen_port: Option<u16>,
     pub(super) addresses: Vec<(IpAddr, u8)>,
     pub(super) dns: Vec<IpAddr>,
+    /// Domains to search in.
+    pub(super) domains: Vec<String>,
     pub(super) mtu: Option<usize>,
     pub(super) peers: Vec<Peer>,
 }
@@ -67,6 +69,7 @@ fn empty() -> Conf {
         listen_port: None,
         addresses: Vec::new(),
         dns: Vec::new(),
+        domains: Vec::new(),
         mtu: None,
         peers: Vec::new(),
     }
@@ -133,8 +136,13 @@ impl Reader {
                 conf.listen_port = Some(value.parse().map_err(|_| format!("'{value}' is no port"))?)
             }
             "address" => conf.addresses.extend(list(value, address)?),
-            // A domain to search in is no address; it changes what names mean, not where packets go.
-            "dns" => conf.dns.extend(value.split(',').filter_map(|part| part.trim().parse::<IpAddr>().ok())),
+            // What is no address is a domain to search in (wg-quick(8)).
+            "dns" => value.split(',').map(str::trim).filter(|part| !part.is_empty()).for_each(|part| {
+                match part.parse() {
+                    Ok(ip) => conf.dns.push(ip),
+                    Err(_) => conf.domains.push(part.to_owned()),
+                }
+            }),
             "mtu" => conf.mtu = Some(mtu(value)?),
             key if OF_THE_HOST.contains(&key) => {}
             key if REFUSED.contains(&key) => return Err("not supported here; remove the line".to_owned()),
@@ -277,6 +285,7 @@ mod tests {
         assert_eq!(conf.private_key[..4], [0xc8, 0x09, 0xf3, 0xe5]);
         assert_eq!(conf.addresses.len(), 2);
         assert_eq!(conf.addresses[1].1, 128);
+        assert_eq!(conf.domains, ["example.org"]);
         assert_eq!((conf.dns.len(), conf.mtu, conf.listen_port), (1, Some(1400), Some(51820)));
         let peer = &conf.peers[0];
         assert_eq!((peer.allowed.len(), peer.keepalive), (2, Some(25)));

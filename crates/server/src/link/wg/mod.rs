@@ -84,7 +84,14 @@ impl Plan for WgPlan {
             datagram: vec![0; SPACE],
         };
         let mtu = Some(conf.mtu.unwrap_or(MTU));
-        Ok(Opened { addrs: conf.addresses, routes, mtu, name_servers: conf.dns, ..Opened::plain(wg) })
+        Ok(Opened {
+            addrs: conf.addresses,
+            routes,
+            mtu,
+            name_servers: conf.dns,
+            domains: conf.domains,
+            ..Opened::plain(wg)
+        })
     }
 }
 
