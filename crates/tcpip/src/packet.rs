@@ -186,13 +186,39 @@ impl<'a> Segment<'a> {
         TcpPacket::new_unchecked(self.tcp).options()
     }
 
+    /// The packet of a SYN that announces less than we believe, put right; else none. Its checksum is not right.
+    pub(crate) fn with_least_mss(&self) -> Option<Vec<u8>> {
+        let low = |bytes: &[u8]| {
+            let mut options = bytes;
+            while let Ok((rest, option)) = TcpOption::parse(options) {
+                match option {
+                    TcpOption::MaxSegmentSize(mss) => return mss < LEAST_MSS,
+                    TcpOption::EndOfList => break,
+                    _ => options = rest,
+                }
+            }
+            false
+        };
+        (self.syn && low(self.options())).then(|| {
+            let mut packet = self.bytes.to_vec();
+            let header_len = self.bytes.len() - self.tcp.len();
+            set_max_segment_size(&mut packet[header_len..], LEAST_MSS);
+            packet
+        })
+    }
+
+    /// The same in another packet.
+    pub(crate) fn in_packet<'b>(&'b self, bytes: &'b [u8]) -> Segment<'b> {
+        Segment { bytes, ..*self }
+    }
+
     /// What a SYN says beyond its header.
     pub(crate) fn syn_options(&self) -> SynOptions {
         let mut found = SynOptions::default();
         let mut options = TcpPacket::new_unchecked(self.tcp).options();
         while let Ok((rest, option)) = TcpOption::parse(options) {
             match option {
-                TcpOption::MaxSegmentSize(mss) if mss > 0 => found.mss = mss,
+                TcpOption::MaxSegmentSize(mss) if mss > 0 => found.mss = mss.max(LEAST_MSS),
                 TcpOption::WindowScale(scale) => found.scale = Some(scale.min(MAX_SCALE)),
                 TcpOption::SackPermitted => found.sack = true,
                 TcpOption::EndOfList => break,
@@ -204,6 +230,8 @@ impl<'a> Segment<'a> {
     }
 }
 
+/// Linux's `net.ipv4.tcp_min_snd_mss`: less than the options of a segment take would leave no room for data.
+const LEAST_MSS: u16 = 48;
 /// RFC 7323, section 2.3.
 const MAX_SCALE: u8 = 14;
 

@@ -112,10 +112,14 @@ proptest! {
     #[test]
     fn a_lying_peer_of_an_established_connection_is_survived(
         segments in prop::collection::vec((forged(), 0u64..3000, any::<bool>()), 1..60),
-        mss in prop::option::of(any::<u16>()),
+        mss in prop::option::of(prop_oneof![any::<u16>(), 0u16..60]),
         scale in prop::option::of(0u8..20),
+        offloads in any::<bool>(),
+        ecn in 0u32..3,
     ) {
         let (mut stack, link) = host();
+        stack.set_offloads(link, offloads).expect("a link");
+        stack.settings_mut().tcp_ecn = ecn;
         let listener = listener(&mut stack, "10.0.0.1:80");
         let syn = Forged { seq: 1000, ack: None, control: TcpControl::Syn, window: 65535, scale, mss, len: 0 };
         stack.frame_in(link, &syn.packet(5000, 80));

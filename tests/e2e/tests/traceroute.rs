@@ -47,7 +47,11 @@ fn hops_beyond_the_host_are_told() {
     let hops: Vec<Vec<&str>> = printed
         .lines()
         .filter(|line| line.starts_with(' '))
-        .map(|line| line.split_whitespace().filter(|word| word.contains(['.', '!']) && !word.ends_with("ms")).collect())
+        .map(|line| {
+            line.split_whitespace()
+                .filter(|word| word.contains(['.', '!']) && !word.ends_with("ms"))
+                .collect()
+        })
         .map(|words: Vec<&str>| words.into_iter().filter(|word| word.matches('.').count() != 1).collect())
         .collect();
     let way = [vec!["10.0.2.2"], vec!["192.0.2.2"], vec!["192.0.2.130"]];

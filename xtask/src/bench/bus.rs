@@ -47,7 +47,15 @@ impl Veth {
         let pair = ["type", "veth", "peer", "name", "eth0", "netns", NAMESPACES[1]];
         run(Command::new("ip").args(["-n", NAMESPACES[0], "link", "add", "eth0"]).args(pair))?;
         for (name, address) in NAMESPACES.into_iter().zip([SENDER, RECEIVER]) {
-            run(Command::new("ip").args(["-n", name, "addr", "add", &format!("{address}/24"), "dev", "eth0"]))?;
+            run(Command::new("ip").args([
+                "-n",
+                name,
+                "addr",
+                "add",
+                &format!("{address}/24"),
+                "dev",
+                "eth0",
+            ]))?;
             run(Command::new("ip").args(["-n", name, "link", "set", "eth0", "up"]))?;
         }
         Ok(host)

@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: figures as ratios against the host, from the same run.
 
-mod images;
 mod bus;
 mod ends;
+mod images;
 mod measures;
 mod path;
 mod redis;

@@ -187,6 +187,8 @@ impl Engine {
             // Several segments that nobody has cut are acknowledged at once (RFC 5681, section 4.2), and so is a mark.
             self.socket_mut().set_ack_delay(None);
         }
+        let raised = segment.with_least_mss();
+        let segment = &raised.as_deref().map_or(*segment, |bytes| segment.in_packet(bytes));
         let verdict = self.note_acknowledgement(now_ns, segment);
         let verdict = self.note_ecn(segment, verdict);
         match verdict {
