@@ -87,9 +87,12 @@ fn sites(path: &[u8], id: BuildId, size: u64) -> Option<Vec<u8>> {
     let mut list = vec![0; SITES_ROOM];
     let (path_at, id_at, list_at) = (path.as_ptr() as u64, id.0.as_ptr() as u64, list.as_mut_ptr() as u64);
     let args = [path_at, id_at, size, list_at, SITES_ROOM as u64, 0];
-    let session = &hijack()?.world.session;
+    let hijack = hijack()?;
+    let session = &hijack.world.session;
     // A program that may have no business with the rump kernel does not wait for a server that is gone.
     session.open_now().ok().filter(|()| session.is_connected())?;
+    // Its first call may be one that closes what it did not open itself.
+    hijack.note_own();
     let reply = session.call(table::lookup(private::SITES)?, args, &[]).ok()?;
     list.truncate(usize::try_from(reply.result.ok()?).ok().filter(|length| *length <= SITES_ROOM)?);
     Some(list)

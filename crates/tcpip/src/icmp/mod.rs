@@ -9,7 +9,14 @@ use smoltcp::wire::{
     Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet, IpAddress, IpProtocol, IpRepr,
 };
 
-use crate::{Stack, frame::Frame, packet::IpPacket, route::Hints, types::LinkId, udp_header::Variant};
+use crate::{
+    Stack,
+    frame::Frame,
+    packet::{self, IpPacket},
+    route::Hints,
+    types::LinkId,
+    udp_header::Variant,
+};
 
 mod received;
 mod send;
@@ -43,36 +50,30 @@ impl Stack {
         if verify && !icmp.verify_checksum() {
             return;
         }
-        match (icmp.msg_type(), icmp.msg_code()) {
-            (Icmpv4Message::EchoRequest, 0) => self.echo_request(link, ip),
-            (Icmpv4Message::EchoReply, 0) => self.udp_input(link, ip, Variant::Ping),
-            (
-                Icmpv4Message::DstUnreachable | Icmpv4Message::TimeExceeded | Icmpv4Message::ParamProblem,
-                _,
-            ) => self.error_input(ip),
+        // Whatever the code of an echo is (Linux; RFC 792 has none but 0).
+        match icmp.msg_type() {
+            Icmpv4Message::EchoRequest => self.echo_request(link, ip),
+            Icmpv4Message::EchoReply => self.udp_input(link, ip, Variant::Ping),
+            Icmpv4Message::DstUnreachable | Icmpv4Message::TimeExceeded | Icmpv4Message::ParamProblem => {
+                self.error_input(ip);
+            }
             _ => {}
         }
     }
 
     fn icmpv6_input(&mut self, link: LinkId, ip: &IpPacket<'_>, icmp: &Icmpv6Packet<&[u8]>) {
-        match (icmp.msg_type(), icmp.msg_code()) {
-            (Icmpv6Message::EchoRequest, 0) => self.echo_request(link, ip),
-            (Icmpv6Message::EchoReply, 0) => self.udp_input(link, ip, Variant::Ping),
-            (
-                Icmpv6Message::DstUnreachable
-                | Icmpv6Message::PktTooBig
-                | Icmpv6Message::TimeExceeded
-                | Icmpv6Message::ParamProblem,
-                _,
-            ) => self.error_input(ip),
-            (
-                Icmpv6Message::NeighborSolicit
-                | Icmpv6Message::NeighborAdvert
-                | Icmpv6Message::RouterSolicit
-                | Icmpv6Message::RouterAdvert
-                | Icmpv6Message::Redirect,
-                _,
-            ) => self.nd_input(link, ip, icmp),
+        match icmp.msg_type() {
+            Icmpv6Message::EchoRequest => self.echo_request(link, ip),
+            Icmpv6Message::EchoReply => self.udp_input(link, ip, Variant::Ping),
+            Icmpv6Message::DstUnreachable
+            | Icmpv6Message::PktTooBig
+            | Icmpv6Message::TimeExceeded
+            | Icmpv6Message::ParamProblem => self.error_input(ip),
+            Icmpv6Message::NeighborSolicit
+            | Icmpv6Message::NeighborAdvert
+            | Icmpv6Message::RouterSolicit
+            | Icmpv6Message::RouterAdvert
+            | Icmpv6Message::Redirect => self.nd_input(link, ip, icmp),
             _ => {}
         }
     }
@@ -122,6 +123,10 @@ impl Stack {
                 Icmpv6Packet::new_unchecked(payload).fill_checksum(&src, &dst);
             }
             _ => return,
+        }
+        if src.is_ipv4() {
+            // Linux's own ICMP may be cut on the way (net/ipv4/icmp.c, IP_PMTUDISC_DONT).
+            packet::clear_dont_frag(frame.bytes_mut(), &caps);
         }
         self.counters.icmp_out_msgs += 1;
         self.transmit(way.link, frame);
