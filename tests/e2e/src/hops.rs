@@ -76,18 +76,24 @@ impl Hops {
     /// If something cannot be started, or nothing went through the rump kernel.
     #[must_use]
     pub fn both(daemon: &str, script: &str) -> (String, Option<String>) {
-        let hops = Self::new();
-        let directory = hops.right.directory();
-        let log = directory.join("daemon-log");
-        let mut right = hops.right.hijacked("sh");
-        let daemon_runs = Background::start(right.args(["-c", daemon]).current_dir(directory), &log);
-        let mut left = hops.left.hijacked("sh");
-        left.args(["-c", &format!("exec 2>&1; {script}")]).current_dir(hops.left.directory());
-        left.env("PING", hops.left.ping_program());
+        (Self::new().run(daemon, script), in_namespaces(daemon, script))
+    }
+
+    /// Runs `daemon` on the right until `script` on the left has ended. Answers what `script` printed, errors too.
+    ///
+    /// # Panics
+    /// If something cannot be started, or nothing went through the rump kernel.
+    pub fn run(&self, daemon: &str, script: &str) -> String {
+        let directory = self.right.directory();
+        let mut right = self.right.hijacked("sh");
+        right.args(["-c", daemon]).current_dir(directory);
+        let _daemon = Background::start(&mut right, &directory.join("daemon-log"));
+        let mut left = self.left.hijacked("sh");
+        left.args(["-c", &format!("exec 2>&1; {script}")]).current_dir(self.left.directory());
+        left.env("PING", self.left.ping_program());
         let found = run(&mut left).stdout;
-        drop(daemon_runs);
-        assert!(hops.left.counter("calls") > 0, "nothing went through the rump kernel");
-        (found, in_namespaces(daemon, script))
+        assert!(self.left.counter("calls") > 0, "nothing went through the rump kernel");
+        found
     }
 }
 

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use e2e::{Background, Display, Segments, Server, artifact, native, run};
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -64,14 +63,14 @@ impl Site {
     }
 
     /// A page, behind which `look` looks around; the rump kernel dies and comes again; another page.
-    fn two_pages(&mut self, browser: &mut Command, class: &str, look: impl Fn()) {
+    fn two_pages(&mut self, browser: &mut Command, class: &str, look: impl Fn(u32)) {
         let display = Display::start(&self.own, 20_400, "800x600");
         let log = self.own.directory().join("browser-log");
         let browser =
             Background::start(browser.env("DISPLAY", display.name()).arg("http://10.0.0.2/one"), &log);
         wait(&browser, "the first page", || display.share_of(GREEN) > 0.3);
         assert!(self.own.counter("call.connect") > 0 && self.asked("one") > 0);
-        look();
+        look(browser.id());
         self.own.restart();
         let window = display.xdotool(&["search", "--onlyvisible", "--class", class]);
         let window = window.lines().next().unwrap();
@@ -115,7 +114,7 @@ fn firefox_headless() {
 fn firefox_in_a_window() {
     let mut site = Site::new();
     let mut firefox = site.hijacked("firefox-esr");
-    site.two_pages(&mut firefox, "firefox-esr", || ());
+    site.two_pages(&mut firefox, "firefox-esr", |_| ());
 }
 
 /// Debian package chromium. Its renderers are in a sandbox: namespaces and a root of their own, and a filter of seccomp(2).
@@ -127,20 +126,27 @@ fn chromium() {
     let data = site.own.directory().join("data");
     chromium.args(["--no-first-run", "--disable-gpu", "--password-store=basic"]);
     chromium.arg(format!("--user-data-dir={}", data.display()));
-    let url = site.own.url();
-    site.two_pages(&mut chromium, "chromium", || assert!(is_sandboxed(&url), "no renderer is in a sandbox"));
+    let look = |browser| assert!(is_sandboxed(browser), "no renderer is in a sandbox");
+    site.two_pages(&mut chromium, "chromium", look);
 }
 
-/// Whether a renderer of the browser on this server has a filter, and no way to the host's files.
-fn is_sandboxed(url: &str) -> bool {
-    let text = |process: &Path, file: &str| {
-        String::from_utf8_lossy(&std::fs::read(process.join(file)).unwrap_or_default()).into_owned()
+/// Whether a renderer of this browser has a filter and is in a namespace of processes.
+fn is_sandboxed(browser: u32) -> bool {
+    let text =
+        |pid: u32, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let field = |pid: u32, name: &str| {
+        let status = text(pid, "status");
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    let mut processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    processes.any(|process| {
-        text(&process, "environ").contains(url)
-            && text(&process, "cmdline").contains("--type=renderer")
-            && text(&process, "status").contains("Seccomp:\t2")
-            && std::fs::read_link(process.join("root")).is_ok_and(|root| root != Path::new("/"))
+    let parent = |pid: u32| field(pid, "PPid:").first().and_then(|pid| pid.parse().ok());
+    let below = |pid: u32| std::iter::successors(Some(pid), |pid| parent(*pid)).any(|pid| pid == browser);
+    let names = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name());
+    let mut pids = names.filter_map(|name| name.to_str()?.parse::<u32>().ok());
+    pids.any(|pid| {
+        text(pid, "cmdline").contains("--type=renderer")
+            && field(pid, "Seccomp:") == ["2"]
+            && field(pid, "NSpid:").len() > 1
+            && below(pid)
     })
 }

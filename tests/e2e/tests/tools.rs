@@ -1,6 +1,6 @@
 //! The tools that look into networks, over two routers of rump kernels and over two of the host's kernel.
 
-use e2e::Hops;
+use e2e::{Hops, native, run};
 
 /// Both print the same once `plain` has taken out of each line what is never the same.
 #[track_caller]
@@ -100,4 +100,39 @@ fn socat_and_nc() {
          echo one | nc -N -w 3 10.0.2.9 7; nc -z -v -n 10.0.2.9 7-8; nc -u -w 1 10.0.2.9 7 </dev/null; echo $?";
     let printed = same(daemon, script, timeless);
     assert!(printed.contains("hello\nhello\n300000"), "{printed}");
+}
+
+/// A scanner's idea of the TCP behind the routers: what it answers to segments that no TCP sends, and how it ends.
+#[test]
+fn nmap_fingerprint() {
+    // Windows and options differ from host to host; T1 to T7 and IE are about the rules.
+    let script = format!(
+        "{WAIT} export NMAP_PRIVILEGED=1; nmap -n -Pn -vv -O --max-os-tries 1 -p 79,80 10.0.2.9 | sed -n 's/^OS://p' | tr -d '\\n' \
+         | grep -o -e 'T[1-7]([^)]*)' -e 'IE([^)]*)' -e 'U1([^)]*)'"
+    );
+    let printed = same(WEB, &script, timeless);
+    assert!(printed.contains("T2(R=N)\nT3(R=N)\nT4(R=Y%DF=Y%T="), "{printed}");
+}
+
+/// What tcpdump(8) writes while all kinds of packets pass, tshark(1) finds nothing malformed in.
+#[test]
+fn tcpdump_writes() {
+    let script = format!(
+        "{WAIT} tcpdump -U -i eth0 -w dump 2>log & dump=$!; until grep -q listening log; do sleep 0.1; done
+         for to in 10.0.2.9 '[fd00:2::9]'; do curl -sg http://$to/ >/dev/null; done; nc -z 10.0.2.9 1; echo x | nc -u -w 1 10.0.2.9 9
+         for to in 10.0.2.9 fd00:2::9; do $PING -c 1 -s 3000 $to >/dev/null; $PING -c 1 -t 1 $to >/dev/null; done
+         sleep 0.3; kill $dump; wait $dump"
+    );
+    let hops = Hops::new();
+    hops.run(WEB, &script);
+    let dump = hops.left.directory().join("dump");
+    let rows = |filter: &str| {
+        let mut tshark = native("tshark");
+        tshark.args(["-n", "-T", "fields", "-e", "frame.number", "-Y", filter, "-r"]).arg(&dump);
+        run(&mut tshark).success().lines().count()
+    };
+    assert_eq!(rows("_ws.malformed"), 0);
+    for what in ["tcp", "udp", "icmp.type == 11", "icmpv6.type == 3", "ipv6.fraghdr", "ip.flags.mf == 1"] {
+        assert!(rows(what) > 0, "nothing is {what}");
+    }
 }
