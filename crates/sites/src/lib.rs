@@ -1,7 +1,7 @@
 //! Finds the system call instructions of an ELF file, and how each can be replaced by a jump.
 //!
 //! Byte pairs `0f 05` alone prove nothing (libLLVM has 266 and not one true call), so whole text sections are decoded
-//! from their start, and what is found there has to be proven ([`proof`]). A linear sweep is right for what compilers and
+//! from their start, and what is found there has to be proven (`proof`). A linear sweep is right for what compilers and
 //! assemblers make of libc, ld.so and musl: their text holds no data. Unwind tables alone are no better guide: the entry of
 //! glibc's `__restore_rt` starts one byte early, and those of `clone` have holes exactly at the call.
 #![forbid(unsafe_code)]
