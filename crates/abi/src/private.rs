@@ -91,6 +91,8 @@ private! {
     /// `rump_share(fd)`: a host descriptor for this file, which had none (rump_sp(7), "Lone files"): from now on the file lives as
     /// long as that. `EALREADY`: it has one.
     SHARE "rump_share" &[Arg::Fd];
+    /// `rump_fsize(limit)`: the process's `RLIMIT_FSIZE` (getrlimit(2)), which is the host's to set.
+    FSIZE "rump_fsize" &[Arg::Size];
 }
 
 /// What `rump_link` can do.

@@ -31,6 +31,7 @@ pub mod world;
 use config::Config;
 use core::ffi::CStr;
 use core::sync::atomic::AtomicBool;
+use dispatch::FileSize;
 use exec::{Inherited, Scratch};
 use fds::Fds;
 use lone::StandIn;
@@ -54,6 +55,7 @@ pub struct Hijack<W> {
     takes_locks: AtomicBool,
     /// It has, or had, more than one thread.
     has_threads: AtomicBool,
+    file_size: FileSize,
     /// The path of the program, where this library has loaded it.
     exe: Option<&'static CStr>,
 }
@@ -76,6 +78,7 @@ impl<W: World> Hijack<W> {
             path_decides,
             takes_locks: AtomicBool::new(false),
             has_threads: AtomicBool::new(false),
+            file_size: FileSize::new(),
             exe,
         }
     }

@@ -18,14 +18,18 @@ impl<W: World> Hijack<W> {
     /// Carries out a call in the rump kernel that uses no descriptor of the program's.
     pub(crate) fn rump(&self, row: &'static Row, args: Args) -> Outcome {
         self.tell_umask()?;
+        self.tell_file_size()?;
         let reply = self.world.rump(row, args, &[])?;
+        self.signal_file_size(&reply.result);
         self.take_files(&reply)
     }
 
     /// As [`Hijack::rump`], for a call on this descriptor.
     pub(crate) fn rump_on(&self, row: &'static Row, args: Args, used: (u32, RumpFd)) -> Outcome {
+        self.tell_file_size()?;
         let reply = self.world.rump(row, args, &[])?;
         self.take_hints(&reply, used);
+        self.signal_file_size(&reply.result);
         self.signal_broken_pipe(row, &args, used.1, &reply.result);
         self.take_files(&reply)
     }

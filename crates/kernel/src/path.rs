@@ -47,6 +47,15 @@ impl Kernel {
         };
         Ok(Tree { vfs: &mut self.fs.vfs, who, now: self.now.real_ns })
     }
+
+    /// A file of `size` bytes is to have `wanted` of them.
+    ///
+    /// # Errors
+    /// `EFBIG`: that is more than the process whose call runs may make of it (`RLIMIT_FSIZE`; its library sends the SIGXFSZ). `ESRCH`.
+    pub(crate) fn check_growth(&self, size: u64, wanted: u64) -> Result<(), Errno> {
+        let limit = self.processes.get(self.current)?.fsize;
+        if wanted > size && wanted > limit { Err(Errno::EFBIG) } else { Ok(()) }
+    }
 }
 
 impl Cx<'_> {

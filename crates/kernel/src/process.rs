@@ -62,6 +62,8 @@ pub(crate) struct Process {
     pub(crate) who: Credentials,
     pub(crate) name: Vec<u8>,
     pub(crate) umask: u32,
+    /// `RLIMIT_FSIZE`: files do not grow beyond so many bytes by what it writes.
+    pub(crate) fsize: u64,
     /// Root and working directory. /proc looks at them as well.
     places: Rc<Cell<Places>>,
     /// What the program writes in front of paths to this kernel's tree; empty where it writes nothing.
@@ -142,6 +144,7 @@ impl ProcessTable {
             who,
             name: Vec::new(),
             umask: 0o022,
+            fsize: u64::MAX,
             places: Rc::new(Cell::new(Places { root, cwd: root })),
             prefix: Vec::new(),
             locked: BTreeSet::new(),

@@ -17,9 +17,14 @@ impl<W: World> Hijack<W> {
         if *result != Err(Errno::EPIPE) || is_quiet(row, args) || self.is_datagram(rump) {
             return;
         }
+        self.signal_thread(SIGPIPE);
+    }
+
+    /// Sends the calling thread a signal.
+    pub(super) fn signal_thread(&self, signo: u64) {
         let ids = (self.world.host(nr::GETPID, [0; 6]), self.world.host(nr::GETTID, [0; 6]));
         if let (Ok(pid), Ok(tid)) = ids {
-            let _ = self.world.host(nr::TGKILL, [pid, tid, SIGPIPE, 0, 0, 0]);
+            let _ = self.world.host(nr::TGKILL, [pid, tid, signo, 0, 0, 0]);
         }
     }
 

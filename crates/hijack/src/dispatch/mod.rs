@@ -26,6 +26,7 @@ mod names;
 mod pidfd;
 mod poll;
 mod receiver;
+mod rlimit;
 mod route;
 mod select;
 mod select_rump;
@@ -34,6 +35,8 @@ mod transfer;
 mod umask;
 mod unlock;
 mod unshare;
+
+pub(crate) use rlimit::FileSize;
 
 use crate::world::{Args, World};
 use crate::{Hijack, exec};
@@ -95,6 +98,8 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         | nr::SETRESGID
         | nr::SETGROUPS => credentials::change,
         nr::SYNC => umask::sync,
+        nr::SETRLIMIT => rlimit::setrlimit,
+        nr::PRLIMIT64 => rlimit::prlimit64,
         nr::UNAME | nr::SETHOSTNAME | nr::SETDOMAINNAME => names::names,
         nr::SENDFILE => transfer::sendfile,
         nr::SPLICE => splice::splice,

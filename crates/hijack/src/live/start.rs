@@ -250,6 +250,7 @@ fn take_over(hijack: &'static Hijack<Live>, marks: Marks) {
     if marks.descriptors {
         let _ = inherited_fds::mark_unknown(hijack.fds());
     }
+    hijack.look_at_file_size();
     // Nobody else runs yet who could create a file meanwhile.
     let umask = |mask: u64| host_unsafe::call(nr::UMASK, [mask, 0, 0, 0, 0, 0]);
     if let Ok(mask) = umask(0o77) {

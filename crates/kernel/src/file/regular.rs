@@ -56,7 +56,9 @@ impl File for Regular {
         }
         let append = f.flags.get() & O_APPEND != 0 || at == At::End;
         let offset = if append { k.fs.vfs.attr(self.at)?.size } else { f.start(at) };
-        let room = usize::try_from(OFFSET_MAX.saturating_sub(offset)).unwrap_or(usize::MAX);
+        // getrlimit(2): up to the limit, and an error where that is nothing.
+        let most = OFFSET_MAX.min(k.processes.get(k.current)?.fsize);
+        let room = usize::try_from(most.saturating_sub(offset)).unwrap_or(usize::MAX);
         if room == 0 {
             return Err(Errno::EFBIG.into());
         }

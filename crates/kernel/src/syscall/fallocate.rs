@@ -4,6 +4,7 @@ use crate::call::Answer;
 use crate::cx::Cx;
 use crate::file::FileKind;
 use abi::Errno;
+use abi::raw::general::FALLOC_FL_KEEP_SIZE;
 
 pub(crate) fn fallocate(cx: &mut Cx<'_>) -> Answer {
     let file = cx.file(0)?;
@@ -17,6 +18,10 @@ pub(crate) fn fallocate(cx: &mut Cx<'_>) -> Answer {
         _ => Errno::ENODEV,
     })?;
     let range = (offset.cast_unsigned(), len.cast_unsigned());
+    if mode & FALLOC_FL_KEEP_SIZE == 0 && file.ops.kind() == FileKind::Regular {
+        let size = cx.kernel.fs.vfs.attr(at)?.size;
+        cx.kernel.check_growth(size, range.0.saturating_add(range.1))?;
+    }
     let tree = cx.tree()?;
     tree.vfs.allocate(&tree.who, at, mode, range, tree.now)?;
     Ok(0)

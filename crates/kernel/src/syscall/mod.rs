@@ -123,6 +123,8 @@ handlers! {
     abi::nr::PWRITE64 => pwrite64;
     abi::nr::PWRITEV => pwritev;
     abi::nr::PWRITEV2 => pwritev2;
+    abi::nr::QUOTACTL => quotactl;
+    abi::nr::QUOTACTL_FD => quotactl_fd;
     abi::nr::READ => read;
     abi::nr::READAHEAD => readahead;
     abi::nr::READLINK => readlink;
@@ -167,6 +169,7 @@ handlers! {
     abi::nr::WRITE => write;
     abi::nr::WRITEV => writev;
     abi::private::HALT => rump_halt;
+    abi::private::FSIZE => rump_fsize;
     abi::private::IDENTIFY => rump_identify;
     abi::private::INOTIFY => rump_inotify;
     abi::private::NETLINK => rump_netlink;

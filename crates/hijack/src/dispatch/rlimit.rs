@@ -1,0 +1,91 @@
+//! setrlimit(2) and prlimit(2): the limits are the host's, and so is the signal that goes with one; the rump kernel keeps to
+//! `RLIMIT_FSIZE` (SIGXFSZ: for the thread that wrote).
+
+use super::{Answer, Call, Verdict};
+use crate::Hijack;
+use crate::world::{Outcome, World};
+use abi::raw::general::RLIMIT_FSIZE;
+use abi::{Errno, nr, private, table};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// signal(7)
+const SIGXFSZ: u64 = 25;
+/// `RLIM_INFINITY`
+const NONE: u64 = u64::MAX;
+
+/// How long files may become by what the process writes.
+pub(crate) struct FileSize {
+    limit: AtomicU64,
+    /// The session that was told a limit, and whether one was.
+    session: AtomicU32,
+    is_told: AtomicBool,
+    told: AtomicU64,
+}
+
+impl FileSize {
+    pub(crate) const fn new() -> Self {
+        Self {
+            limit: AtomicU64::new(NONE),
+            session: AtomicU32::new(0),
+            is_told: AtomicBool::new(false),
+            told: AtomicU64::new(NONE),
+        }
+    }
+}
+
+pub(super) fn setrlimit<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    changed(h, call, 0, call.args[0], call.args[1])
+}
+
+pub(super) fn prlimit64<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
+    changed(h, call, call.args[0], call.args[1], call.args[2])
+}
+
+fn changed<W: World>(h: &Hijack<W>, call: &Call, pid: u64, resource: u64, new: u64) -> Verdict {
+    if resource as u32 != RLIMIT_FSIZE || new == 0 {
+        return Ok(Answer::Host);
+    }
+    let value = h.world.host(call.nr, call.args)?;
+    let own = pid as u32 == 0 || h.world.host(nr::GETPID, [0; 6]) == Ok(pid);
+    // What a vfork child sets is not its parent's; the program that it becomes looks for itself.
+    if own && !h.world.in_vfork_child() {
+        h.look_at_file_size();
+    }
+    Ok(Answer::Value(value))
+}
+
+impl<W: World> Hijack<W> {
+    /// Asks the host for the process's limit.
+    pub fn look_at_file_size(&self) {
+        let mut limits = [NONE; 2];
+        let args = [0, u64::from(RLIMIT_FSIZE), 0, (&raw mut limits) as u64, 0, 0];
+        if self.world.host(nr::PRLIMIT64, args).is_ok() {
+            self.file_size.limit.store(limits[0], Ordering::Relaxed);
+        }
+    }
+
+    /// Tells the rump kernel of the limit, if it does not know.
+    pub(crate) fn tell_file_size(&self) -> Result<(), Errno> {
+        let ours = &self.file_size;
+        let limit = ours.limit.load(Ordering::Relaxed);
+        let session = self.world.generation();
+        let is_told = ours.is_told.load(Ordering::Relaxed) && ours.session.load(Ordering::Relaxed) == session;
+        let known = if is_told { ours.told.load(Ordering::Relaxed) } else { NONE };
+        if limit == known {
+            return Ok(());
+        }
+        let row = table::lookup(private::FSIZE).ok_or(Errno::ENOSYS)?;
+        self.world.rump(row, [limit, 0, 0, 0, 0, 0], &[])?;
+        ours.told.store(limit, Ordering::Relaxed);
+        ours.session.store(self.world.generation(), Ordering::Relaxed);
+        ours.is_told.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Sends the calling thread the signal that goes with a limit that was reached.
+    pub(crate) fn signal_file_size(&self, result: &Outcome) {
+        if *result == Err(Errno::EFBIG) && self.file_size.limit.load(Ordering::Relaxed) != NONE {
+            self.signal_thread(SIGXFSZ);
+        }
+    }
+}

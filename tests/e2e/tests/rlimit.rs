@@ -1,0 +1,75 @@
+//! RLIMIT_FSIZE, and quotas, which there are none of.
+
+use e2e::{Server, run, same_in_both};
+
+const SCRIPT: &str = r#"
+cat > $D/limits.py <<'END'
+import os, resource, signal, subprocess, sys
+D = os.environ['D']
+signals = []
+signal.signal(signal.SIGXFSZ, lambda *_: signals.append('SIGXFSZ'))
+def tell(what, action):
+    try:
+        outcome = action()
+    except OSError as error:
+        outcome = error.strerror
+    # A handler runs at the next call.
+    what = str(what)
+    print(what, outcome, *signals)
+    signals.clear()
+fd = os.open(D + '/f', os.O_RDWR | os.O_CREAT)
+log = os.open(D + '/log', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+tell('up to it', lambda: os.write(fd, b'x' * 2000))
+tell('at it', lambda: os.write(fd, b'x'))
+tell('below it', lambda: os.pwrite(fd, b'y' * 20, 990))
+tell('vectors', lambda: os.pwritev(fd, [b'y' * 6, b'z' * 20], 990))
+tell('nothing', lambda: os.write(fd, b''))
+tell('append', lambda: (os.write(log, b'x' * 999), os.write(log, b'y' * 9)))
+tell('append', lambda: os.write(log, b'y'))
+tell('ftruncate', lambda: os.ftruncate(fd, 1001))
+tell('ftruncate', lambda: os.ftruncate(fd, 1000))
+tell('truncate', lambda: os.truncate(D + '/f', 1001))
+tell('fallocate', lambda: os.posix_fallocate(fd, 0, 1001))
+tell('pipe', lambda: os.write(os.pipe()[1], b'x' * 2000))
+tell('child', lambda: subprocess.run(['sh', '-c', 'head -c 3000 /dev/zero > $D/child; echo $?']).returncode)
+tell('size', lambda: os.stat(D + '/child').st_size)
+pid = os.fork()
+if pid == 0:
+    os.lseek(fd, 0, 2)
+    tell('fork', lambda: os.write(fd, b'x'))
+    sys.stdout.flush()
+    os._exit(0)
+os.waitpid(pid, 0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+tell('more', lambda: os.pwrite(fd, b'z' * 2000, 500))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+tell('shorter than it is', lambda: os.ftruncate(fd, 1500))
+tell('within', lambda: os.pwrite(fd, b'z' * 20, 0))
+resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, (hard, hard))
+tell('no limit', lambda: os.pwrite(fd, b'z' * 2000, 2000))
+END
+python3 -u $D/limits.py
+sh -c 'ulimit -f 2; head -c 3000 /dev/zero > $D/g; echo $?; exec head -c 3000 /dev/zero > $D/h' || echo $?
+stat -c '%n %s' $D/f $D/g $D/h $D/log
+"#;
+
+#[test]
+fn files_grow_up_to_the_limit() {
+    let printed = same_in_both(SCRIPT);
+    assert!(printed.contains("at it File too large SIGXFSZ"), "{printed}");
+}
+
+#[test]
+fn there_are_no_quotas() {
+    let server = Server::start();
+    let script = "import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+get = 0x80000700
+for path in b'/rump/tmp', b'/rump/none':
+    print(libc.quotactl(get - (1 << 32), path, 0, ctypes.create_string_buffer(200)), os.strerror(ctypes.get_errno()))
+print(libc.syscall(443, os.open('/rump/tmp', 0), get, 0, 0), os.strerror(ctypes.get_errno()))";
+    let said = run(server.hijacked("python3").args(["-c", script])).success();
+    assert_eq!(said, "-1 Block device required\n-1 No such file or directory\n-1 No such process\n");
+}
