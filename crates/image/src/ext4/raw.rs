@@ -4,6 +4,8 @@
 
 use crate::disk::Disk;
 use abi::Errno;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use vfs::Time;
 
 const SUPERBLOCK: u64 = 1024;
@@ -21,6 +23,8 @@ const HAS_JOURNAL: u32 = 4;
 /// `EXT4_GOOD_OLD_FIRST_INO`
 const FIRST_INODE: u32 = 11;
 const SECOND_NS: u64 = 1_000_000_000;
+/// Bytes of an inode table that are kept.
+const PIECE: u64 = 16 << 10;
 
 /// Times of an inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,10 @@ pub(super) struct Raw {
     pub(super) identity: u64,
     /// Inodes below it, but the root's, are the file system's own.
     pub(super) first_inode: u32,
+    /// A piece of an inode table, and where it begins: directories are gone through inode by inode.
+    piece: RefCell<(u64, Vec<u8>)>,
+    /// Where the inode tables of groups are.
+    tables: RefCell<HashMap<u32, u64>>,
     /// Descriptors lie together, and blocks are counted singly: not with `meta_bg` and `bigalloc`.
     plain: bool,
 }
@@ -87,6 +95,8 @@ impl Raw {
             needs_recovery: incompat & RECOVER != 0,
             identity: u64_at(&sb, 0x68) ^ u64_at(&sb, 0x70),
             first_inode: if old { FIRST_INODE } else { u32_at(&sb, 0x54) },
+            piece: RefCell::default(),
+            tables: RefCell::default(),
             plain: incompat & META_BG == 0 && u32_at(&sb, 0x64) & BIGALLOC == 0,
         };
         if raw.inodes_per_group == 0 || !(128..=4096).contains(&raw.inode_size) {
@@ -96,18 +106,40 @@ impl Raw {
         }
     }
 
+    /// Times of an inode that has not been changed since the file system was opened.
+    ///
     /// # Errors
     /// `EIO`, `EUCLEAN`.
     pub(super) fn times(&self, ino: u32) -> Result<Times, Errno> {
-        let (inode, _) = self.inode(ino)?;
+        self.in_piece(self.place(ino)?, |inode| self.times_in(inode))
+    }
+
+    /// Shows bytes of an inode table, which may be old: of those that stand for changed inodes.
+    fn in_piece<T>(&self, place: u64, show: impl FnOnce(&[u8]) -> T) -> Result<T, Errno> {
+        let (start, within) = (place / PIECE * PIECE, usize::try_from(place % PIECE).unwrap_or(0));
+        let mut piece = self.piece.borrow_mut();
+        let inode = within..within + usize::from(self.inode_size);
+        if piece.0 != start || piece.1.len() < inode.end {
+            let len = (inode.end as u64).max(PIECE.min(self.disk.size().saturating_sub(start)));
+            piece.1.resize(usize::try_from(len).unwrap_or(inode.end), 0);
+            piece.0 = start;
+            if let Err(errno) = self.disk.read_at(&mut piece.1, start) {
+                *piece = (0, Vec::new());
+                return Err(errno);
+            }
+        }
+        Ok(show(&piece.1[inode]))
+    }
+
+    fn times_in(&self, inode: &[u8]) -> Times {
         // i_extra_isize counts from byte 128 on.
-        let extra = if inode.len() > 128 { 128 + usize::from(u16_at(&inode, 0x80)) } else { 128 };
+        let extra = if inode.len() > 128 { 128 + usize::from(u16_at(inode, 0x80)) } else { 128 };
         let time = |at: usize, extra_at: usize| {
-            let wide = if extra_at + 4 <= extra { u32_at(&inode, extra_at) } else { 0 };
-            time(u32_at(&inode, at), wide)
+            let wide = if extra_at + 4 <= extra { u32_at(inode, extra_at) } else { 0 };
+            time(u32_at(inode, at), wide)
         };
         let btime = if 0x94 <= extra { time(0x90, 0x94) } else { 0 };
-        Ok(Times { atime: time(0x08, 0x8c), ctime: time(0x0c, 0x84), mtime: time(0x10, 0x88), btime })
+        Times { atime: time(0x08, 0x8c), ctime: time(0x0c, 0x84), mtime: time(0x10, 0x88), btime }
     }
 
     /// An inode as it is on the disk, and where.
@@ -129,15 +161,24 @@ impl Raw {
         Ok(bytes)
     }
 
-    /// Where an inode is.
-    pub(super) fn place(&self, ino: u32) -> Result<u64, Errno> {
-        let index = ino.checked_sub(1).ok_or(Errno::EUCLEAN)?;
-        let (group, index) = (index / self.inodes_per_group, index % self.inodes_per_group);
+    /// Where the inode table of a group is.
+    fn table(&self, group: u32) -> Result<u64, Errno> {
+        if let Some(table) = self.tables.borrow().get(&group) {
+            return Ok(*table);
+        }
         let bytes = self.descriptor(group)?;
         let high = if bytes.len() >= 64 { u64::from(u32_at(&bytes, 0x28)) << 32 } else { 0 };
         let table = u64::from(u32_at(&bytes, 0x08)) | high;
         let table = table.checked_mul(self.block_size).ok_or(Errno::EUCLEAN)?;
-        table.checked_add(u64::from(index) * u64::from(self.inode_size)).ok_or(Errno::EUCLEAN)
+        self.tables.borrow_mut().insert(group, table);
+        Ok(table)
+    }
+
+    /// Where an inode is.
+    pub(super) fn place(&self, ino: u32) -> Result<u64, Errno> {
+        let index = ino.checked_sub(1).ok_or(Errno::EUCLEAN)?;
+        let (group, index) = (index / self.inodes_per_group, index % self.inodes_per_group);
+        self.table(group)?.checked_add(u64::from(index) * u64::from(self.inode_size)).ok_or(Errno::EUCLEAN)
     }
 }
 

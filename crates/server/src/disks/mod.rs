@@ -4,6 +4,7 @@
 //! mounted gets one of its own. A worker carries out its operations in the order in which they come.
 
 mod drives;
+mod queue;
 mod worker;
 
 pub(crate) use drives::{Drives, open_all};

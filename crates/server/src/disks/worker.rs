@@ -1,9 +1,9 @@
 //! A thread that has one file system and carries out its operations.
 
 use super::drives::Drive;
+use super::queue::Queue;
 use super::{Answers, Done, Job};
 use crate::clock;
-use crate::spin::Spin;
 use abi::Errno;
 use image::{Disk, DriveFile, Opened, Opening};
 use kernel::CallId;
@@ -38,10 +38,9 @@ struct Duty {
     worker: Worker,
     call: Option<CallId>,
     weight: usize,
-    jobs: Receiver<Job>,
+    queue: Queue,
     answers: Answers,
     failed: Arc<AtomicBool>,
-    spin: Spin,
     /// Nobody can ask for anything any more.
     over: bool,
 }
@@ -65,8 +64,8 @@ pub(super) fn start(
     let told = Arc::clone(&failed);
     let handle =
         std::thread::Builder::new().name(format!("disk {worker}")).stack_size(STACK).spawn(move || {
-            let spin = Spin::default();
-            let duty = Duty { worker, call: None, weight: 0, jobs, answers, failed: told, spin, over: false };
+            let queue = Queue::new(jobs);
+            let duty = Duty { worker, call: None, weight: 0, queue, answers, failed: told, over: false };
             DUTY.with(|own| *own.borrow_mut() = Some(duty));
             match task {
                 Task::Drive(drive) => {
@@ -166,17 +165,13 @@ fn serve(fs: &mut dyn FileSystem) {
 /// The next operation; none: the time is over, or nobody is there to ask for one.
 fn next(timeout: Option<Duration>) -> Option<Op> {
     with_duty(|duty| {
-        let jobs = &duty.jobs;
-        let job = look(jobs, &mut duty.spin).or_else(|| match timeout {
-            Some(timeout) => match jobs.recv_timeout(timeout) {
-                Err(RecvTimeoutError::Disconnected) => {
-                    duty.over = true;
-                    None
-                }
-                job => job.ok(),
-            },
-            None => jobs.recv().ok(),
-        })?;
+        let job = match duty.queue.take(timeout) {
+            Ok(job) => job,
+            Err(why) => {
+                duty.over = why == RecvTimeoutError::Disconnected;
+                return None;
+            }
+        };
         (duty.call, duty.weight) = (job.call, job.op.weight());
         Some(job.op)
     })
@@ -186,24 +181,6 @@ fn next(timeout: Option<Duration>) -> Option<Op> {
 /// Whether nobody can ask for anything any more.
 fn is_over() -> bool {
     with_duty(|duty| duty.over).unwrap_or(true)
-}
-
-/// The next operation without going to sleep: a call that needs one needs another as often as not.
-fn look(jobs: &Receiver<Job>, spin: &mut Spin) -> Option<Job> {
-    let mut now = clock::mono_ns();
-    loop {
-        if let Ok(job) = jobs.try_recv() {
-            spin.worked(now);
-            return Some(job);
-        }
-        if !spin.looks(now) {
-            return None;
-        }
-        rustix::thread::sched_yield();
-        let later = clock::mono_ns();
-        spin.yielded(now, later);
-        now = later;
-    }
 }
 
 fn answer(answer: Answer) {
@@ -233,13 +210,12 @@ fn outlive_panics() {
 }
 
 /// Answers for a file system that is broken, until the server ends.
-fn fail(duty: Duty) -> ! {
-    let answer = |call, weight| {
-        duty.answers.send(Done { worker: duty.worker, call, weight, answer: Err(Errno::EIO) });
-    };
+fn fail(mut duty: Duty) -> ! {
+    let (worker, answers) = (duty.worker, duty.answers);
+    let answer = |call, weight| answers.send(Done { worker, call, weight, answer: Err(Errno::EIO) });
     duty.failed.store(true, Ordering::Release);
     answer(duty.call, duty.weight);
-    while let Ok(job) = duty.jobs.recv() {
+    while let Ok(job) = duty.queue.take(None) {
         answer(job.call, job.op.weight());
     }
     loop {

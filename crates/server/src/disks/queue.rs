@@ -1,0 +1,128 @@
+//! What a worker is to do: operations in their order, and writes that go on from each other as one.
+
+use super::Job;
+use crate::clock;
+use crate::spin::Spin;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use vfs::remote::Op;
+
+/// Bytes of writes that are taken together at most. Programs write some KiB at a time; a file system looks for room, changes its trees
+/// and its journal once for each write.
+const MERGED_MAX: usize = 1 << 20;
+
+/// The jobs of one worker.
+pub(super) struct Queue {
+    jobs: Receiver<Job>,
+    /// One that came while others were merged.
+    next: Option<Job>,
+    spin: Spin,
+}
+
+impl Queue {
+    pub(super) fn new(jobs: Receiver<Job>) -> Self {
+        Self { jobs, next: None, spin: Spin::default() }
+    }
+
+    /// The next job; none of those that wait is left behind.
+    ///
+    /// # Errors
+    /// `Timeout`: none has come in time (none: however late). `Disconnected`: none will.
+    pub(super) fn take(&mut self, timeout: Option<Duration>) -> Result<Job, RecvTimeoutError> {
+        let job = match self.next.take().or_else(|| self.look()) {
+            Some(job) => job,
+            None => match timeout {
+                Some(timeout) => self.jobs.recv_timeout(timeout)?,
+                None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
+            },
+        };
+        Ok(self.merged(job))
+    }
+
+    /// The next operation without going to sleep: a call that needs one needs another as often as not.
+    fn look(&mut self) -> Option<Job> {
+        let mut now = clock::mono_ns();
+        loop {
+            if let Ok(job) = self.jobs.try_recv() {
+                self.spin.worked(now);
+                return Some(job);
+            }
+            if !self.spin.looks(now) {
+                return None;
+            }
+            rustix::thread::sched_yield();
+            let later = clock::mono_ns();
+            self.spin.yielded(now, later);
+            now = later;
+        }
+    }
+
+    /// A write for which nobody waits, with those that go on where it ends.
+    fn merged(&mut self, mut job: Job) -> Job {
+        while job.call.is_none() && job.op.weight() < MERGED_MAX {
+            let Ok(next) = self.jobs.try_recv() else { break };
+            if let Err(next) = append(&mut job.op, next) {
+                self.next = Some(next);
+                break;
+            }
+        }
+        job
+    }
+}
+
+/// Makes one of two writes.
+///
+/// # Errors
+/// The second: it is none that goes on from the first, or somebody waits for it.
+fn append(first: &mut Op, next: Job) -> Result<(), Job> {
+    if let Op::Write { ino, offset, bytes, now } = first
+        && let Job { call: None, op: Op::Write { ino: same, offset: at, bytes: more, now: later } } = &next
+        && ino == same
+        && offset.checked_add(bytes.len() as u64) == Some(*at)
+    {
+        bytes.extend_from_slice(more);
+        *now = *later;
+        return Ok(());
+    }
+    Err(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    fn write(ino: u64, offset: u64, len: usize) -> Job {
+        Job { call: None, op: Op::Write { ino, offset, bytes: vec![1; len], now: offset } }
+    }
+
+    #[test]
+    fn writes_that_go_on_are_one() {
+        let (sender, jobs) = channel();
+        let all = [write(1, 0, 10), write(1, 10, 5), write(1, 16, 4), write(2, 20, 1), write(2, 21, 1)];
+        all.into_iter().for_each(|job| sender.send(job).unwrap());
+        sender.send(Job { call: None, op: Op::Release(2) }).unwrap();
+        sender.send(write(2, 22, 1)).unwrap();
+        drop(sender);
+        let mut queue = Queue::new(jobs);
+        let mut taken = Vec::new();
+        while let Ok(job) = queue.take(None) {
+            taken.push(job.op);
+        }
+        let op = |ino, offset, len, now| Op::Write { ino, offset, bytes: vec![1; len], now };
+        assert_eq!(
+            taken,
+            [op(1, 0, 15, 10), op(1, 16, 4, 16), op(2, 20, 2, 21), Op::Release(2), op(2, 22, 1, 22)]
+        );
+    }
+
+    #[test]
+    fn what_is_merged_has_an_end() {
+        let (sender, jobs) = channel();
+        (0..40).for_each(|at| sender.send(write(1, at << 16, 1 << 16)).unwrap());
+        drop(sender);
+        let mut queue = Queue::new(jobs);
+        let weights = std::iter::from_fn(|| Some(queue.take(None).ok()?.op.weight()));
+        assert_eq!(weights.collect::<Vec<_>>(), [MERGED_MAX, MERGED_MAX, 8 << 16]);
+    }
+}
