@@ -11,6 +11,13 @@ use vfs::remote::Op;
 /// and its journal once for each write.
 const MERGED_MAX: usize = 1 << 20;
 
+/// A job, and what was put in front of it.
+pub(super) struct Taken {
+    pub(super) job: Job,
+    /// Bytes of writes that nobody waits for, in front of the write that the job's call waits for.
+    pub(super) before: usize,
+}
+
 /// The jobs of one worker.
 pub(super) struct Queue {
     jobs: Receiver<Job>,
@@ -28,7 +35,7 @@ impl Queue {
     ///
     /// # Errors
     /// `Timeout`: none has come in time (none: however late). `Disconnected`: none will.
-    pub(super) fn take(&mut self, timeout: Option<Duration>) -> Result<Job, RecvTimeoutError> {
+    pub(super) fn take(&mut self, timeout: Option<Duration>) -> Result<Taken, RecvTimeoutError> {
         let job = match self.next.take().or_else(|| self.look()) {
             Some(job) => job,
             None => match timeout {
@@ -57,26 +64,32 @@ impl Queue {
         }
     }
 
-    /// A write for which nobody waits, with those that go on where it ends.
-    fn merged(&mut self, mut job: Job) -> Job {
+    /// A write for which nobody waits, with those that go on where it ends; a call may wait for the last.
+    fn merged(&mut self, mut job: Job) -> Taken {
+        let mut before = 0;
         while job.call.is_none() && job.op.weight() < MERGED_MAX {
             let Ok(next) = self.jobs.try_recv() else { break };
+            let (call, weight) = (next.call, job.op.weight());
             if let Err(next) = append(&mut job.op, next) {
                 self.next = Some(next);
                 break;
             }
+            job.call = call;
+            if call.is_some() {
+                before = weight;
+            }
         }
-        job
+        Taken { job, before }
     }
 }
 
 /// Makes one of two writes.
 ///
 /// # Errors
-/// The second: it is none that goes on from the first, or somebody waits for it.
+/// The second: it is none that goes on from the first.
 fn append(first: &mut Op, next: Job) -> Result<(), Job> {
     if let Op::Write { ino, offset, bytes, now } = first
-        && let Job { call: None, op: Op::Write { ino: same, offset: at, bytes: more, now: later } } = &next
+        && let Op::Write { ino: same, offset: at, bytes: more, now: later } = &next.op
         && ino == same
         && offset.checked_add(bytes.len() as u64) == Some(*at)
     {
@@ -106,7 +119,7 @@ mod tests {
         drop(sender);
         let mut queue = Queue::new(jobs);
         let mut taken = Vec::new();
-        while let Ok(job) = queue.take(None) {
+        while let Ok(Taken { job, before: 0 }) = queue.take(None) {
             taken.push(job.op);
         }
         let op = |ino, offset, len, now| Op::Write { ino, offset, bytes: vec![1; len], now };
@@ -117,12 +130,30 @@ mod tests {
     }
 
     #[test]
+    fn a_call_waits_for_the_last_only() {
+        let call = Some(kernel::CallId(7));
+        let (sender, jobs) = channel();
+        let all = [
+            write(1, 0, 10),
+            Job { call, ..write(1, 10, 5) },
+            write(1, 15, 1),
+            Job { call, ..write(2, 0, 1) },
+        ];
+        all.into_iter().for_each(|job| sender.send(job).unwrap());
+        drop(sender);
+        let mut queue = Queue::new(jobs);
+        let taken = std::iter::from_fn(|| queue.take(None).ok());
+        let taken = taken.map(|taken| (taken.job.call, taken.job.op.weight(), taken.before));
+        assert_eq!(taken.collect::<Vec<_>>(), [(call, 15, 10), (None, 1, 0), (call, 1, 0)]);
+    }
+
+    #[test]
     fn what_is_merged_has_an_end() {
         let (sender, jobs) = channel();
         (0..40).for_each(|at| sender.send(write(1, at << 16, 1 << 16)).unwrap());
         drop(sender);
         let mut queue = Queue::new(jobs);
-        let weights = std::iter::from_fn(|| Some(queue.take(None).ok()?.op.weight()));
+        let weights = std::iter::from_fn(|| Some(queue.take(None).ok()?.job.op.weight()));
         assert_eq!(weights.collect::<Vec<_>>(), [MERGED_MAX, MERGED_MAX, 8 << 16]);
     }
 }

@@ -1,7 +1,7 @@
 //! A thread that has one file system and carries out its operations.
 
 use super::drives::Drive;
-use super::queue::Queue;
+use super::queue::{Queue, Taken};
 use super::{Answers, Done, Job};
 use crate::clock;
 use abi::Errno;
@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use vfs::FileSystem;
-use vfs::remote::{Answer, MountSource, Mounted, Op, Value, Worker, carry_out};
+use vfs::remote::{Answer, MountSource, Mounted, Op, Value, Worker, carry_out, carry_out_behind};
 
 /// What was written is on the disk so long after at the latest (`commit=` of ext4(5)).
 const COMMIT: Duration = Duration::from_secs(5);
@@ -38,6 +38,8 @@ struct Duty {
     worker: Worker,
     call: Option<CallId>,
     weight: usize,
+    /// Bytes of other writes in front of the call's own.
+    before: usize,
     queue: Queue,
     answers: Answers,
     failed: Arc<AtomicBool>,
@@ -65,7 +67,8 @@ pub(super) fn start(
     let handle =
         std::thread::Builder::new().name(format!("disk {worker}")).stack_size(STACK).spawn(move || {
             let queue = Queue::new(jobs);
-            let duty = Duty { worker, call: None, weight: 0, queue, answers, failed: told, over: false };
+            let duty =
+                Duty { worker, call: None, weight: 0, before: 0, queue, answers, failed: told, over: false };
             DUTY.with(|own| *own.borrow_mut() = Some(duty));
             match task {
                 Task::Drive(drive) => {
@@ -144,7 +147,7 @@ fn serve(fs: &mut dyn FileSystem) {
                 } else if op.changes() {
                     changed_since.get_or_insert_with(Instant::now);
                 }
-                answer(carry_out(op, fs));
+                carry(op, fs);
             }
             None if timeout.is_some() && !is_over() => {
                 changed_since = None;
@@ -172,7 +175,8 @@ fn next(timeout: Option<Duration>) -> Option<Op> {
                 return None;
             }
         };
-        (duty.call, duty.weight) = (job.call, job.op.weight());
+        let Taken { job, before } = job;
+        (duty.call, duty.weight, duty.before) = (job.call, job.op.weight() - before, before);
         Some(job.op)
     })
     .flatten()
@@ -181,6 +185,38 @@ fn next(timeout: Option<Duration>) -> Option<Op> {
 /// Whether nobody can ask for anything any more.
 fn is_over() -> bool {
     with_duty(|duty| duty.over).unwrap_or(true)
+}
+
+/// Carries an operation out and tells what became of it.
+fn carry(op: Op, fs: &mut dyn FileSystem) {
+    let (waits, before) = with_duty(|duty| (duty.call.is_some(), duty.before)).unwrap_or_default();
+    if !waits {
+        return answer(carry_out_behind(op, fs).map(|()| Value::Nothing));
+    }
+    let outcome = carry_out(op, fs);
+    if before > 0 {
+        answer_before(match &outcome {
+            Ok(Value::Changed { count, .. }) if *count >= before => Ok(Value::Nothing),
+            Ok(_) => Err(Errno::ENOSPC),
+            Err(errno) => Err(*errno),
+        });
+    }
+    answer(match outcome {
+        // The call's is the last of several writes.
+        Ok(Value::Changed { count, .. }) if before > 0 && count <= before => Err(Errno::ENOSPC),
+        Ok(Value::Changed { made, count, nodes }) => {
+            Ok(Value::Changed { made, count: count.saturating_sub(before), nodes })
+        }
+        outcome => outcome,
+    });
+}
+
+/// Answers for the writes in front of a call's own.
+fn answer_before(answer: Answer) {
+    with_duty(|duty| {
+        let weight = std::mem::take(&mut duty.before);
+        duty.answers.send(Done { worker: duty.worker, call: None, weight, answer });
+    });
 }
 
 fn answer(answer: Answer) {
@@ -214,9 +250,11 @@ fn fail(mut duty: Duty) -> ! {
     let (worker, answers) = (duty.worker, duty.answers);
     let answer = |call, weight| answers.send(Done { worker, call, weight, answer: Err(Errno::EIO) });
     duty.failed.store(true, Ordering::Release);
+    answer(None, duty.before);
     answer(duty.call, duty.weight);
-    while let Ok(job) = duty.queue.take(None) {
-        answer(job.call, job.op.weight());
+    while let Ok(Taken { job, before }) = duty.queue.take(None) {
+        answer(None, before);
+        answer(job.call, job.op.weight() - before);
     }
     loop {
         std::thread::park();

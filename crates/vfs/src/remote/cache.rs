@@ -62,7 +62,7 @@ pub(super) struct Cache {
     names_count: usize,
     /// Of directories: the one above, and the name there.
     above: ByIno<(Ino, Option<Box<[u8]>>)>,
-    links: ByIno<Arc<[u8]>>,
+    links: ByIno<Arc<Vec<u8>>>,
     xattrs: ByIno<Xattrs>,
     /// The directory in which was looked last.
     last_dir: Ino,
@@ -225,11 +225,11 @@ impl Cache {
         self.above.remove(&dir);
     }
 
-    pub(super) fn link(&self, ino: Ino) -> Option<Arc<[u8]>> {
+    pub(super) fn link(&self, ino: Ino) -> Option<Arc<Vec<u8>>> {
         self.links.get(&ino).cloned()
     }
 
-    pub(super) fn put_link(&mut self, ino: Ino, target: &Arc<[u8]>) {
+    pub(super) fn put_link(&mut self, ino: Ino, target: &Arc<Vec<u8>>) {
         self.links.insert(ino, Arc::clone(target));
     }
 

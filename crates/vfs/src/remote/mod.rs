@@ -19,7 +19,9 @@ mod system;
 mod transfer;
 
 pub use exchange::{Exchange, Log};
-pub use op::{Answer, Entry, MountSource, Mounted, Node, Op, Source, Value, Xattrs, carry_out};
+pub use op::{
+    Answer, Entry, MountSource, Mounted, Node, Op, Source, Value, Xattrs, carry_out, carry_out_behind,
+};
 pub use proxy::Remote;
 
 use abi::Errno;

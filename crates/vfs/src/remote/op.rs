@@ -212,7 +212,7 @@ pub enum Value {
         nodes: Vec<Arc<Node>>,
     },
     Number(u64),
-    Bytes(Arc<[u8]>),
+    Bytes(Arc<Vec<u8>>),
     Entries(Arc<Vec<Entry>>),
     Xattrs(Xattrs),
     Statfs(Box<Statfs>),
@@ -287,64 +287,90 @@ pub fn carry_out(op: Op, fs: &mut dyn FileSystem) -> Answer {
             fs.hold(ino, false);
             Ok(Value::Nothing)
         }
-        op => change(op, fs),
+        op => change(op, fs).map(|change| changed(fs, &change)),
     }
 }
 
-fn change(op: Op, fs: &mut dyn FileSystem) -> Answer {
+/// Carries out an operation that was answered already: what has become of its inodes nobody wants to know.
+///
+/// # Errors
+/// As [`carry_out`]. `ENOSPC`: not all was written.
+pub fn carry_out_behind(op: Op, fs: &mut dyn FileSystem) -> Result<(), Errno> {
+    let weight = op.weight();
     match op {
+        Op::Write { .. } => match change(op, fs)?.count {
+            count if count < weight => Err(Errno::ENOSPC),
+            _ => Ok(()),
+        },
+        Op::SetAttr { .. } | Op::Unlink { .. } => change(op, fs).map(drop),
+        op => carry_out(op, fs).map(drop),
+    }
+}
+
+/// What a change has made and moved, and the inodes that are not as before.
+struct Change {
+    made: Option<Ino>,
+    count: usize,
+    inos: Vec<Ino>,
+}
+
+fn of(inos: impl Into<Vec<Ino>>) -> Change {
+    Change { made: None, count: 0, inos: inos.into() }
+}
+
+fn change(op: Op, fs: &mut dyn FileSystem) -> Result<Change, Errno> {
+    Ok(match op {
         Op::Create { dir, name, linkable, node, now } => {
             let unnamed = NewName::Unnamed { linkable };
             let ino = fs.create(dir, name.as_deref().map_or(unnamed, NewName::Named), &node, now)?;
             if name.is_none() {
                 fs.hold(ino, true);
             }
-            changed(fs, Some(ino), 0, &[ino, dir])
+            Change { made: Some(ino), ..of([ino, dir]) }
         }
         Op::Link { dir, name, ino, now } => {
             fs.link(dir, &name, ino, now)?;
-            changed(fs, None, 0, &[ino, dir])
+            of([ino, dir])
         }
         Op::Unlink { dir, name, ino, held, now } => {
-            let removed = keeping(fs, held.then_some(ino), |fs| fs.unlink(dir, &name, now));
-            removed.and_then(|()| changed(fs, None, 0, &[ino, dir]))
+            keeping(fs, held.then_some(ino), |fs| fs.unlink(dir, &name, now))?;
+            of([ino, dir])
         }
         Op::Rmdir { dir, name, ino, held, now } => {
-            let removed = keeping(fs, held.then_some(ino), |fs| fs.rmdir(dir, &name, now));
-            removed.and_then(|()| changed(fs, None, 0, &[ino, dir]))
+            keeping(fs, held.then_some(ino), |fs| fs.rmdir(dir, &name, now))?;
+            of([ino, dir])
         }
         Op::Rename { from, to, ino, replaced, held, now } => {
             let kept = replaced.filter(|_| held);
             keeping(fs, kept, |fs| fs.rename((from.0, &from.1), (to.0, &to.1), now))?;
-            let involved: Vec<Ino> = [ino, from.0, to.0].into_iter().chain(replaced).collect();
-            changed(fs, None, 0, &involved)
+            of([ino, from.0, to.0].into_iter().chain(replaced).collect::<Vec<_>>())
         }
         Op::Exchange { one, other, inos, now } => {
             fs.exchange((one.0, &one.1), (other.0, &other.1), now)?;
-            changed(fs, None, 0, &[inos.0, inos.1, one.0, other.0])
+            of([inos.0, inos.1, one.0, other.0])
         }
         Op::Write { ino, offset, bytes, now } => {
             let count = fs.write(ino, offset, &bytes, now)?;
-            changed(fs, None, count, &[ino])
+            Change { count, ..of([ino]) }
         }
         Op::Allocate { ino, mode, offset, len, now } => {
             fs.allocate(ino, mode, offset, len, now)?;
-            changed(fs, None, 0, &[ino])
+            of([ino])
         }
         Op::SetXattr { ino, name, value, now } => {
             fs.set_xattr(ino, &name, value.as_deref(), now)?;
-            changed(fs, None, 0, &[ino])
+            of([ino])
         }
         Op::SetAttr { ino, change, now } => {
             fs.set_attr(ino, &change, now)?;
-            changed(fs, None, 0, &[ino])
+            of([ino])
         }
         Op::SetAcl { ino, default, acl, now } => {
             fs.set_acl(ino, default, acl, now)?;
-            changed(fs, None, 0, &[ino])
+            of([ino])
         }
-        _ => Err(Errno::EINVAL),
-    }
+        _ => return Err(Errno::EINVAL),
+    })
 }
 
 /// Takes a name away and lets the inode live if it is held.
@@ -364,7 +390,7 @@ fn keeping(
 }
 
 fn bytes(bytes: Vec<u8>) -> Value {
-    Value::Bytes(bytes.into())
+    Value::Bytes(Arc::new(bytes))
 }
 
 fn node(fs: &dyn FileSystem, ino: Ino) -> Result<Arc<Node>, Errno> {
@@ -381,9 +407,9 @@ fn nodes(fs: &dyn FileSystem, inos: &[Ino]) -> Answer {
     Ok(Value::Nodes(std::iter::once(first).chain(others).collect()))
 }
 
-fn changed(fs: &dyn FileSystem, made: Option<Ino>, count: usize, inos: &[Ino]) -> Answer {
-    let nodes = inos.iter().filter_map(|ino| node(fs, *ino).ok()).collect();
-    Ok(Value::Changed { made, count, nodes })
+fn changed(fs: &dyn FileSystem, change: &Change) -> Value {
+    let nodes = change.inos.iter().filter_map(|ino| node(fs, *ino).ok()).collect();
+    Value::Changed { made: change.made, count: change.count, nodes }
 }
 
 fn read(fs: &dyn FileSystem, ino: Ino, offset: u64, len: usize) -> Answer {

@@ -2,6 +2,7 @@
 
 use crate::node::Ino;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 /// Bytes of a page.
 pub(super) const PAGE: u64 = 4096;
@@ -12,9 +13,26 @@ const PAGES_MAX: usize = 16 << 10;
 const AHEAD_MAX: u64 = 512 << 10;
 
 struct Page {
-    bytes: Box<[u8]>,
+    /// What it is a part of: of what was read at once nothing is copied.
+    whole: Arc<Vec<u8>>,
+    at: usize,
     /// It was used since it was last looked at for what can go (the CLOCK algorithm).
     used: bool,
+}
+
+impl Page {
+    fn bytes(&self) -> &[u8] {
+        &self.whole[self.at..self.at + PAGE_LEN]
+    }
+
+    /// The bytes, of this page alone: it keeps nothing else in memory.
+    fn own(&mut self) -> &mut [u8] {
+        if self.whole.len() != PAGE_LEN || Arc::get_mut(&mut self.whole).is_none() {
+            *self = Self { whole: Arc::new(self.bytes().to_vec()), at: 0, used: self.used };
+        }
+        let whole: &mut Vec<u8> = Arc::make_mut(&mut self.whole);
+        whole
+    }
 }
 
 #[derive(Default)]
@@ -40,7 +58,7 @@ impl Pages {
             page.used = true;
             let start = number * PAGE;
             let (from, to) = (offset.max(start), end.min(start + PAGE));
-            let part = &page.bytes[index(from - start)..index(to - start)];
+            let part = &page.bytes()[index(from - start)..index(to - start)];
             into[index(from - offset)..index(to - offset)].copy_from_slice(part);
         }
         self.readers.entry(ino).or_default().0 = end;
@@ -62,9 +80,15 @@ impl Pages {
     }
 
     /// Keeps what was read: from the beginning of a page to the end of one, or to the end of the file.
-    pub(super) fn put(&mut self, ino: Ino, offset: u64, bytes: &[u8]) {
-        for (number, part) in (offset / PAGE..).zip(bytes.chunks(PAGE_LEN)) {
-            self.insert(ino, number, part);
+    pub(super) fn put(&mut self, ino: Ino, offset: u64, bytes: Arc<Vec<u8>>) {
+        let whole = bytes.len() / PAGE_LEN;
+        let number = offset / PAGE;
+        if whole * PAGE_LEN < bytes.len() {
+            self.insert(ino, number + whole as u64, &bytes[whole * PAGE_LEN..]);
+        }
+        for (number, at) in (number..).zip(0..whole) {
+            let page = Page { whole: Arc::clone(&bytes), at: at * PAGE_LEN, used: false };
+            self.enter(ino, number, page);
         }
     }
 
@@ -76,7 +100,7 @@ impl Pages {
             let (from, to) = (offset.max(start), end.min(start + PAGE));
             let part = &bytes[index(from - offset)..index(to - offset)];
             match self.files.get_mut(&ino).and_then(|file| file.get_mut(&number)) {
-                Some(page) => page.bytes[index(from - start)..index(to - start)].copy_from_slice(part),
+                Some(page) => page.own()[index(from - start)..index(to - start)].copy_from_slice(part),
                 // What stands before in the page is not known, unless nothing does.
                 None if from == start && to >= size.min(start + PAGE) => self.insert(ino, number, part),
                 None => {}
@@ -90,7 +114,7 @@ impl Pages {
         let gone = file.split_off(&size.div_ceil(PAGE));
         self.count = self.count.saturating_sub(gone.len());
         if let Some(page) = file.get_mut(&(size / PAGE)) {
-            page.bytes[index(size % PAGE)..].fill(0);
+            page.own()[index(size % PAGE)..].fill(0);
         }
     }
 
@@ -102,9 +126,13 @@ impl Pages {
     }
 
     fn insert(&mut self, ino: Ino, number: u64, part: &[u8]) {
-        let mut bytes = vec![0; PAGE_LEN].into_boxed_slice();
-        bytes[..part.len()].copy_from_slice(part);
-        let page = Page { bytes, used: false };
+        let mut bytes = Vec::with_capacity(PAGE_LEN);
+        bytes.extend_from_slice(part);
+        bytes.resize(PAGE_LEN, 0);
+        self.enter(ino, number, Page { whole: Arc::new(bytes), at: 0, used: false });
+    }
+
+    fn enter(&mut self, ino: Ino, number: u64, page: Page) {
         if self.files.entry(ino).or_default().insert(number, page).is_none() {
             self.count += 1;
             self.clock.push_back((ino, number));
@@ -119,6 +147,8 @@ impl Pages {
             match file.get_mut(&number) {
                 Some(page) if page.used => {
                     page.used = false;
+                    // The rest of what it was read with may go.
+                    page.own();
                     self.clock.push_back((ino, number));
                 }
                 Some(_) => {

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use super::cache::Cache;
-use super::exchange::What;
+use super::exchange::{Key, What};
 use super::op::{Entry, Op, Value, Xattrs};
 use super::pages::Pages;
 use super::proxy::Remote;
@@ -99,7 +99,7 @@ impl FileSystem for Remote {
             self.key(What::NameOf, dir),
             |cache| {
                 let name = cache.above(dir)?.1.as_ref()?;
-                Some(Ok(Value::Bytes(name.to_vec().into())))
+                Some(Ok(Value::Bytes(Arc::new(name.to_vec()))))
             },
             |_| Op::NameOf(dir),
             |_, _, _| {},
@@ -137,8 +137,19 @@ impl FileSystem for Remote {
         let ino = self.lookup(dir, name)?;
         let op = Op::Unlink { dir, name: name.to_vec(), ino, held: self.is_held(ino), now };
         let key = self.key_of(What::Unlink, dir, name);
-        self.change(key, &[dir, ino], op, |cache, _| cache.change_name(dir, name, None))?;
-        self.free.set(None);
+        if self.takes_unlink_behind(key, ino) {
+            let mut cache = self.cache.borrow_mut();
+            cache.change(ino, |node| {
+                node.attr.nlink = node.attr.nlink.saturating_sub(1);
+                node.attr.ctime = now;
+            });
+            cache.change(dir, |node| (node.attr.mtime, node.attr.ctime) = (now, now));
+            cache.change_name(dir, name, None);
+            self.exchange.borrow_mut().post(key, op);
+        } else {
+            self.change(key, &[dir, ino], op, |cache, _| cache.change_name(dir, name, None))?;
+        }
+        self.room_freed();
         self.forget_if_gone(ino);
         Ok(())
     }
@@ -151,7 +162,7 @@ impl FileSystem for Remote {
             cache.change_name(dir, name, None);
             cache.forget_above(ino);
         })?;
-        self.free.set(None);
+        self.room_freed();
         self.forget_if_gone(ino);
         Ok(())
     }
@@ -184,7 +195,7 @@ impl FileSystem for Remote {
             }
         })?;
         if let Some(replaced) = replaced.filter(|replaced| *replaced != ino) {
-            self.free.set(None);
+            self.room_freed();
             self.forget_if_gone(replaced);
         }
         Ok(())
@@ -401,6 +412,14 @@ impl FileSystem for Remote {
 }
 
 impl Remote {
+    /// Whether a name can be taken away later: what is known tells what comes of it, and the call has not asked before.
+    fn takes_unlink_behind(&self, key: Key, ino: Ino) -> bool {
+        let mut exchange = self.exchange.borrow_mut();
+        let takes = self.behind && !exchange.is_next(key) && self.cache.borrow().node(ino).is_some();
+        // What was logged from here on is void.
+        takes && exchange.replay(key).is_none()
+    }
+
     fn ask_statfs(&self) -> Result<Statfs> {
         let answer = self.ask(
             self.key(What::Statfs, 0),

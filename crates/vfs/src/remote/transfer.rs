@@ -7,6 +7,8 @@ use super::proxy::Remote;
 use crate::node::{Ino, Kind, Time};
 use abi::Errno;
 
+/// With so much room it is not asked for anew when some more becomes free.
+const FREE_PLENTY: u64 = 256 << 20;
 /// Bytes that may be on their way to a worker before writers wait.
 const BEHIND_MAX: usize = 16 << 20;
 /// Bytes that are free at least while writes are answered before they are carried out, so that a full disk is told to whoever fills
@@ -38,7 +40,7 @@ impl Remote {
             let Value::Bytes(bytes) = answer? else { return Err(Errno::EIO) };
             let current = fresh.is_some_and(|asked| self.cache.borrow().is_current(ino, asked));
             if current && self.keeps_pages {
-                self.pages.borrow_mut().put(ino, begin, &bytes);
+                self.pages.borrow_mut().put(ino, begin, bytes.clone());
             }
             let skipped = usize::try_from(offset - begin).unwrap_or(0);
             let bytes = bytes.get(skipped..).unwrap_or_default();
@@ -112,7 +114,7 @@ impl Remote {
         if let Some(mapped) = self.mapped.get_mut(&ino) {
             mapped.set_len(size)?;
         }
-        let (pages, free) = (&self.pages, &self.free);
+        let pages = &self.pages;
         let Op::SetAttr { change, now, .. } = op else { return Err(Errno::EIO) };
         if size > old || self.mapping.contains(&ino) {
             return self.change(key, &[ino], op, |_, _| {}).map(drop);
@@ -120,10 +122,17 @@ impl Remote {
         self.change_behind(key, ino, op, |cache| {
             cache.change(ino, |node| super::system::apply(&mut node.attr, &change, now));
             cache.unsettle(ino);
-            free.set(None);
         })?;
+        self.room_freed();
         pages.borrow_mut().truncate(ino, size);
         Ok(())
+    }
+
+    /// There is more room than was known.
+    pub(super) fn room_freed(&self) {
+        if self.free.get().is_some_and(|free| free < FREE_PLENTY) {
+            self.free.set(None);
+        }
     }
 
     /// Whether so many bytes can be written later: there is room for them, and not too much is on its way.
