@@ -39,6 +39,7 @@ impl Kernel {
 
     /// The answer to [`Effect::Disk`] of a call.
     pub fn disk_done(&mut self, id: CallId, answer: Answer) {
+        self.exchange().borrow_mut().answered(id.0);
         let Some(mut call) = self.parked.take(id) else {
             // Its process is gone, and it has given its turn away already.
             if let Ok(Value::Mounted(mounted)) = answer {
@@ -64,6 +65,7 @@ impl Kernel {
     pub(crate) fn wait_for_disk(&mut self, mut call: Call, (worker, op): (Worker, Op)) {
         let turn = &mut self.turn;
         if *turn.has.get_or_insert(call.id) == call.id {
+            self.fs.exchange.borrow_mut().asked(call.id.0, &op);
             self.effects.push_back(Effect::Disk { call: Some(call.id), worker, op });
         } else {
             turn.next.push_back(call.id);

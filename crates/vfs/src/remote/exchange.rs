@@ -118,6 +118,8 @@ pub struct Exchange {
     /// Bytes on their way.
     behind: HashMap<Worker, usize>,
     now: Moment,
+    /// Calls that wait for a change. What they make of names becomes known only when it is answered.
+    changing: HashSet<u64>,
 }
 
 impl Exchange {
@@ -170,6 +172,23 @@ impl Exchange {
     /// The next operation that was answered already, to be handed to its worker before anything that is asked for later.
     pub fn next_posted(&mut self) -> Option<(Worker, Op)> {
         self.posted.pop_front()
+    }
+
+    /// This call's operation has been handed out.
+    pub fn asked(&mut self, call: u64, op: &Op) {
+        if op.changes() {
+            self.changing.insert(call);
+        }
+    }
+
+    /// It has been answered.
+    pub fn answered(&mut self, call: u64) {
+        self.changing.remove(&call);
+    }
+
+    /// Whether no call waits for a change.
+    pub(super) fn changes_nothing(&self) -> bool {
+        self.changing.is_empty()
     }
 
     /// An operation that was answered already has been carried out.

@@ -60,13 +60,16 @@ impl FileSystem for Remote {
                 Ok(Value::Nodes(nodes)) => {
                     if let [node] = nodes.as_slice() {
                         cache.put(node, asked);
+                        if !cache.is_current(dir, asked) {
+                            return;
+                        }
                         cache.put_name(dir, name, Some(node.attr.ino));
                         if node.attr.kind == crate::Kind::Directory {
                             cache.put_above(node.attr.ino, dir, Some(name));
                         }
                     }
                 }
-                Err(Errno::ENOENT) => cache.put_name(dir, name, None),
+                Err(Errno::ENOENT) if cache.is_current(dir, asked) => cache.put_name(dir, name, None),
                 _ => {}
             },
         );
@@ -138,14 +141,18 @@ impl FileSystem for Remote {
         let op = Op::Unlink { dir, name: name.to_vec(), ino, held: self.is_held(ino), now };
         let key = self.key_of(What::Unlink, dir, name);
         if self.takes_unlink_behind(key, ino) {
-            let mut cache = self.cache.borrow_mut();
+            let (mut exchange, mut cache) = (self.exchange.borrow_mut(), self.cache.borrow_mut());
             cache.change(ino, |node| {
                 node.attr.nlink = node.attr.nlink.saturating_sub(1);
                 node.attr.ctime = now;
             });
             cache.change(dir, |node| (node.attr.mtime, node.attr.ctime) = (now, now));
+            // Its size is the worker's matter.
+            cache.unsettle(dir);
             cache.change_name(dir, name, None);
-            self.exchange.borrow_mut().post(key, op);
+            exchange.post(key, op);
+            cache.mark(ino, exchange.now());
+            cache.mark(dir, exchange.now());
         } else {
             self.change(key, &[dir, ino], op, |cache, _| cache.change_name(dir, name, None))?;
         }
@@ -262,8 +269,10 @@ impl FileSystem for Remote {
             self.key(What::List, dir),
             |cache| cache.listing(dir).map(|listing| Ok(Value::Entries(listing))),
             |_| Op::List(dir),
-            |cache, answer, _| {
-                if let Ok(Value::Entries(listing)) = answer {
+            |cache, answer, asked| {
+                if let Ok(Value::Entries(listing)) = answer
+                    && cache.is_current(dir, asked)
+                {
                     cache.put_listing(dir, listing);
                 }
             },
@@ -415,7 +424,8 @@ impl Remote {
     /// Whether a name can be taken away later: what is known tells what comes of it, and the call has not asked before.
     fn takes_unlink_behind(&self, key: Key, ino: Ino) -> bool {
         let mut exchange = self.exchange.borrow_mut();
-        let takes = self.behind && !exchange.is_next(key) && self.cache.borrow().node(ino).is_some();
+        let free = exchange.changes_nothing() && !exchange.is_next(key);
+        let takes = self.behind && free && self.cache.borrow().node(ino).is_some();
         // What was logged from here on is void.
         takes && exchange.replay(key).is_none()
     }
