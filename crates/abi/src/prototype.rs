@@ -96,9 +96,9 @@ macro_rules! prototypes {
             rump_sys_sync SYNC void();
             rump_sys_mount MOUNT int(ptr "const char *" source, ptr "const char *" target, ptr "const char *" fstype, ulong flags, ptr "const void *" data);
             rump_sys_umount2 UMOUNT2 int(ptr "const char *" target, int flags);
-            rump_sys_quotactl QUOTACTL int(int op, ptr "const char *" special, int id, ptr "void *" addr);
             rump_sys_sethostname SETHOSTNAME int(ptr "const char *" name, size_t len);
             rump_sys_setdomainname SETDOMAINNAME int(ptr "const char *" name, size_t len);
+            rump_sys_quotactl QUOTACTL int(int op, ptr "const char *" special, int id, ptr "void *" addr);
             rump_sys_gettid GETTID pid_t();
             rump_sys_readahead READAHEAD ssize_t(int fd, off_t offset, size_t count);
             rump_sys_setxattr SETXATTR int(ptr "const char *" path, ptr "const char *" name, ptr "const void *" value, size_t size, int flags);
@@ -159,8 +159,8 @@ macro_rules! prototypes {
             rump_sys_close_range CLOSE_RANGE int(uint first, uint last, int flags);
             rump_sys_openat2 OPENAT2 int(int dirfd, ptr "const char *" path, ptr "const struct open_how *" how, size_t size);
             rump_sys_faccessat2 FACCESSAT2 int(int dirfd, ptr "const char *" path, int mode, int flags);
-            rump_sys_quotactl_fd QUOTACTL_FD int(uint fd, uint op, uint id, ptr "void *" addr);
             rump_sys_mount_setattr MOUNT_SETATTR int(int dirfd, ptr "const char *" path, uint flags, ptr "const void *" attr, size_t size);
+            rump_sys_quotactl_fd QUOTACTL_FD int(uint fd, uint op, uint id, ptr "void *" addr);
             rump_sys_fchmodat2 FCHMODAT2 int(int dirfd, ptr "const char *" path, mode_t mode, int flags);
             rump_sys_listmount LISTMOUNT ssize_t(ptr "const void *" req, ptr "void *" mnt_ids, size_t nr_mnt_ids, uint flags);
             rump_sys_open_tree_attr OPEN_TREE_ATTR int(int dirfd, ptr "const char *" path, uint flags, ptr "const void *" attr, size_t size);
