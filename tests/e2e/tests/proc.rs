@@ -23,7 +23,9 @@ fn proc_of_the_rump_kernel() {
     let script =
         "cd /rump/tmp; readlink /rump/proc/self/cwd; exec 3>open; readlink /rump/proc/self/fd/* || :";
     assert_eq!(run(server.hijacked("sh").args(["-ec", script])).success(), "/tmp\n/tmp/open\n");
-    let output = run(server.hijacked("find").args(["/rump/proc", "-type", "f", "-exec", "cat", "{}", "+"]));
+    // find's own descriptors are others by then.
+    let find = "find /rump/proc -name fdinfo -prune -o -type f -exec cat {} +";
+    let output = run(server.hijacked("sh").args(["-c", find]));
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "every file can be read");
 }
 

@@ -109,9 +109,9 @@ static void programs(void)
 	int fd = file("spawned", "abcdefghijkl"), status, child;
 	posix_spawn_file_actions_adddup2(&actions, fd, 9);
 	posix_spawn_file_actions_addopen(&actions, 7, "spawned.out", O_CREAT | O_WRONLY, 0644);
-	say("spawn", posix_spawnp(&child, "sh", &actions, NULL, argv, environ));
+	int spawned = posix_spawnp(&child, "sh", &actions, NULL, argv, environ);
 	waitpid(child, &status, 0);
-	say("status", status);
+	say("spawn", spawned), say("status", status);
 	show("read on", fd);
 	/* Nobody tells the rump kernel what the next program is, which makes no call to it. */
 	int marked = open("spawned", O_RDWR | O_CLOEXEC), pipes[2];

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -11,10 +12,18 @@
 
 typedef long call(long, long, long, long);
 
+/* A call of code that is no file's, which nobody rewrites. */
 static long raw(long number, long a, long b, long c)
 {
+	static const unsigned char code[] = { 0x0f, 0x05, 0xc3 }; /* syscall; ret */
+	static void *at;
+	if (!at) {
+		at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memcpy(at, code, sizeof code);
+	}
 	long result;
-	__asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "S"(b) : "rcx", "r11", "memory");
+	__asm__ volatile("call *%[at]"
+		: "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), [at] "r"(at) : "rcx", "r11", "memory");
 	return result;
 }
 
@@ -45,6 +54,7 @@ static int switch_off(void)
 
 int main(void)
 {
+	raw(SYS_getpid, 0, 0, 0);
 	/* By the library. */
 	printf("%d\n", socket(AF_INET, SOCK_STREAM, 0) >= 0);
 	printf("off %d\n", switch_off());
