@@ -12,5 +12,6 @@ mod lone;
 mod passing;
 mod protocol;
 mod readiness;
+mod relay;
 mod server;
 mod vectors;
