@@ -114,19 +114,22 @@ static void programs(void)
 	say("spawn", spawned), say("status", status);
 	show("read on", fd);
 	/* Nobody tells the rump kernel what the next program is, which makes no call to it. */
-	int marked = open("spawned", O_RDWR | O_CLOEXEC), pipes[2];
+	int marked = open("spawned", O_RDWR | O_CLOEXEC), pipes[2], locked[2];
 	flock(marked, LOCK_EX);
 	say("locked", is_free("spawned"));
 	close(marked);
-	pipe2(pipes, O_CLOEXEC);
+	pipe2(pipes, O_CLOEXEC), pipe2(locked, O_CLOEXEC);
 	if ((child = fork()) == 0) {
 		int own = open("spawned", O_RDWR | O_CLOEXEC);
 		flock(own, LOCK_EX);
+		write(locked[1], "x", 1);
 		dup2(pipes[0], 0);
 		execlp("cat", "cat", NULL);
 		_exit(1);
 	}
-	close(pipes[0]);
+	char byte;
+	read(locked[0], &byte, 1);
+	close(pipes[0]), close(locked[0]), close(locked[1]);
 	for (int tries = 0; tries < 200 && !is_free("spawned"); tries++)
 		usleep(5000);
 	say("closed by exec", is_free("spawned"));
