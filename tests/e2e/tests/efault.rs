@@ -21,7 +21,7 @@ const DIFFERENT: [&str; 6] = [
 ];
 
 /// Calls with code of their own (`Special`) or by family, as `h_efault` is to make them: each of their pointers is bad in turn.
-const SPECIAL: [(&str, &[&str]); 27] = [
+const SPECIAL: [(&str, &[&str]); 29] = [
     // An ordinary user may not, whatever the groups are.
     ("setgroups", &["1", "buf"]),
     // There is no such context.
@@ -51,6 +51,9 @@ const SPECIAL: [(&str, &[&str]); 27] = [
     ("open_by_handle_at", &["dir", "buf", "0"]),
     ("execveat", &["dir", "exec", "buf", "buf", "0"]),
     ("copy_file_range", &["fd", "zero", "fd", "zero", "4", "0"]),
+    // RLIMIT_RTTIME, which holds for real-time threads alone.
+    ("setrlimit", &["15", "buf"]),
+    ("prlimit64", &["0", "15", "buf", "buf"]),
     ("fsopen", &["name", "0"]),
     ("listmount", &["buf", "buf", "4", "0"]),
 ];
