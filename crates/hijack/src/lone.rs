@@ -7,7 +7,7 @@ use crate::Hijack;
 use crate::dispatch::row_of;
 use crate::fds::{Entry, RumpFd};
 use crate::world::{NewFile, World};
-use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, FD_CLOEXEC, MFD_CLOEXEC, O_CLOEXEC};
+use abi::raw::general::MFD_CLOEXEC;
 use abi::{Errno, nr, private};
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -29,13 +29,9 @@ impl<W: World> Hijack<W> {
     /// # Errors
     /// `EMFILE`; the file is closed then.
     pub(crate) fn stand_in_for(&self, file: &NewFile, least: u64) -> Result<u32, Errno> {
-        let command = if file.cloexec { F_DUPFD_CLOEXEC } else { F_DUPFD };
-        let copy = |least: u64| {
-            self.stand_in()
-                .and_then(|own| self.world.host(nr::FCNTL, [own.into(), command.into(), least, 0, 0, 0]))
-        };
+        let copy = |least: u64| self.stand_in().and_then(|own| self.copy_above(own, least, file.cloexec));
         // EINVAL: RLIMIT_NOFILE lies below it. EMFILE: nothing free above.
-        copy(least).or_else(|_| copy(0)).map(|number| number as u32).inspect_err(|_| {
+        copy(least).or_else(|_| copy(0)).inspect_err(|_| {
             let _ = self.close_lone(file.kernel_fd.0);
         })
     }
@@ -64,11 +60,10 @@ impl<W: World> Hijack<W> {
 
     /// Moves a descriptor to a number where programs have none of their own as a rule: they expect the lowest ones to be free.
     fn out_of_the_way(&self, fd: u32) -> u32 {
-        let above =
-            |least: u64| self.world.host(nr::FCNTL, [fd.into(), F_DUPFD_CLOEXEC.into(), least, 0, 0, 0]).ok();
+        let above = |least: u64| self.copy_above(fd, least, true).ok();
         let Some(moved) = [512, 128, 32].into_iter().find_map(above) else { return fd };
         self.close_quietly(fd);
-        moved as u32
+        moved
     }
 
     /// Leaves the number of a descriptor of the library's own to the program. Those that stand for lone files stay.
@@ -111,14 +106,14 @@ impl<W: World> Hijack<W> {
             return Ok(());
         }
         // Room for what comes: without it the file would be lost on its way.
-        let room = self.world.host(nr::FCNTL, [fd.into(), F_DUPFD_CLOEXEC.into(), 0, 0, 0, 0])?;
-        self.close_quietly(room as u32);
+        let room = self.copy_above(fd, 0, true)?;
+        self.close_quietly(room);
         // Closed or shared by another thread meanwhile.
         if !self.fds.hold(fd, rump) {
             return if self.entry(fd) == Entry::Host { Err(Errno::EBADF) } else { Ok(()) };
         }
         // Until `set`, no other thread closes it: its descriptor in the rump kernel stays this file's.
-        let done = self.host_descriptor_of(rump).and_then(|arrived| self.exchange(fd, arrived));
+        let done = self.host_descriptor_of(rump).and_then(|arrived| self.put_in_place(fd, arrived));
         self.fds.set(fd, Entry::Rump(RumpFd { lone: done.is_err(), ..rump }));
         done
     }
@@ -129,15 +124,6 @@ impl<W: World> Hijack<W> {
             self.world.rump(row_of(private::SHARE)?, [rump.kernel_fd.0.into(), 0, 0, 0, 0, 0], &[])?;
         reply.result?;
         reply.files.first().and_then(|file| file.host_fd).ok_or(Errno::EMFILE)
-    }
-
-    /// Puts the host descriptor that has arrived in the place of the stand-in's copy.
-    fn exchange(&self, fd: u32, arrived: u32) -> Result<(), Errno> {
-        let flags = self.world.host(nr::FCNTL, [fd.into(), F_GETFD.into(), 0, 0, 0, 0]);
-        let cloexec = if flags.unwrap_or(0) & u64::from(FD_CLOEXEC) != 0 { O_CLOEXEC } else { 0 };
-        let done = self.world.host(nr::DUP3, [arrived.into(), fd.into(), cloexec.into(), 0, 0, 0]);
-        self.close_quietly(arrived);
-        done.map(drop)
     }
 
     /// As [`Hijack::share`], for all lone files: the process is about to be copied or replaced. One that cannot be shared stays this

@@ -8,7 +8,7 @@ use crate::Hijack;
 use crate::dispatch::watch;
 use crate::fds::{Entry, Kind, RumpFd};
 use crate::world::{Reply, World};
-use abi::raw::general::{F_GETFD, F_GETFL, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK};
+use abi::raw::general::{F_GETFL, O_NONBLOCK};
 use abi::raw::net::SOL_SOCKET;
 use abi::{nr, private, table};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -136,12 +136,7 @@ impl<W: World> Hijack<W> {
     /// Puts the file of a reply in the place of what is at this number.
     fn put_at(&self, fd: u32, reply: &Reply) -> Option<RumpFd> {
         let file = reply.files.first()?;
-        let arrived = file.host_fd?;
-        let flags = self.world.host(nr::FCNTL, [fd.into(), F_GETFD.into(), 0, 0, 0, 0]).unwrap_or(0);
-        let cloexec = if flags as u32 & FD_CLOEXEC != 0 { O_CLOEXEC } else { 0 };
-        let put = self.world.host(nr::DUP3, [arrived.into(), fd.into(), cloexec.into(), 0, 0, 0]);
-        self.close_quietly(arrived);
-        put.ok()?;
+        self.put_in_place(fd, file.host_fd?).ok()?;
         let generation = self.world.generation();
         let rump =
             RumpFd { kernel_fd: file.kernel_fd, kind: file.kind, generation, watched: false, lone: false };

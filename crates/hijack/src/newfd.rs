@@ -3,7 +3,7 @@
 use crate::Hijack;
 use crate::fds::{Entry, KernelFd, RumpFd};
 use crate::world::{Args, NewFile, Outcome, Reply, World};
-use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, F_SETFD};
+use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, FD_CLOEXEC, O_CLOEXEC};
 use abi::raw::net::{MSG_DONTWAIT, MSG_NOSIGNAL};
 use abi::table::Row;
 use abi::{Errno, nr};
@@ -92,15 +92,35 @@ impl<W: World> Hijack<W> {
             // It arrived at the lowest free number, so this is the one.
             return self.keep(arrived, file);
         }
-        let command = if file.cloexec { F_DUPFD_CLOEXEC } else { F_DUPFD };
-        match self.world.host(nr::FCNTL, [arrived.into(), command.into(), wanted, 0, 0, 0]) {
+        match self.copy_above(arrived, wanted, file.cloexec) {
             Ok(number) => {
                 self.close_quietly(arrived);
-                number as u32
+                number
             }
             // EINVAL: RLIMIT_NOFILE lies below it. EMFILE: nothing free above.
             Err(_) => self.keep(arrived, file),
         }
+    }
+
+    /// Another number for a host descriptor: the lowest that is free from `least` on.
+    ///
+    /// # Errors
+    /// `EINVAL`: RLIMIT_NOFILE lies below it. `EMFILE`: nothing is free above. `EBADF`.
+    pub(crate) fn copy_above(&self, fd: u32, least: u64, cloexec: bool) -> Result<u32, Errno> {
+        let command = if cloexec { F_DUPFD_CLOEXEC } else { F_DUPFD };
+        self.world.host(nr::FCNTL, [fd.into(), command.into(), least, 0, 0, 0]).map(|number| number as u32)
+    }
+
+    /// Puts a descriptor that has arrived in the place of what is at this number, which stays close-on-exec if it is.
+    ///
+    /// # Errors
+    /// As dup3(2); what has arrived is closed in any case.
+    pub(crate) fn put_in_place(&self, fd: u32, arrived: u32) -> Result<(), Errno> {
+        let flags = self.world.host(nr::FCNTL, [fd.into(), F_GETFD.into(), 0, 0, 0, 0]).unwrap_or(0);
+        let cloexec = if flags as u32 & FD_CLOEXEC != 0 { O_CLOEXEC } else { 0 };
+        let put = self.world.host(nr::DUP3, [arrived.into(), fd.into(), cloexec.into(), 0, 0, 0]);
+        self.close_quietly(arrived);
+        put.map(drop)
     }
 
     /// Leaves a descriptor, which arrived close-on-exec, where it is.

@@ -19,7 +19,7 @@ struct Task {
 }
 
 /// What the rump kernel gives a process that is nobody's child.
-const UMASK: u32 = 0o022;
+pub(crate) const UMASK: u32 = 0o022;
 
 /// The process (0) and its vfork children.
 pub(crate) struct Tasks {

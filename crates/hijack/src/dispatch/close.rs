@@ -39,9 +39,6 @@ pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     if is_refused || known.peek().is_none() {
         return Ok(Answer::Host);
     }
-    if flags as u32 & CLOSE_RANGE_UNSHARE != 0 {
-        h.share_all();
-    }
     let mut left = Vec::new();
     let mut from = Some(first);
     for (fd, entry) in known {

@@ -6,7 +6,7 @@ use crate::Hijack;
 use crate::world::{Outcome, World};
 use abi::raw::general::RLIMIT_FSIZE;
 use abi::{Errno, nr, private, table};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// signal(7)
 const SIGXFSZ: u64 = 25;
@@ -16,20 +16,14 @@ const NONE: u64 = u64::MAX;
 /// How long files may become by what the process writes.
 pub(crate) struct FileSize {
     limit: AtomicU64,
-    /// The session that was told a limit, and whether one was.
+    /// The session that was told a limit last, and that limit. Until one was told it is what a session begins with.
     session: AtomicU32,
-    is_told: AtomicBool,
     told: AtomicU64,
 }
 
 impl FileSize {
     pub(crate) const fn new() -> Self {
-        Self {
-            limit: AtomicU64::new(NONE),
-            session: AtomicU32::new(0),
-            is_told: AtomicBool::new(false),
-            told: AtomicU64::new(NONE),
-        }
+        Self { limit: AtomicU64::new(NONE), session: AtomicU32::new(0), told: AtomicU64::new(NONE) }
     }
 }
 
@@ -69,7 +63,7 @@ impl<W: World> Hijack<W> {
         let ours = &self.file_size;
         let limit = ours.limit.load(Ordering::Relaxed);
         let session = self.world.generation();
-        let is_told = ours.is_told.load(Ordering::Relaxed) && ours.session.load(Ordering::Relaxed) == session;
+        let is_told = ours.session.load(Ordering::Relaxed) == session;
         let known = if is_told { ours.told.load(Ordering::Relaxed) } else { NONE };
         if limit == known {
             return Ok(());
@@ -78,7 +72,6 @@ impl<W: World> Hijack<W> {
         self.world.rump(row, [limit, 0, 0, 0, 0, 0], &[])?;
         ours.told.store(limit, Ordering::Relaxed);
         ours.session.store(self.world.generation(), Ordering::Relaxed);
-        ours.is_told.store(true, Ordering::Relaxed);
         Ok(())
     }
 

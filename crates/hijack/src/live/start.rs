@@ -6,6 +6,7 @@ use crate::Hijack;
 use crate::config::{self, Config};
 use crate::exec::{Inherited, Marks};
 use crate::fds::Fds;
+use crate::task::UMASK;
 use abi::{Errno, nr};
 use alloc::boxed::Box;
 use alloc::ffi::CString;
@@ -18,9 +19,6 @@ use wire::url::Url;
 
 /// `PATH_MAX` of linux/limits.h.
 const PATH_MAX: usize = 4096;
-
-/// What the rump kernel gives a process that is nobody's child.
-const UMASK: u32 = 0o022;
 
 /// `TASK_COMM_LEN` of linux/sched.h, less the NUL.
 const NAME_MAX: usize = 15;
