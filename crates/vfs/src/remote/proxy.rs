@@ -1,7 +1,7 @@
 //! What stands for a file system in the tree.
 
 use super::cache::Cache;
-use super::exchange::{Key, Moment, What};
+use super::exchange::{Exchange, Key, Moment, What};
 use super::mapped::Mapped;
 use super::op::{Answer, Mounted, Node, Op, Value};
 use super::pages::Pages;
@@ -187,8 +187,7 @@ impl Remote {
             }
             None => {
                 keep(&mut cache);
-                exchange.post(key, op);
-                cache.mark(ino, exchange.now());
+                post(&mut exchange, &mut cache, key, op, &[ino]);
                 Ok(())
             }
         }
@@ -215,6 +214,12 @@ impl Drop for Remote {
             self.exchange.borrow_mut().post_unlogged(self.worker, Op::Unmount);
         }
     }
+}
+
+/// Answers a change before it is carried out. What was asked for earlier does not tell how the inodes that it changes are from then on.
+pub(super) fn post(exchange: &mut Exchange, cache: &mut Cache, key: Key, op: Op, involved: &[Ino]) {
+    exchange.post(key, op);
+    involved.iter().for_each(|ino| cache.mark(*ino, exchange.now()));
 }
 
 fn of_node(node: Arc<Node>) -> Answer {

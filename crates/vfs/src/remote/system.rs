@@ -5,7 +5,7 @@ use super::cache::Cache;
 use super::exchange::{Key, What};
 use super::op::{Entry, Op, Value, Xattrs};
 use super::pages::Pages;
-use super::proxy::Remote;
+use super::proxy::{Remote, post};
 use crate::acl::Acl;
 use crate::fs::{EachName, FileSystem, SharedMemory};
 use crate::node::{Attr, Ino, NewName, NewNode, SetAttr, Time};
@@ -150,9 +150,7 @@ impl FileSystem for Remote {
             // Its size is the worker's matter.
             cache.unsettle(dir);
             cache.change_name(dir, name, None);
-            exchange.post(key, op);
-            cache.mark(ino, exchange.now());
-            cache.mark(dir, exchange.now());
+            post(&mut exchange, &mut cache, key, op, &[ino, dir]);
         } else {
             self.change(key, &[dir, ino], op, |cache, _| cache.change_name(dir, name, None))?;
         }

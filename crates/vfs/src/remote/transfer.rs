@@ -3,7 +3,7 @@
 use super::exchange::{Key, What};
 use super::op::{Op, Value};
 use super::pages::PAGE;
-use super::proxy::Remote;
+use super::proxy::{Remote, post};
 use crate::node::{Ino, Kind, Time};
 use abi::Errno;
 
@@ -103,8 +103,7 @@ impl Remote {
         cache.unsettle(ino);
         self.pages.borrow_mut().write(ino, offset, bytes, size);
         let mut exchange = self.exchange.borrow_mut();
-        exchange.post(key, op);
-        cache.mark(ino, exchange.now());
+        post(&mut exchange, &mut cache, key, op, &[ino]);
         Ok(bytes.len())
     }
 
