@@ -2,7 +2,7 @@
 
 use crate::disk::{self, Disk};
 use abi::Errno;
-use hadris_fs::{DateTime, Error, ErrorKind, FileType, NodeId};
+use hadris_fs::{DateTime, DirCursor, DirEntry, Error, ErrorKind, FileType, NodeId};
 use hadris_storage::sync::BlockDevice;
 use hadris_storage::{BlockIndex, BlockSize};
 use std::io;
@@ -90,6 +90,32 @@ pub(crate) const fn kind(file_type: FileType) -> Option<Kind> {
 
 pub(crate) fn node(ino: Ino) -> Result<NodeId, Errno> {
     NodeId::new(ino).ok_or(Errno::ESTALE)
+}
+
+/// Shows the entries of a directory that lie behind a place, each with its own, until `each` answers false. `next` has the first entry
+/// from a cursor on.
+///
+/// # Errors
+/// `EUCLEAN`: the listing would never end. What `next` says.
+pub(crate) fn walk(
+    after: u64,
+    mut next: impl FnMut(DirCursor) -> Result<Option<DirEntry>, Error<io::Error>>,
+    each: &mut dyn FnMut(u64, &DirEntry) -> bool,
+) -> Result<(), Errno> {
+    /// Cookies of `.` and `..`; those of others lie above.
+    const DOTS: u64 = 2;
+    let mut at = DirCursor::from_raw(after.saturating_sub(DOTS));
+    while let Some(entry) = next(at).map_err(|error| errno(&error))? {
+        let behind = entry.next_cursor();
+        if behind.into_raw() <= at.into_raw() {
+            return Err(Errno::EUCLEAN);
+        }
+        if !each(behind.into_raw() + DOTS, &entry) {
+            break;
+        }
+        at = behind;
+    }
+    Ok(())
 }
 
 /// Times before 1970 become 1970.

@@ -3,13 +3,13 @@
 //! Inodes are where directory records lie, so they are the same after the next mount.
 
 use crate::disk::Disk;
-use crate::hadris::{Blocks, errno, kind, mount_errno, node, time};
+use crate::hadris::{Blocks, errno, kind, mount_errno, node, time, walk};
 use crate::readonly::{ReadOnly, Tree};
 use crate::{Opened, Opening};
 use abi::Errno;
 use abi::layout::Statfs;
 use hadris_fs::sync::FileSystem as _;
-use hadris_fs::{DirCursor, DirEntry, Extent, Metadata, MountOptions, Name, OpenMode};
+use hadris_fs::{DirEntry, Extent, Metadata, MountOptions, Name, OpenMode};
 use hadris_iso::sync::IsoFs;
 use hadris_iso::{CacheOptions, Namespace};
 use std::cell::RefCell;
@@ -21,8 +21,6 @@ type Result<T> = std::result::Result<T, Errno>;
 const MAGIC: i64 = 0x9660;
 /// Where the first volume descriptor lies, and its length (ECMA-119, 6.7.1).
 const DESCRIPTOR: (u64, usize) = (16 * 2048, 2048);
-/// Cookies of `.` and `..`; those of others lie above.
-const DOTS: u64 = 2;
 /// Longest target of a symbolic link.
 const TARGET_MAX: usize = 4095;
 /// Names of files with several that are remembered; others are looked for.
@@ -158,20 +156,7 @@ impl Iso {
     /// The entries behind a place in a directory, until `each` answers false.
     fn walk(&self, dir: Ino, after: u64, each: &mut dyn FnMut(u64, &DirEntry) -> bool) -> Result<()> {
         let dir = node(dir)?;
-        let mut at = DirCursor::from_raw(after.saturating_sub(DOTS));
-        loop {
-            let entry = self.image.borrow_mut().readdir(dir, at).map_err(|error| errno(&error))?;
-            let Some(entry) = entry else { return Ok(()) };
-            let next = entry.next_cursor();
-            // Else a listing would never end.
-            if next.into_raw() <= at.into_raw() {
-                return Err(Errno::EUCLEAN);
-            }
-            if !each(next.into_raw() + DOTS, &entry) {
-                return Ok(());
-            }
-            at = next;
-        }
+        walk(after, |at| self.image.borrow_mut().readdir(dir, at), each)
     }
 
     fn stat(&self, ino: Ino) -> Result<Metadata> {

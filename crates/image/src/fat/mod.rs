@@ -104,15 +104,18 @@ fn name(bytes: &[u8]) -> Result<&Name> {
     Ok(Name::new(&bytes[..len]))
 }
 
+/// Whether this is one of the names under which files lie that have none.
+fn is_among(hidden: &HashMap<Ino, Vec<u8>>, name: &[u8]) -> bool {
+    hidden.values().any(|hidden| hidden.eq_ignore_ascii_case(name))
+}
+
 impl State {
     fn root(&self) -> Ino {
         self.volume.root().get()
     }
 
     fn is_hidden(&self, dir: Ino, name: &[u8]) -> bool {
-        !self.hidden.is_empty()
-            && dir == self.root()
-            && self.hidden.values().any(|hidden| hidden.eq_ignore_ascii_case(name))
+        dir == self.root() && is_among(&self.hidden, name)
     }
 
     /// Keeps one pin of an inode that the crate has pinned once more.

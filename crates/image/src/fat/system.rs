@@ -1,16 +1,14 @@
 //! The operations.
 
-use super::{FatDrive, NOW, Result, State, date_time, mount, name};
-use crate::hadris::{errno, kind, node, time};
+use super::{FatDrive, NOW, Result, State, date_time, is_among, mount, name};
+use crate::hadris::{errno, kind, node, time, walk};
 use crate::readonly::seek_without_holes;
 use abi::Errno;
 use abi::layout::Statfs;
-use hadris_fs::{DirCursor, DirEntry, Permissions, RenameMode};
+use hadris_fs::{DirEntry, Permissions, RenameMode};
 use vfs::{Attr, EachName, FileSystem, Ino, Kind, NewName, NewNode, SetAttr, Time};
 
 const MAGIC: i64 = 0x4d44;
-/// Cookies of `.` and `..`; those of others lie above.
-const DOTS: u64 = 2;
 
 impl State {
     fn attr(&mut self, ino: Ino) -> Result<Attr> {
@@ -47,19 +45,11 @@ impl State {
         if self.gone.contains_key(&dir) {
             return Ok(());
         }
-        let mut at = DirCursor::from_raw(after.saturating_sub(DOTS));
-        while let Some(entry) = self.volume.readdir(node(dir)?, at).map_err(|error| errno(&error))? {
-            let next = entry.next_cursor();
-            // Else a listing would never end.
-            if next.into_raw() <= at.into_raw() {
-                return Err(Errno::EUCLEAN);
-            }
-            at = next;
-            if !self.is_hidden(dir, entry.name().as_bytes()) && !each(next.into_raw() + DOTS, &entry) {
-                break;
-            }
-        }
-        Ok(())
+        let (node, in_root) = (node(dir)?, dir == self.root());
+        let Self { volume, hidden, .. } = self;
+        walk(after, |at| volume.readdir(node, at), &mut |cookie, entry| {
+            in_root && is_among(hidden, entry.name().as_bytes()) || each(cookie, entry)
+        })
     }
 
     fn set_size(&mut self, ino: Ino, size: u64) -> Result<()> {
