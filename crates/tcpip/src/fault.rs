@@ -5,7 +5,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, num::NonZeroU64};
 
-use crate::{ethernet, packet, random::Random};
+use crate::{Outgoing, ethernet, packet, random::Random};
 
 /// A probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
@@ -170,8 +170,15 @@ impl Faults {
         self.under_way.is_empty() && self.spec.is_perfect()
     }
 
-    /// Takes a frame that is sent at `now_ns`.
-    pub fn push(&mut self, now_ns: u64, mut frame: Vec<u8>) {
+    /// Takes a frame that is sent at `now_ns`. What happens to it is what happens on a wire: it is cut and summed up first.
+    pub fn push(&mut self, now_ns: u64, frame: impl Into<Outgoing>) {
+        let Outgoing { bytes, offload } = frame.into();
+        for piece in offload.finish(self.header_len, bytes) {
+            self.push_piece(now_ns, piece);
+        }
+    }
+
+    fn push_piece(&mut self, now_ns: u64, mut frame: Vec<u8>) {
         if self.happens(self.spec.loss) {
             let marked = self.spec.ecn && frame.get_mut(self.header_len..).is_some_and(packet::mark);
             if !marked {

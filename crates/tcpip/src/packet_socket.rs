@@ -17,7 +17,6 @@ use crate::{
 
 /// `ETH_P_ALL`.
 const ALL: u16 = 3;
-const ETHERNET_HEADER: usize = 14;
 /// What Linux charges a frame beyond its bytes.
 const OVERHEAD: usize = 256;
 
@@ -224,7 +223,7 @@ impl Stack {
             return Err(Errno::ENETDOWN);
         }
         let (medium, loopback, mtu) = (found.medium, found.is_loopback(), found.mtu);
-        let header_len = if loopback || found.mac().is_some() { ETHERNET_HEADER } else { 0 };
+        let header_len = if loopback || found.mac().is_some() { ethernet::HEADER } else { 0 };
         let payload_len = if raw { data.len().saturating_sub(header_len) } else { data.len() };
         if payload_len > mtu {
             return Err(Errno::EMSGSIZE);
@@ -233,7 +232,7 @@ impl Stack {
             return Err(Errno::EINVAL);
         }
         let frame = match (raw, medium) {
-            (true, _) if loopback => data[ETHERNET_HEADER..].to_vec(),
+            (true, _) if loopback => data[ethernet::HEADER..].to_vec(),
             (true, _) | (false, Medium::Ip) => data.to_vec(),
             (false, Medium::Ethernet { mac }) => {
                 let protocol = to.map(|to| to.protocol).filter(|p| *p != 0).unwrap_or(own_protocol);
@@ -323,7 +322,7 @@ impl Stack {
                     _ if promiscuous => FrameKind::OtherHost,
                     _ => return,
                 };
-                let (mac, header_len) = (Some(src), ETHERNET_HEADER);
+                let (mac, header_len) = (Some(src), ethernet::HEADER);
                 self.tap(&Passing { link, medium, kind, protocol, mac, frame: bytes, header_len });
             }
             Medium::Ip => {
@@ -332,10 +331,10 @@ impl Stack {
                 let kind = if outgoing { FrameKind::Outgoing } else { FrameKind::Host };
                 if link == LinkId::LO {
                     // As Linux shows it: an Ethernet header without addresses.
-                    let mut frame = vec![0; ETHERNET_HEADER + bytes.len()];
+                    let mut frame = vec![0; ethernet::HEADER + bytes.len()];
                     frame[12..14].copy_from_slice(&protocol.to_be_bytes());
-                    frame[ETHERNET_HEADER..].copy_from_slice(bytes);
-                    let (mac, header_len) = (Some(Mac::default()), ETHERNET_HEADER);
+                    frame[ethernet::HEADER..].copy_from_slice(bytes);
+                    let (mac, header_len) = (Some(Mac::default()), ethernet::HEADER);
                     self.tap(&Passing { link, medium, kind, protocol, mac, frame: &frame, header_len });
                 } else {
                     self.tap(&Passing {

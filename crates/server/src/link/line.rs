@@ -14,7 +14,6 @@ use tcpip::{LinkId, LinkInfo, Medium, Outgoing};
 const TURN: usize = 64;
 /// Frames that wait for a link that has no room, as Linux's `txqueuelen`.
 const QUEUE: usize = 1000;
-const ETHERNET_HEADER: usize = 14;
 
 pub(crate) struct Line {
     pub(super) name: String,
@@ -42,6 +41,7 @@ pub(crate) struct Line {
 impl Line {
     pub(super) fn new(spec: &NetSpec, opened: Opened) -> Self {
         let said = spec.routes.iter().map(|(ip, len, gateway)| (*ip, *len, Some(*gateway)));
+        let faults = Faults::new(spec.faults);
         let own = opened.routes.iter().map(|(ip, len)| (*ip, *len, None));
         Self {
             name: spec.name.clone(),
@@ -50,11 +50,7 @@ impl Line {
             routes: own.chain(said).collect(),
             backend: opened.backend,
             partitioned: false,
-            faults: if spec.kind.ethernet {
-                Faults::new(spec.faults).over_ethernet()
-            } else {
-                Faults::new(spec.faults)
-            },
+            faults: if spec.kind.ethernet { faults.over_ethernet() } else { faults },
             queue: VecDeque::new(),
             told: true,
             sent: false,
@@ -90,11 +86,7 @@ impl Line {
         } else if self.faults.is_idle() {
             self.put(frame);
         } else {
-            // A line's faults are those of a wire.
-            let header_len = if self.kind.ethernet { ETHERNET_HEADER } else { 0 };
-            for piece in frame.offload.finish(header_len, frame.bytes) {
-                self.faults.push(now_ns, piece);
-            }
+            self.faults.push(now_ns, frame);
         }
     }
 

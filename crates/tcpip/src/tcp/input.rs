@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use crate::{
     Stack,
     addr::{self, Flow},
+    frame::Carrier,
     option::Options,
     packet::{BareSegment, IpPacket, Segment},
     route::Hints,
@@ -133,6 +134,12 @@ impl Stack {
         self.connection_input(key, segment);
     }
 
+    /// How a new connection's engine is to be. Its timestamps go on from those of earlier connections between the two hosts.
+    pub(crate) fn setup(&mut self, carrier: Carrier, options: &Options, flow: &Flow) -> Setup {
+        let seeds = (self.random.next(), self.hasher.hash_one((flow.local.ip, flow.remote.ip)));
+        Setup::new(carrier, options, &self.settings, seeds)
+    }
+
     /// A connection that waits for the SYN which has come. None: there is no way back to who sent it.
     pub(crate) fn passive_connection(
         &mut self,
@@ -145,9 +152,7 @@ impl Stack {
         let way = self.way(segment.flow.remote.ip, Hints { link: bound }).ok()?;
         let link = way.link;
         let carrier = self.carrier_to(segment.flow.remote.ip, &way);
-        let Flow { local, remote } = segment.flow;
-        let seeds = (self.random.next(), self.hasher.hash_one((local.ip, remote.ip)));
-        let setup = Setup::new(carrier, options, &self.settings, seeds);
+        let setup = self.setup(carrier, options, &segment.flow);
         let mut engine = Engine::listen(&setup, segment.flow, self.now_ns)?;
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);

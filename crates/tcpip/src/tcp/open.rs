@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    hash::BuildHasher,
     net::{IpAddr, SocketAddr},
 };
 
@@ -17,7 +16,7 @@ use crate::{
     socket::{Kind, Listener, Socket, Tcp},
     tcp::{
         connection::{Clock, Connection, Limits, Owner},
-        engine::{Engine, Setup, State},
+        engine::{Engine, State},
         time_wait::FlowEntry,
     },
     types::{LinkId, SocketId},
@@ -105,8 +104,7 @@ impl Stack {
         let socket = self.sockets.find_mut(id)?;
         let (options, domain) = (socket.options, socket.domain);
         let flow = Flow { local, remote };
-        let seeds = (self.random.next(), self.hasher.hash_one((local.ip, remote.ip)));
-        let setup = Setup::new(carrier, &options, &self.settings, seeds);
+        let setup = self.setup(carrier, &options, &flow);
         let mut engine = Engine::connect(&setup, flow, self.now_ns).ok_or(Errno::EADDRNOTAVAIL)?;
         engine.set_nodelay(options.nodelay);
         engine.set_ttl(options.ttl);
