@@ -15,11 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void say(const char *what, long value)
-{
-	printf("%s: %ld %s\n", what, value, value == -1 ? strerror(errno) : "");
-}
+#include "say.h"
 
 /* Waits for a signal that the process has blocked; the number, or -1 after some time. */
 static int wait_for(int signo, siginfo_t *info, int seconds)

@@ -22,11 +22,7 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void say(const char *what, long value)
-{
-	printf("%s: %ld %s\n", what, value, value == -1 ? strerror(errno) : "");
-}
+#include "say.h"
 
 static void connected(int ends[2])
 {

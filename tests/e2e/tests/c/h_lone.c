@@ -16,14 +16,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "say.h"
 
 extern char **environ;
-
-static void say(const char *what, long value)
-{
-	printf("%s: %ld %s\n", what, value, value == -1 ? strerror(errno) : "");
-	fflush(stdout);
-}
 
 static int file(const char *name, const char *text)
 {

@@ -11,13 +11,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "say.h"
 
 enum { PAGE = 4096 };
-
-static void say(const char *what, long value)
-{
-	printf("%s: %ld %s\n", what, value, value == -1 ? strerror(errno) : "");
-}
 
 static char *map(const char *what, void *at, size_t length, int prot, int flags, int fd, off_t offset)
 {

@@ -13,13 +13,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "say.h"
 
 static const char *directory;
-
-static void say(const char *what, long value)
-{
-	printf("%s: %ld %s\n", what, value, value == -1 ? strerror(errno) : "");
-}
 
 /* Where a link leads; numbers of inodes and the directory's own name are left out. */
 static void leads(const char *what, const char *link)

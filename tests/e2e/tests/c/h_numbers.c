@@ -20,14 +20,10 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "say.h"
 
 #define CLOEXEC 4
 #define UNSHARE 2
-
-static void say(const char *what, long value)
-{
-	printf("%s: %ld %s\n", what, value, value == -1 ? strerror(errno) : "");
-}
 
 static int file(const char *text)
 {

@@ -12,11 +12,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-static void say(const char *what, long value)
-{
-	printf("%s: %ld %s\n", what, value, value == -1 ? strerror(errno) : "");
-}
+#include "say.h"
 
 static void connected(int ends[2])
 {
