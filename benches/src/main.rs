@@ -7,6 +7,7 @@
 mod calls;
 mod files;
 mod tcp;
+mod transport;
 
 use std::io::Result;
 use std::process::ExitCode;
@@ -28,6 +29,9 @@ const PROBES: &[(&str, Probe)] = &[
     ("tcp-connections", tcp::connections),
     ("files", files::cycle),
     ("random-reads", files::random_reads),
+    ("echo", transport::echo),
+    ("echo-peer", transport::echo_peer),
+    ("null-call", transport::null_call),
 ];
 
 fn main() -> ExitCode {

@@ -7,6 +7,7 @@ mod measures;
 mod path;
 mod redis;
 mod server;
+mod transport;
 
 use crate::run::{Outcome, cargo, root, run};
 use crate::{build, run as command};
@@ -48,6 +49,7 @@ pub(crate) fn bench(part: Option<Part>, runs: usize, only: Option<&str>, write: 
             Part::Calls => calls(&release, runs, only)?,
             Part::Images => images::report(&release, runs.min(3), only)?,
         };
+        let Some(report) = report else { continue };
         println!("{report}");
         if write {
             let path = root().join("docs/BENCHMARKS.md");
@@ -59,12 +61,15 @@ pub(crate) fn bench(part: Option<Part>, runs: usize, only: Option<&str>, write: 
     Ok(())
 }
 
-fn calls(release: &Path, runs: usize, only: Option<&str>) -> Outcome<String> {
+fn calls(release: &Path, runs: usize, only: Option<&str>) -> Outcome<Option<String>> {
     let bench = Bench { release: release.to_owned(), runs };
     let mut rows = Vec::new();
     for measure in PROBES.iter().filter(|measure| only.is_none_or(|part| measure.what.contains(part))) {
         eprintln!("{} ...", measure.what);
         rows.push(bench.measure(measure)?);
+    }
+    if only.is_none_or(|part| transport::WHAT.contains(part)) {
+        rows.push(transport::figures(&bench.release, runs)?);
     }
     if only.is_none_or(|part| "iperf3".contains(part)) {
         rows.extend(path::figures(&bench.release, runs.min(3))?);
@@ -78,7 +83,7 @@ fn calls(release: &Path, runs: usize, only: Option<&str>) -> Outcome<String> {
     if only.is_none() {
         rows.extend(server::figures(&bench.release, runs)?);
     }
-    Ok(report(&rows, runs))
+    Ok((!rows.is_empty()).then(|| report(&rows, runs)))
 }
 
 struct Bench {

@@ -23,22 +23,25 @@ struct Row {
 
 /// Measures every job wherever it makes sense, and answers the section of the document.
 ///
+/// None: `only` names nothing of it.
+///
 /// # Errors
 /// A command that failed.
-pub(super) fn report(release: &Path, runs: usize, only: Option<&str>) -> Outcome<String> {
+pub(super) fn report(release: &Path, runs: usize, only: Option<&str>) -> Outcome<Option<String>> {
+    let jobs = PLACES.iter().flat_map(|place| JOBS.iter().map(move |job| (place, job)));
+    let named = jobs.filter(|(place, job)| !job.writes || place.writable);
+    let named = named.map(|(place, job)| (format!("{}, {}", place.name, job.name), place, job));
+    let chosen: Vec<_> = named.filter(|(what, ..)| only.is_none_or(|part| what.contains(part))).collect();
+    if chosen.is_empty() {
+        return Ok(None);
+    }
     let material = Material::make()?;
     let mut rows = Vec::new();
-    for place in PLACES {
-        for job in JOBS.iter().filter(|job| !job.writes || place.writable) {
-            let what = format!("{}, {}", place.name, job.name);
-            if only.is_some_and(|part| !what.contains(part)) {
-                continue;
-            }
-            eprintln!("{what} ...");
-            rows.push(row(release, &material, place, job, what, runs)?);
-        }
+    for (what, place, job) in chosen {
+        eprintln!("{what} ...");
+        rows.push(row(release, &material, place, job, what, runs)?);
     }
-    Ok(text(&rows, runs))
+    Ok(Some(text(&rows, runs)))
 }
 
 fn row(
