@@ -50,12 +50,12 @@ impl Session {
                     Phase::Up { socket, extended } => return Ok((socket, extended)),
                     Phase::Given => return Err(Errno::ENOTCONN),
                     Phase::Fresh => Step::Open,
-                    Phase::Silent(socket) if state.is_stale() => {
+                    Phase::Silent { socket, since } if !state.is_connecting && is_stale(since) => {
                         let _ = host::close(socket);
                         state.phase = Phase::Fresh;
                         Step::Open
                     }
-                    Phase::Silent(_) => Step::ReadBanner,
+                    Phase::Silent { .. } => Step::ReadBanner,
                     Phase::Lost => Step::Reconnect,
                 };
                 (step, !core::mem::replace(&mut state.is_connecting, true))
@@ -84,13 +84,11 @@ impl Session {
     /// The first connection. The banner is not waited for.
     fn open(&self) -> Result<(), Errno> {
         let phase = match self.connect() {
-            Ok(socket) => Phase::Silent(socket),
+            Ok(socket) => Phase::silent(socket),
             Err(Errno::EINTR) => return Err(Errno::EINTR),
             Err(_) => Phase::Lost,
         };
-        let mut state = self.state.lock();
-        state.opened_at = host::monotonic_ns();
-        state.phase = phase;
+        self.state.lock().phase = phase;
         Ok(())
     }
 
@@ -280,12 +278,6 @@ impl Session {
 }
 
 impl State {
-    /// Whether nothing was said on the connection for so long that the server may have given it up: a program may make its first call
-    /// to the rump kernel hours after its start.
-    fn is_stale(&self) -> bool {
-        !self.is_connecting && host::monotonic_ns().saturating_sub(self.opened_at) > STALE_NS
-    }
-
     /// Puts a request in front of the next one.
     pub(crate) fn say(&mut self, kind: u16, word: u32, payload: &[u8]) {
         let header = Header::request(self.next_reqno(), kind, word).emit(payload.len());
@@ -308,4 +300,10 @@ pub(crate) fn at_the_top(fd: u32, except: Option<u32>) -> Result<Fd, Errno> {
             _ => None,
         })
         .ok_or(Errno::EMFILE)
+}
+
+/// Whether nothing was said on a connection for so long that the server may have given it up: a program may make its first call to
+/// the rump kernel hours after its start.
+fn is_stale(since: u64) -> bool {
+    host::monotonic_ns().saturating_sub(since) > STALE_NS
 }

@@ -175,7 +175,7 @@ impl Session {
         let mut state = self.state.lock();
         self.lose(&mut state);
         // Who has asked since the loss was noticed is told as well.
-        if !matches!(state.phase, Phase::Silent(_) | Phase::Up { .. }) {
+        if !matches!(state.phase, Phase::Silent { .. } | Phase::Up { .. }) {
             for (_, slot) in state.waiting.drain(..) {
                 slot.put(Answer::Lost);
             }

@@ -77,7 +77,7 @@ impl Session {
     /// Connects, and waits so long for the server to say what it is. Whether that was enough.
     fn try_once(&self, within_ns: u64) -> Result<bool, Errno> {
         match self.connect() {
-            Ok(socket) => self.state.lock().phase = Phase::Silent(socket),
+            Ok(socket) => self.state.lock().phase = Phase::silent(socket),
             Err(Errno::EINTR) => return Err(Errno::EINTR),
             // Not that the server is away: this process may not connect any more. It has locked itself up (seccomp(2), Landlock, or as Firefox
             // by chroot(2) into a dead process's directory of /proc, where nothing has a name), and waiting does not help.

@@ -63,7 +63,12 @@ pub(crate) enum Phase {
     /// None yet.
     Fresh,
     /// Connected; the server's banner has not been read.
-    Silent(u32),
+    Silent {
+        /// The connection's descriptor.
+        socket: u32,
+        /// When the connection was made, by CLOCK_MONOTONIC.
+        since: u64,
+    },
     /// Connected, and the banner was read.
     Up {
         /// The connection's descriptor. It is closed by [`Session::lose`] alone: where the program's dup2 has taken its
@@ -90,8 +95,6 @@ pub(crate) enum Greeting {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) phase: Phase,
-    /// When the connection was made, by CLOCK_MONOTONIC.
-    pub(crate) opened_at: u64,
     pub(crate) greeting: Greeting,
     /// What to do when the connection is lost.
     pub(crate) retry: Retry,
@@ -128,11 +131,17 @@ pub(crate) struct Reader {
     pub(crate) crowd: Crowd,
 }
 
+impl Phase {
+    /// Connected just now.
+    pub(crate) fn silent(socket: u32) -> Self {
+        Self::Silent { socket, since: host::monotonic_ns() }
+    }
+}
+
 impl State {
     pub(crate) fn new(greeting: Greeting, retry: Retry) -> Self {
         Self {
             phase: Phase::Fresh,
-            opened_at: 0,
             greeting,
             retry,
             first: Vec::new(),
@@ -156,7 +165,7 @@ impl State {
 
     pub(crate) fn socket(&self) -> Option<u32> {
         match self.phase {
-            Phase::Silent(socket) | Phase::Up { socket, .. } => Some(socket),
+            Phase::Silent { socket, .. } | Phase::Up { socket, .. } => Some(socket),
             Phase::Fresh | Phase::Lost | Phase::Given => None,
         }
     }
@@ -226,8 +235,7 @@ impl Session {
     pub fn open_now(&self) -> Result<(), Errno> {
         let mut state = self.state.lock();
         if let Phase::Fresh = state.phase {
-            state.phase = Phase::Silent(self.connect()?);
-            state.opened_at = host::monotonic_ns();
+            state.phase = Phase::silent(self.connect()?);
         }
         Ok(())
     }
@@ -262,7 +270,7 @@ impl Session {
     pub fn fork_auth(&self) -> Option<[u8; 16]> {
         let state = self.state.lock();
         match (&state.greeting, &state.phase) {
-            (Greeting::Fork(auth) | Greeting::Exec(auth), Phase::Fresh | Phase::Silent(_)) => Some(*auth),
+            (Greeting::Fork(auth) | Greeting::Exec(auth), Phase::Fresh | Phase::Silent { .. }) => Some(*auth),
             _ => None,
         }
     }
@@ -299,7 +307,7 @@ impl Session {
         }
         let moved = crate::connect::at_the_top(from, Some(from))?.into_number();
         match &mut state.phase {
-            Phase::Silent(socket) | Phase::Up { socket, .. } => *socket = moved,
+            Phase::Silent { socket, .. } | Phase::Up { socket, .. } => *socket = moved,
             Phase::Fresh | Phase::Lost | Phase::Given => {}
         }
         Ok(())
