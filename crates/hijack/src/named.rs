@@ -25,6 +25,7 @@ const NAMED: &[Named] = &[
     file(b"/proc/self/mounts", Wanted::Vfs(Vfs::Getvfsstat)),
     file(b"/proc/self/mountinfo", Wanted::Vfs(Vfs::Getvfsstat)),
     file(b"/etc/mtab", Wanted::Vfs(Vfs::Getvfsstat)),
+    Named { name: b"/sys/class/net", directory: true, wanted: Wanted::Family(AF_INET) },
     file(b"/proc/net/arp", Wanted::Family(AF_INET)),
     file(b"/proc/net/dev", Wanted::Family(AF_INET)),
     file(b"/proc/net/route", Wanted::Family(AF_INET)),
@@ -68,8 +69,8 @@ pub(crate) fn any(config: &Config) -> bool {
 
 /// Whether this absolute path of the host's is the rump kernel's, where it has the same name.
 pub(crate) fn is_rumps(config: &Config, path: &[u8]) -> bool {
-    // Most paths do not begin with either letter.
-    let possible = matches!(path.get(1), Some(b'p' | b'e'));
+    // Most paths do not begin with any of these letters.
+    let possible = matches!(path.get(1), Some(b'p' | b'e' | b's'));
     possible && NAMED.iter().any(|named| named.covers(path) && named.is_wanted(config))
 }
 
@@ -104,6 +105,7 @@ mod tests {
         assert!(rumps("vfs=all", "/proc/fs/nfsd/threads") && !rumps("vfs=all:nonfssvc", "/proc/fs/nfsd"));
         assert!(rumps("socket=inet", "/proc/net/tcp") && !rumps("socket=inet", "/proc/net/tcp6"));
         assert!(!rumps("socket=all:nolocal", "/proc/net/unix") && rumps("socket=local", "/proc/net/unix"));
+        assert!(rumps("socket=inet", "/sys/class/net/lo/mtu") && !rumps("socket=inet", "/sys/class/network"));
         assert!(!rumps("socket=all,vfs=all,sysctl", "/proc") && !rumps("socket=all", "/"));
     }
 

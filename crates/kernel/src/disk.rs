@@ -28,7 +28,9 @@ impl Kernel {
     /// `EEXIST`, `ENOSPC`, `ENOTDIR`, `EINVAL`: the path cannot be made.
     pub fn add_drive(&mut self, info: DriveInfo) -> Result<(), Errno> {
         let exchange = self.exchange();
-        self.fs.vfs.add_drive(info, &exchange, self.now.real_ns)
+        self.fs.vfs.add_drive(info.clone(), &exchange, self.now.real_ns)?;
+        self.fs.shown.see_drive(&info);
+        Ok(())
     }
 
     /// The kernel is about to end: what programs have stored into mappings of files is handed out.

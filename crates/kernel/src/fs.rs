@@ -5,14 +5,17 @@ use crate::file::{FileId, ObjectId};
 use crate::names;
 use crate::proc::Proc;
 use crate::process::{Pid, ProcessTable};
+use crate::sysfs::view::View;
+use crate::sysfs::{self, Sysfs};
 use abi::Errno;
 use abi::raw::general::{MS_NODEV, MS_NOEXEC, MS_NOSUID};
 use std::collections::HashMap;
+use std::rc::Rc;
 use vfs::locks::{Locks, Owner};
 use vfs::pseudo::Pseudo;
 use vfs::remote::SharedExchange;
 use vfs::tmpfs::Tmpfs;
-use vfs::{Follow, Location, MountFlags, SharedMemory, Start, Time, Vfs, Who};
+use vfs::{FileSystem, Follow, Location, MountFlags, SharedMemory, Start, Time, Vfs, Who};
 
 /// What the root file system holds at most, in bytes, unless the server says otherwise.
 pub(crate) const ROOT_MAX: u64 = 1 << 30;
@@ -30,12 +33,14 @@ pub(crate) struct Fs {
     pub(crate) etc: Location,
     /// What changes when a lock on this inode is given up, where somebody waits for one.
     waited: HashMap<Key, ObjectId>,
+    /// What sysfs shows.
+    pub(crate) shown: Rc<View>,
     /// Makes memory that programs can map, if the server can.
     pub(crate) memory: Option<Box<dyn SharedMemory>>,
 }
 
 impl Fs {
-    /// A tree whose root is an empty tmpfs with devices and /proc; it holds at most `ram` bytes.
+    /// A tree whose root is an empty tmpfs with devices, /proc and /sys; it holds at most `ram` bytes.
     ///
     /// # Errors
     /// `ENOSPC`.
@@ -45,10 +50,14 @@ impl Fs {
             Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" },
             Start { root: vfs.root(), dir: vfs.root() },
         );
-        vfs.mkdir(&root, start, b"proc", 0o555, now)?;
-        let on = vfs.lookup(&root, start, b"proc", Follow::Yes)?;
-        let proc = Pseudo::new(Proc::new(processes.view.clone()), now);
-        vfs.mount(Box::new(proc), on, "proc", MountFlags::new(MS_NOSUID | MS_NODEV | MS_NOEXEC))?;
+        let shown = Rc::new(View::default());
+        let proc: Box<dyn FileSystem> = Box::new(Pseudo::new(Proc::new(processes.view.clone()), now));
+        let sysfs = Box::new(Pseudo::new(Sysfs::new(Rc::clone(&shown), processes.view.clone()), now));
+        for (name, dir, made) in [("proc", "proc", proc), (sysfs::NAME, "sys", sysfs)] {
+            vfs.mkdir(&root, start, dir.as_bytes(), 0o555, now)?;
+            let on = vfs.lookup(&root, start, dir.as_bytes(), Follow::Yes)?;
+            vfs.mount(made, on, name, MountFlags::new(MS_NOSUID | MS_NODEV | MS_NOEXEC))?;
+        }
         // mount(8), df(1) and others look there.
         vfs.symlink(&root, b"../proc/self/mounts", start, b"etc/mtab", now)?;
         let etc = vfs.lookup(&root, start, b"etc", Follow::Yes)?;
@@ -59,6 +68,7 @@ impl Fs {
             exchange: SharedExchange::default(),
             locks: Locks::default(),
             waited: HashMap::new(),
+            shown,
             memory: None,
         })
     }

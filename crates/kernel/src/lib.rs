@@ -29,12 +29,14 @@ mod overlay;
 mod owner;
 mod park;
 mod path;
+mod planted;
 mod proc;
 mod process;
 mod program;
 mod socket;
 mod syscall;
 mod sysctl;
+mod sysfs;
 mod times;
 mod trace;
 mod xattr;
@@ -386,6 +388,7 @@ impl Kernel {
 
     /// Runs what has become ready, until nothing more changes, and reports readiness of watched files.
     fn settle(&mut self) {
+        self.show_interfaces();
         loop {
             self.deliver_file_events();
             while let Some(object) = self.next_woken() {

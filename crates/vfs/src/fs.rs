@@ -266,7 +266,7 @@ pub trait FileSystem {
     }
 
     /// What the kernel knows this file by, if it makes the bytes up when the file is opened (proc(5)); none: they are here.
-    fn made_up(&self, _ino: Ino) -> Option<Ino> {
+    fn made_up(&self, _ino: Ino) -> Option<(&'static str, Ino)> {
         None
     }
 

@@ -32,7 +32,7 @@ pub mod tmpfs;
 mod walk;
 
 pub use acl::Acl;
-pub use dev::drive::{DRIVE, DriveInfo};
+pub use dev::drive::{DRIVE, DRIVE_MAJOR, DriveInfo};
 pub use fs::{EachName, FileSystem, SharedBytes, SharedMemory};
 pub use mount::{Entry, Location, Point, Vfs};
 pub use mount_flags::MountFlags;

@@ -66,6 +66,11 @@ pub trait Nodes {
         false
     }
 
+    /// What stat(2) says how long a regular file is: nobody knows before it is made.
+    fn file_size(&self) -> u64 {
+        0
+    }
+
     /// The entries of a directory, in the order of their inodes.
     fn children(&self, dir: Ino) -> Vec<(Ino, Vec<u8>)>;
 }
@@ -116,8 +121,7 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
             uid: node.uid,
             gid: node.gid,
             rdev: 0,
-            // Nobody knows how long a file is before it is made; proc(5)'s are all empty to stat(2).
-            size: 0,
+            size: if node.kind == Kind::Regular { self.nodes.file_size() } else { 0 },
             blocks: 0,
             atime: self.born,
             mtime: self.born,
@@ -219,7 +223,8 @@ impl<N: Nodes> FileSystem for Pseudo<N> {
         self.nodes.leads_outside(ino).then_some(ino)
     }
 
-    fn made_up(&self, ino: Ino) -> Option<Ino> {
-        self.nodes.node(ino).is_some_and(|node| node.kind == Kind::Regular).then_some(ino)
+    fn made_up(&self, ino: Ino) -> Option<(&'static str, Ino)> {
+        let is_file = self.nodes.node(ino).is_some_and(|node| node.kind == Kind::Regular);
+        is_file.then(|| (self.nodes.name(), ino))
     }
 }

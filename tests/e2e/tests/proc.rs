@@ -70,9 +70,9 @@ for id in 2**64 - 1, 1:
 print(call(458, 99, 0, ids, 8, 0), ctypes.get_errno())
 def text(at):
     return ctypes.string_at(ctypes.addressof(buf) + 512 + struct.unpack_from('I', buf, at)[0]).decode()
-for id in 2, 3:
+for id in 2, 4:
     print(call(457, id, 0x30, buf, 4096, 0), text(36), text(108))
-print(call(457, 3, 0x30, buf, 512, 0), ctypes.get_errno())
+print(call(457, 4, 0x30, buf, 512, 0), ctypes.get_errno())
 ";
 
 // sys/mount.h
@@ -97,6 +97,7 @@ fn getvfsstat() {
         run(with(&server, hijack, "cat").arg("/proc/mounts")).success(),
         "rootfs /rump tmpfs rw,relatime,size=1048576k 0 0\n\
          proc /rump/proc proc rw,nosuid,nodev,noexec,relatime 0 0\n\
+         sysfs /rump/sys sysfs rw,nosuid,nodev,noexec,relatime 0 0\n\
          mine /rump/mnt\\040x tmpfs rw,relatime,size=8192k 0 0\n"
     );
     let df = run(with(&server, hijack, "df").args(["-k", "--output=source,fstype,size,target"])).success();
@@ -106,7 +107,10 @@ fn getvfsstat() {
         [vec!["rootfs", "tmpfs", "1048576", "/rump"], vec!["mine", "tmpfs", "8192", "/rump/mnt", "x"],]
     );
     let findmnt = run(with(&server, hijack, "findmnt").args(["-rno", "SOURCE,TARGET,FSTYPE"])).success();
-    assert_eq!(findmnt, "rootfs /rump tmpfs\nproc /rump/proc proc\nmine /rump/mnt\\x20x tmpfs\n");
+    assert_eq!(
+        findmnt,
+        "rootfs /rump tmpfs\nproc /rump/proc proc\nsysfs /rump/sys sysfs\nmine /rump/mnt\\x20x tmpfs\n"
+    );
     let copy = server.directory().join("mount");
     run(native("cp").arg("/bin/mount").arg(&copy)).success();
     let mount = run(&mut with(&server, hijack, &copy.to_string_lossy())).success();
@@ -117,7 +121,7 @@ fn getvfsstat() {
     assert_eq!(run(with(&server, hijack, "mountpoint").args(["-q", "/rump/mnt x"])).status, 0);
     assert_ne!(run(with(&server, hijack, "mountpoint").args(["-q", "/rump/tmp"])).status, 0);
     let listed = run(with(&server, hijack, "python3").args(["-c", LISTMOUNT])).success();
-    assert_eq!(listed, "[1, 2, 3]\n[2, 3]\n-1 2\n0 proc /rump/proc\n0 tmpfs /rump/mnt x\n-1 75\n");
+    assert_eq!(listed, "[1, 2, 3, 4]\n[2, 3, 4]\n-1 2\n0 proc /rump/proc\n0 tmpfs /rump/mnt x\n-1 75\n");
     libc(&format!("mount(b'/rump/mnt x', b'/rump/b', None, {MS_BIND}, None)"));
     let _ = sh("touch /rump/b/new; test -f '/rump/mnt x/new'");
     libc("umount(b'/rump/b')");
@@ -181,4 +185,48 @@ fn netbsd_names() {
     let hijack = "path=/rump,vfs=all,sysctl=yes";
     let ran = run(&mut with(&server, hijack, &program.to_string_lossy()));
     assert_eq!((ran.status, ran.stdout.as_str()), (0, "ok\n"), "{}", ran.stderr);
+}
+
+/// What each attribute of an interface says, but for what differs by machine and kernel.
+const ATTRIBUTES: &str = r#"
+    cd "$1"/class/net/lo
+    for name in $2; do
+        test -f $name || continue
+        stat -c '%n %F %s' $name
+        case $name in
+            mtu | name_assign_type) ;;
+            *) cat $name 2>&1 || : ;;
+        esac
+    done
+    readlink subsystem
+    ls statistics
+"#;
+
+#[test]
+fn interfaces_in_sysfs_are_as_the_hosts() {
+    let server = Server::start();
+    let names = run(server.hijacked("ls").arg("/rump/sys/class/net/lo")).success().replace('\n', " ");
+    let arguments = |root| ["-ec", ATTRIBUTES, "sh", root, &names].map(str::to_owned);
+    let host = run(native("sh").args(arguments("/sys"))).success();
+    assert!(host.contains("operstate regular file 4096\nunknown\n"), "{host}");
+    assert_eq!(run(server.hijacked("sh").args(arguments("/rump/sys"))).success(), host);
+    let script = "cd /rump/sys/class/net/lo; pwd -P; echo 0x4000 > mtu; cat mtu; echo no > mtu || echo 1 > ifindex || :";
+    let ran = run(server.hijacked("sh").args(["-ec", script]));
+    assert_eq!(ran.success(), "/rump/sys/devices/virtual/net/lo\n16384\n");
+    let of_inet = |socket: &str| run(with(&server, socket, "cat").arg("/sys/class/net/lo/mtu")).success();
+    assert_eq!((of_inet("socket=inet").as_str(), of_inet("socket=inet6") == "16384\n"), ("16384\n", false));
+}
+
+#[test]
+fn drives_in_sysfs_as_lsblk_shows_them() {
+    e2e::ordinary_user();
+    let dir = tempfile::tempdir().expect("a directory");
+    let image = dir.path().join("image");
+    let drive = format!("key=/dev/disk/one,hostpath={},size=3m", image.display());
+    let server = Server::start_with(&["-d", &drive]);
+    let hijack = "blanket=/sys:/dev:/proc";
+    let lsblk = ["-rbno", "NAME,MAJ:MIN,SIZE,RO,TYPE"];
+    assert_eq!(run(with(&server, hijack, "lsblk").args(lsblk)).success(), "disk/one 240:1 3145728 0 disk\n");
+    let partitions = run(with(&server, hijack, "cat").arg("/proc/partitions")).success();
+    assert_eq!(partitions, "major minor  #blocks  name\n\n 240        1       3072 disk!one\n");
 }

@@ -19,6 +19,7 @@ use std::rc::Rc;
 use table::Content;
 pub(crate) use tree::Proc;
 use vfs::{Ino, Location};
+pub(crate) use view::View;
 
 impl Kernel {
     /// Opens a file whose bytes are made up: `ino` is what [`vfs::Vfs::made_up`] answered.

@@ -58,6 +58,7 @@ pub(super) const KERNEL: &[Row] = &[
     ("net/udp", 0o444, Content::Text(net::udp)),
     ("net/udp6", 0o444, Content::Text(net::udp6)),
     ("net/unix", 0o444, Content::Text(net::unix)),
+    ("partitions", 0o444, Content::Text(system::partitions)),
     ("self", 0o777, Content::Current),
     ("stat", 0o444, Content::Text(system::stat)),
     ("swaps", 0o444, Content::Text(system::swaps)),

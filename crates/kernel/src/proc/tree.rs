@@ -3,9 +3,10 @@
 //! An inode's number is the process's in the upper half (0: what is there once) and in the lower its place in that tree, counted from 1,
 //! or with [`LINK`] or [`INFO`] the number of a descriptor.
 
-use super::table::{Content, KERNEL, Row, TASK, sysctls};
+use super::table::{Content, KERNEL, TASK, sysctls};
 use super::view::{self, View};
 use crate::file::OpenFile;
+use crate::planted::{Entry, Tree};
 use crate::process::Pid;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -22,58 +23,30 @@ const INFO: Ino = 1 << 30;
 /// No descriptor has so many bits.
 const FD_MASK: Ino = INFO - 1;
 
-/// One name of a tree.
-struct Entry {
-    parent: usize,
-    name: &'static str,
-    mode: u32,
-    content: Content,
-}
-
-static KERNEL_TREE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    let mut tree = vec![DIRECTORY];
-    KERNEL.iter().for_each(|row| plant(&mut tree, 0, row));
-    let sys = directory(&mut tree, 0, "sys");
-    sysctls().for_each(|row| plant(&mut tree, sys, &row));
+static KERNEL_TREE: LazyLock<Tree<Content>> = LazyLock::new(|| {
+    let mut tree = Tree::new(Content::Directory);
+    KERNEL.iter().for_each(|(path, mode, content)| tree.plant(0, path, *mode, *content));
+    let sys = tree.directory(0, "sys");
+    sysctls().for_each(|(path, mode, content)| tree.plant(sys, path, mode, content));
     tree
 });
 
-static TASK_TREE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    let mut tree = vec![DIRECTORY];
-    TASK.iter().for_each(|row| plant(&mut tree, 0, row));
+static TASK_TREE: LazyLock<Tree<Content>> = LazyLock::new(|| {
+    let mut tree = Tree::new(Content::Directory);
+    TASK.iter().for_each(|(path, mode, content)| tree.plant(0, path, *mode, *content));
     tree
 });
 
-/// The root of a tree.
-const DIRECTORY: Entry = Entry { parent: 0, name: "", mode: 0o555, content: Content::Directory };
-
-/// Enters a row below a directory, and the directories above it.
-fn plant(tree: &mut Vec<Entry>, below: usize, (path, mode, content): &Row) {
-    let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let names = above.split('/').filter(|name| !name.is_empty());
-    let parent = names.fold(below, |parent, name| directory(tree, parent, name));
-    tree.push(Entry { parent, name, mode: *mode, content: *content });
-}
-
-/// The directory of this name, made if it is missing.
-fn directory(tree: &mut Vec<Entry>, parent: usize, name: &'static str) -> usize {
-    find(tree, parent, name.as_bytes()).unwrap_or_else(|| {
-        tree.push(Entry { parent, name, ..DIRECTORY });
-        tree.len() - 1
-    })
-}
-
-/// The entry of this name in a directory. The root is in none.
-fn find(tree: &[Entry], parent: usize, name: &[u8]) -> Option<usize> {
-    (1..tree.len()).find(|at| tree[*at].parent == parent && tree[*at].name.as_bytes() == name)
+/// The tree of a process, or of what is there once.
+fn tree_of(pid: Pid) -> &'static Tree<Content> {
+    if pid.0 == 0 { &KERNEL_TREE } else { &TASK_TREE }
 }
 
 /// The process that an inode is of (0: none) and its entry.
-fn parts(ino: Ino) -> Option<(Pid, usize, &'static Entry)> {
+fn parts(ino: Ino) -> Option<(Pid, usize, &'static Entry<Content>)> {
     let pid = Pid(u32::try_from(ino >> 32).ok()?);
     let at = usize::try_from(ino & 0xffff_ffff).ok()?.checked_sub(1)?;
-    let tree: &'static [Entry] = if pid.0 == 0 { &KERNEL_TREE } else { &TASK_TREE };
-    Some((pid, at, tree.get(at)?))
+    Some((pid, at, tree_of(pid).get(at)?))
 }
 
 fn number(pid: Pid, at: usize) -> Ino {
@@ -99,7 +72,7 @@ pub(super) fn told_of(ino: Ino) -> Option<(Pid, u32)> {
 }
 
 /// What a directory of descriptors sets in their numbers.
-fn kind_in(entry: &Entry) -> Option<Ino> {
+fn kind_in(entry: &Entry<Content>) -> Option<Ino> {
     match entry.content {
         Content::Descriptors => Some(LINK),
         Content::DescriptorInfos => Some(INFO),
@@ -109,7 +82,7 @@ fn kind_in(entry: &Entry) -> Option<Ino> {
 
 /// A directory of a process's, by its name.
 fn directory_of(pid: Pid, name: &[u8]) -> Option<Ino> {
-    find(&TASK_TREE, 0, name).map(|at| number(pid, at))
+    TASK_TREE.find(0, name).map(|at| number(pid, at))
 }
 
 /// A number as it is written without signs and leading zeros.
@@ -207,10 +180,7 @@ impl Nodes for Proc {
             self.view.file(pid, fd)?;
             return Some(Ino::from(pid.0) << 32 | kind | Ino::from(fd));
         }
-        let tree = if pid.0 == 0 { &KERNEL_TREE } else { &TASK_TREE };
-        let found =
-            (1..tree.len()).find(|at| tree[*at].parent == dir_at && tree[*at].name.as_bytes() == name);
-        match found {
+        match tree_of(pid).find(dir_at, name) {
             Some(at) => Some(number(pid, at)),
             None if dir == ROOT => {
                 let pid = decimal(name).map(Pid).filter(|pid| pid.0 != 0)?;
@@ -241,9 +211,8 @@ impl Nodes for Proc {
             let link = |fd: u32| (Ino::from(pid.0) << 32 | kind | Ino::from(fd), fd.to_string().into());
             return self.view.fds(pid).into_iter().map(link).collect();
         }
-        let tree = if pid.0 == 0 { &KERNEL_TREE } else { &TASK_TREE };
-        let named = (1..tree.len()).filter(|at| tree[*at].parent == dir_at);
-        let mut entries: Vec<_> = named.map(|at| (number(pid, at), tree[at].name.into())).collect();
+        let named = tree_of(pid).children(dir_at);
+        let mut entries: Vec<_> = named.map(|(at, entry)| (number(pid, at), entry.name.into())).collect();
         if dir == ROOT {
             let tasks = self.view.tasks.borrow();
             entries.extend(tasks.keys().map(|pid| (number(*pid, 0), pid.0.to_string().into())));

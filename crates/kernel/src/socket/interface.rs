@@ -2,7 +2,7 @@
 
 use abi::Errno;
 use std::cmp::Reverse;
-use tcpip::{Address, LinkId, LinkInfo, Medium, Route, Stack};
+use tcpip::{Address, LinkId, LinkInfo, Mac, Medium, Route, Stack};
 
 /// `DEFAULT_TX_QUEUE_LEN`.
 pub(crate) const TX_QUEUE_LEN: u32 = 1000;
@@ -42,6 +42,32 @@ pub(crate) fn hardware(link: &LinkInfo) -> u16 {
         Medium::Ethernet { .. } => ARPHRD_ETHER,
         Medium::Ip if link.loopback => ARPHRD_LOOPBACK,
         Medium::Ip => ARPHRD_NONE,
+    }
+}
+
+/// The addresses of a link and for all on it; a link without a header of its own has none.
+pub(crate) const fn hardware_addresses(link: &LinkInfo) -> Option<([u8; 6], [u8; 6])> {
+    match link.medium {
+        Medium::Ethernet { mac } => Some((mac.0, Mac::BROADCAST.0)),
+        Medium::Ip if link.loopback => Some(([0; 6], [0; 6])),
+        Medium::Ip => None,
+    }
+}
+
+/// `IF_OPER_*` (RFC 2863, linux/if.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OperationalState {
+    Unknown = 0,
+    Down = 2,
+    Up = 6,
+}
+
+/// Of lo and of links without Ethernet it is not known, as on Linux.
+pub(crate) const fn operational_state(link: &LinkInfo) -> OperationalState {
+    match link.medium {
+        _ if !link.up || !link.running => OperationalState::Down,
+        Medium::Ethernet { .. } => OperationalState::Up,
+        Medium::Ip => OperationalState::Unknown,
     }
 }
 

@@ -4,6 +4,8 @@ use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use vfs::remote::ON_DRIVES;
 use crate::proc::Proc;
+use crate::sysfs::Sysfs;
+use std::rc::Rc;
 use abi::Errno;
 use abi::raw::general::{
     MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, O_ACCMODE, O_RDONLY,
@@ -73,7 +75,11 @@ pub(super) fn file_system(
     Ok(match kind {
         b"tmpfs" => Box::new(Tmpfs::mounted(options, owner, now)?),
         b"proc" if options.is_empty() => Box::new(Pseudo::new(Proc::new(cx.kernel.processes.view.clone()), now)),
-        b"proc" => return Err(Errno::EINVAL.into()),
+        b"sysfs" if options.is_empty() => {
+            let processes = Rc::clone(&cx.kernel.processes.view);
+            Box::new(Pseudo::new(Sysfs::new(Rc::clone(&cx.kernel.fs.shown), processes), now))
+        }
+        b"proc" | b"sysfs" => return Err(Errno::EINVAL.into()),
         b"overlay" => crate::overlay::open(cx, options)?,
         _ => Box::new(open(cx, source, (kind, options), read_only)?),
     })
@@ -81,7 +87,7 @@ pub(super) fn file_system(
 
 /// Whether there is such a type (filesystems(5)).
 pub(super) fn is_known(kind: &[u8]) -> bool {
-    let elsewhere: [&[u8]; 5] = [b"tmpfs", b"proc", b"overlay", b"dir", b"auto"];
+    let elsewhere: [&[u8]; 6] = [b"tmpfs", b"proc", b"sysfs", b"overlay", b"dir", b"auto"];
     elsewhere.contains(&kind) || ON_DRIVES.iter().any(|known| known.as_bytes() == kind)
 }
 

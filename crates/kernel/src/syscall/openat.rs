@@ -14,6 +14,7 @@ use abi::Errno;
 use abi::raw::general::{
     IN_OPEN,     O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDONLY, O_TRUNC,
 };
+use crate::sysfs;
 use vfs::{Kind, Location, Opened, Opening};
 
 /// What no open file keeps of the flags it was opened with (fs/open.c, do_dentry_open).
@@ -60,13 +61,15 @@ pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
     let Opened { at, kind, rdev, name } = opened;
     let by_name = name.clone();
     let (kept, cloexec) = (flags & !NOT_KEPT, flags & O_CLOEXEC != 0);
+    let writes = flags & O_ACCMODE != O_RDONLY;
     let file: Box<dyn File> = match kind {
         _ if flags & O_PATH != 0 => {
             cx.kernel.fs.vfs.hold(at, true);
             return cx.install(Box::new(PathOnly { at }), kept, cloexec, 0);
         }
         Kind::Regular => match cx.kernel.fs.vfs.made_up(at) {
-            Some(ino) => cx.kernel.open_made(at, ino, flags & O_ACCMODE != O_RDONLY)?,
+            Some((sysfs::NAME, ino)) => sysfs::open(at, ino, writes)?,
+            Some((_, ino)) => cx.kernel.open_made(at, ino, writes)?,
             None => Box::new(Regular { at, name }),
         },
         Kind::Directory => Box::new(Directory { at }),

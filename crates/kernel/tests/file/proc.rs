@@ -77,6 +77,7 @@ fn mounts_are_told_with_their_names_escaped() {
     assert_eq!(
         mounts,
         "rootfs / tmpfs rw,relatime,size=1048576k 0 0\nproc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n\
+         sysfs /sys sysfs rw,nosuid,nodev,noexec,relatime 0 0\n\
          none /tmp/a\\040b tmpfs rw,relatime,size=1048576k 0 0\n"
     );
     let info = read(&mut rump, "/proc/self/mountinfo").expect("text");
@@ -84,7 +85,8 @@ fn mounts_are_told_with_their_names_escaped() {
         info,
         "1 0 0:1 / / rw,relatime - tmpfs rootfs rw,size=1048576k\n\
          2 1 0:2 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n\
-         3 1 0:3 / /tmp/a\\040b rw,relatime - tmpfs none rw,size=1048576k\n"
+         3 1 0:3 / /sys rw,nosuid,nodev,noexec,relatime - sysfs sysfs rw\n\
+         4 1 0:4 / /tmp/a\\040b rw,relatime - tmpfs none rw,size=1048576k\n"
     );
     let dir = path(&mut rump, "/tmp/a b");
     assert_eq!(rump.sys(nr::CHROOT, [dir, 0, 0, 0, 0, 0]), Ok(0));

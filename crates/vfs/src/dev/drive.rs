@@ -15,7 +15,7 @@ use std::rc::Rc;
 /// The inode of a drive in its file system.
 pub const DRIVE: crate::Ino = 1;
 /// `LOCAL/EXPERIMENTAL USE` of Linux's devices.txt, for block devices and for character devices.
-const MAJOR: u64 = 240;
+pub const DRIVE_MAJOR: u32 = 240;
 
 /// A drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,18 @@ pub struct DriveInfo {
     pub owner: (u32, u32),
 }
 
+impl DriveInfo {
+    /// Major and minor number of its device.
+    #[must_use]
+    pub const fn device(&self) -> (u32, u32) {
+        (DRIVE_MAJOR, self.number)
+    }
+
+    fn rdev(&self) -> u64 {
+        u64::from(DRIVE_MAJOR) << 8 | u64::from(self.number & 0xff) | u64::from(self.number & !0xff) << 12
+    }
+}
+
 pub(crate) struct Drive {
     pub(crate) fs: Remote,
     pub(crate) info: DriveInfo,
@@ -48,7 +60,7 @@ impl Vfs {
         let root = Who { uid: 0, gid: 0, groups: &[], umask: 0, prefix: b"" };
         let start = Start { root: self.root(), dir: self.root() };
         self.make_directories(&root, start, &info.path, now)?;
-        let rdev = MAJOR << 8 | u64::from(info.number & 0xff) | u64::from(info.number & !0xff) << 12;
+        let rdev = info.rdev();
         let (dir, name) = self.name_in_directory(&root, start, &info.path)?;
         let (uid, gid) = info.owner;
         let mode = if info.read_only { 0o400 } else { 0o600 };
@@ -69,6 +81,12 @@ impl Vfs {
     #[must_use]
     pub fn drive(&self, rdev: u64) -> Option<&DriveInfo> {
         self.drives.get(&rdev).map(|drive| &drive.info)
+    }
+
+    /// The device with this number.
+    #[must_use]
+    pub fn drive_numbered(&self, number: Worker) -> Option<&DriveInfo> {
+        self.drives.values().map(|drive| &drive.info).find(|info| info.number == number)
     }
 
     /// Whether a file system of this drive is mounted.

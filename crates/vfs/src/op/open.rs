@@ -97,9 +97,10 @@ impl Vfs {
         }
     }
 
-    /// What the kernel knows this file by, if it makes the bytes up when the file is opened (proc(5)).
+    /// What the kernel knows this file by, if it makes the bytes up when the file is opened (proc(5)): the type of the file system, and a
+    /// number there.
     #[must_use]
-    pub fn made_up(&self, at: Location) -> Option<Ino> {
+    pub fn made_up(&self, at: Location) -> Option<(&'static str, Ino)> {
         self.fs(at).ok()?.made_up(at.ino)
     }
 

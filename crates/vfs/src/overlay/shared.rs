@@ -165,7 +165,7 @@ impl FileSystem for Shared {
         self.0.borrow().leads_outside(ino)
     }
 
-    fn made_up(&self, ino: Ino) -> Option<Ino> {
+    fn made_up(&self, ino: Ino) -> Option<(&'static str, Ino)> {
         self.0.borrow().made_up(ino)
     }
 

@@ -19,12 +19,13 @@ static void mounts(void)
 	struct netbsd_statvfs *list, *buf;
 	int n = getvfsstat(NULL, 0, 0);
 
-	CHECK(n == 2);
+	CHECK(n == 3);
 	buf = calloc(n, sizeof(*buf));
 	CHECK(getvfsstat(buf, n * sizeof(*buf), 0) == n);
 	CHECK(strcmp(buf[0].f_mntonname, "/rump") == 0 && strcmp(buf[0].f_fstypename, "tmpfs") == 0);
 	CHECK(buf[0].f_blocks * buf[0].f_frsize == 1 << 30 && buf[0].f_namemax == 255 && buf[0].f_flag == 0);
 	CHECK(strcmp(buf[1].f_mntonname, "/rump/proc") == 0 && buf[1].f_flag == (8 | 0x10 | 4));
+	CHECK(strcmp(buf[2].f_mntonname, "/rump/sys") == 0 && strcmp(buf[2].f_fstypename, "sysfs") == 0);
 	CHECK(getvfsstat(buf, sizeof(*buf), 0) == 1);
 	CHECK(getmntinfo(&list, 0) == n && memcmp(&list[0], &buf[0], 172) == 0);
 	CHECK(strcmp(list[1].f_mntfromname, "proc") == 0);

@@ -2,6 +2,7 @@
 
 use crate::{Kernel, OSRELEASE, VERSION};
 use std::fmt::Write;
+use vfs::DRIVE_MAJOR;
 use vfs::remote::ON_DRIVES;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -53,7 +54,20 @@ pub(crate) fn cpuinfo(_: &Kernel) -> String {
 
 /// proc_devices(5).
 pub(crate) fn devices(_: &Kernel) -> String {
-    "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n".into()
+    format!(
+        "Character devices:\n  1 mem\n  5 /dev/tty\n{DRIVE_MAJOR:3} drive\n\nBlock devices:\n{DRIVE_MAJOR:3} drive\n"
+    )
+}
+
+/// proc_partitions(5); sizes in KiB.
+pub(crate) fn partitions(k: &Kernel) -> String {
+    let mut text = String::from("major minor  #blocks  name\n\n");
+    for (number, name) in k.fs.shown.drives() {
+        let size = k.fs.vfs.drive_numbered(number).map_or(0, |drive| drive.size);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{DRIVE_MAJOR:4}  {number:7} {:10} {name}", size / 1024);
+    }
+    text
 }
 
 /// proc_loadavg(5): a rump kernel has no run queue. The fourth field: who runs, of how many; the last: the newest process.
@@ -71,7 +85,7 @@ pub(crate) fn swaps(_: &Kernel) -> String {
 /// proc_filesystems(5).
 pub(crate) fn filesystems(_: &Kernel) -> String {
     let on_drives: String = ON_DRIVES.iter().map(|kind| format!("\t{kind}\n")).collect();
-    format!("nodev\ttmpfs\nnodev\tproc\nnodev\tdir\n{on_drives}")
+    format!("nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdir\nnodev\toverlay\n{on_drives}")
 }
 
 /// proc_stat(5), as far as a rump kernel has such things: when it started, and how many processes there have been.

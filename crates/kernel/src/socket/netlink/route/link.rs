@@ -5,7 +5,7 @@ use super::{Row, Serve};
 use crate::Kernel;
 use crate::socket::interface;
 use abi::Errno;
-use tcpip::{LinkInfo, Mac, Medium, Stack};
+use tcpip::{LinkInfo, Mac, Stack};
 
 // linux/rtnetlink.h
 const RTM_NEWLINK: u16 = 16;
@@ -124,19 +124,12 @@ pub(in super::super) fn body(link: &LinkInfo) -> Vec<u8> {
     number(IFLA_PROMISCUITY, u32::from(link.promiscuous));
     attribute(&mut bytes, IFLA_IFNAME, &[link.name.as_bytes(), &[0]].concat());
     attribute(&mut bytes, IFLA_QDISC, b"noqueue\0");
-    attribute(&mut bytes, IFLA_OPERSTATE, &[operational_state(link)]);
+    attribute(&mut bytes, IFLA_OPERSTATE, &[interface::operational_state(link) as u8]);
     attribute(&mut bytes, IFLA_LINKMODE, &[0]);
     attribute(&mut bytes, IFLA_CARRIER, &[u8::from(link.running)]);
-    match link.medium {
-        Medium::Ethernet { mac } => {
-            attribute(&mut bytes, IFLA_ADDRESS, &mac.0);
-            attribute(&mut bytes, IFLA_BROADCAST, &Mac::BROADCAST.0);
-        }
-        Medium::Ip if link.loopback => {
-            attribute(&mut bytes, IFLA_ADDRESS, &[0; 6]);
-            attribute(&mut bytes, IFLA_BROADCAST, &[0; 6]);
-        }
-        Medium::Ip => {}
+    if let Some((address, broadcast)) = interface::hardware_addresses(link) {
+        attribute(&mut bytes, IFLA_ADDRESS, &address);
+        attribute(&mut bytes, IFLA_BROADCAST, &broadcast);
     }
     let counters = counters(link);
     attribute(&mut bytes, IFLA_STATS64, &counters.iter().flat_map(|n| n.to_ne_bytes()).collect::<Vec<_>>());
@@ -144,18 +137,6 @@ pub(in super::super) fn body(link: &LinkInfo) -> Vec<u8> {
     let narrow = |n: &u64| u32::try_from(n & u64::from(u32::MAX)).unwrap_or(u32::MAX).to_ne_bytes();
     attribute(&mut bytes, IFLA_STATS, &counters.iter().flat_map(narrow).collect::<Vec<_>>());
     bytes
-}
-
-/// `IF_OPER_*` (RFC 2863): of lo and of links without Ethernet it is not known, as on Linux.
-fn operational_state(link: &LinkInfo) -> u8 {
-    const UNKNOWN: u8 = 0;
-    const DOWN: u8 = 2;
-    const UP: u8 = 6;
-    match link.medium {
-        _ if !link.up || !link.running => DOWN,
-        Medium::Ethernet { .. } => UP,
-        Medium::Ip => UNKNOWN,
-    }
 }
 
 /// `struct rtnl_link_stats64`: 24 numbers in Linux 6.1 and older, of which most count what only cards have.
