@@ -55,8 +55,8 @@ impl Kernel {
     }
 
     /// What became of [`Effect::Disk`] without a call, which had this weight.
-    pub fn disk_posted(&mut self, worker: Worker, weight: usize, result: Result<(), Errno>) {
-        self.exchange().borrow_mut().done(worker, weight, result);
+    pub fn disk_posted(&mut self, worker: Worker, weight: usize, answer: Answer) {
+        self.exchange().borrow_mut().done(worker, weight, answer);
     }
 
     pub(crate) fn exchange(&self) -> SharedExchange {

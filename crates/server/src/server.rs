@@ -217,7 +217,7 @@ impl Server {
         for done in self.disks.take_done() {
             match done.call {
                 Some(call) => self.kernel.disk_done(call, done.answer),
-                None => self.kernel.disk_posted(done.worker, done.weight, done.answer.map(drop)),
+                None => self.kernel.disk_posted(done.worker, done.weight, done.answer),
             }
         }
     }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use vfs::remote::{Answer, Op, Source, Worker};
+use vfs::remote::{Answer, Op, Source, Value, Worker};
 use worker::Thread;
 
 /// An operation for a worker.
@@ -48,7 +48,7 @@ impl Answers {
     fn send(&self, done: Done) {
         // That something went well which was answered already can wait until there is something else to tell: a call that finds too
         // much on its way is behind it.
-        let wakes = done.call.is_some() || done.answer.is_err();
+        let wakes = done.call.is_some() || !matches!(done.answer, Ok(Value::Nothing));
         // Nobody listens any more: the server ends.
         if self.sender.send(done).is_ok() && wakes {
             let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());

@@ -191,7 +191,7 @@ fn is_over() -> bool {
 fn carry(op: Op, fs: &mut dyn FileSystem) {
     let (waits, before) = with_duty(|duty| (duty.call.is_some(), duty.before)).unwrap_or_default();
     if !waits {
-        return answer(carry_out_behind(op, fs).map(|()| Value::Nothing));
+        return answer(carry_out_behind(op, fs));
     }
     let outcome = carry_out(op, fs);
     if before > 0 {

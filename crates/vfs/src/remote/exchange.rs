@@ -4,6 +4,7 @@
 //! [`Log`] of all answers, those out of caches among them: on its next run it gets the same ones, in the same order, whatever has
 //! been changed meanwhile by others or by itself.
 
+use super::ahead::Arrivals;
 use super::op::{Answer, Op, Value};
 use super::{WAITS, Worker};
 use crate::node::Ino;
@@ -37,6 +38,7 @@ pub(super) enum What {
     Exchange,
     Readlink,
     Read,
+    Ahead,
     Write,
     Allocate,
     Seek,
@@ -118,6 +120,8 @@ pub struct Exchange {
     /// Bytes on their way.
     behind: HashMap<Worker, usize>,
     now: Moment,
+    /// Where what was read ahead goes.
+    arrivals: HashMap<Worker, Arrivals>,
     /// Calls that wait for a change. What they make of names becomes known only when it is answered.
     changing: HashSet<u64>,
 }
@@ -191,15 +195,38 @@ impl Exchange {
         self.changing.is_empty()
     }
 
-    /// An operation that was answered already has been carried out.
-    pub fn done(&mut self, worker: Worker, weight: usize, result: Result<(), Errno>) {
+    /// An operation for which no call waits has been carried out.
+    pub fn done(&mut self, worker: Worker, weight: usize, answer: Answer) {
         if let Some(behind) = self.behind.get_mut(&worker) {
             *behind = behind.saturating_sub(weight);
         }
-        if let Err(errno) = result {
-            self.distrusted.insert(worker);
-            self.failed.insert(worker, errno);
+        match answer {
+            Ok(Value::Ahead(arrived)) => {
+                if let Some(arrivals) = self.arrivals.get(&worker) {
+                    arrivals.borrow_mut().push(arrived);
+                }
+            }
+            Ok(_) => {}
+            Err(errno) => {
+                self.distrusted.insert(worker);
+                self.failed.insert(worker, errno);
+            }
         }
+    }
+
+    /// Where what is read ahead on a worker's file system goes.
+    pub(super) fn arrivals_of(&mut self, worker: Worker) -> Arrivals {
+        Arrivals::clone(self.arrivals.entry(worker).or_default())
+    }
+
+    /// A file system is there no more.
+    pub(super) fn gone(&mut self, worker: Worker) {
+        self.arrivals.remove(&worker);
+    }
+
+    /// Has something done for which nobody waits, and which changes nothing.
+    pub(super) fn prepare(&mut self, worker: Worker, op: Op) {
+        self.posted.push_back((worker, op));
     }
 
     /// Asks for a file system to be opened.

@@ -9,6 +9,7 @@
 //! plenty of room, owners, modes, times): what became of them fsync(2) says, as on Linux. All else is asked for and waited for.
 //! A worker carries operations out in the order in which they were asked for, so whoever asks sees what went before.
 
+mod ahead;
 mod cache;
 mod exchange;
 mod mapped;

@@ -1,6 +1,7 @@
 //! Operations of a file system as values, their answers, and how they are carried out.
 
 use super::Worker;
+use super::ahead::Arrived;
 use crate::acl::Acl;
 use crate::fs::FileSystem;
 use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
@@ -74,6 +75,15 @@ pub enum Op {
         offset: u64,
         len: usize,
     },
+    /// As [`Op::Read`], of what nobody waits for.
+    ReadAhead {
+        ino: Ino,
+        offset: u64,
+        len: usize,
+        token: u64,
+    },
+    /// What was asked for before is answered.
+    Await,
     Write {
         ino: Ino,
         offset: u64,
@@ -213,6 +223,7 @@ pub enum Value {
     },
     Number(u64),
     Bytes(Arc<Vec<u8>>),
+    Ahead(Arrived),
     Entries(Arc<Vec<Entry>>),
     Xattrs(Xattrs),
     Statfs(Box<Statfs>),
@@ -246,6 +257,8 @@ impl Op {
                 | Self::Find(_)
                 | Self::Readlink(_)
                 | Self::Read { .. }
+                | Self::ReadAhead { .. }
+                | Self::Await
                 | Self::Seek { .. }
                 | Self::List(_)
                 | Self::Xattrs(_)
@@ -271,7 +284,12 @@ pub fn carry_out(op: Op, fs: &mut dyn FileSystem) -> Answer {
         Op::NameOf(ino) => fs.name_of(ino).map(bytes),
         Op::Find(ino) => fs.find(ino).map(|()| Value::Nothing),
         Op::Readlink(ino) => fs.readlink(ino).map(bytes),
-        Op::Read { ino, offset, len } => read(fs, ino, offset, len),
+        Op::Read { ino, offset, len } => read(fs, ino, offset, len).map(Value::Bytes),
+        Op::ReadAhead { ino, offset, len, token } => {
+            let bytes = read(fs, ino, offset, len).ok();
+            Ok(Value::Ahead(Arrived { ino, token, bytes }))
+        }
+        Op::Await => Ok(Value::Nothing),
         Op::Seek { ino, offset, data } => fs.seek(ino, offset, data).map(Value::Number),
         Op::List(ino) => list(fs, ino),
         Op::Xattrs(ino) => xattrs(fs, ino),
@@ -291,19 +309,19 @@ pub fn carry_out(op: Op, fs: &mut dyn FileSystem) -> Answer {
     }
 }
 
-/// Carries out an operation that was answered already: what has become of its inodes nobody wants to know.
+/// Carries out an operation for which no call waits: what has become of its inodes nobody wants to know.
 ///
 /// # Errors
 /// As [`carry_out`]. `ENOSPC`: not all was written.
-pub fn carry_out_behind(op: Op, fs: &mut dyn FileSystem) -> Result<(), Errno> {
+pub fn carry_out_behind(op: Op, fs: &mut dyn FileSystem) -> Answer {
     let weight = op.weight();
     match op {
         Op::Write { .. } => match change(op, fs)?.count {
             count if count < weight => Err(Errno::ENOSPC),
-            _ => Ok(()),
+            _ => Ok(Value::Nothing),
         },
-        Op::SetAttr { .. } | Op::Unlink { .. } => change(op, fs).map(drop),
-        op => carry_out(op, fs).map(drop),
+        Op::SetAttr { .. } | Op::Unlink { .. } => change(op, fs).map(|_| Value::Nothing),
+        op => carry_out(op, fs),
     }
 }
 
@@ -412,7 +430,7 @@ fn changed(fs: &dyn FileSystem, change: &Change) -> Value {
     Value::Changed { made: change.made, count: change.count, nodes }
 }
 
-fn read(fs: &dyn FileSystem, ino: Ino, offset: u64, len: usize) -> Answer {
+fn read(fs: &dyn FileSystem, ino: Ino, offset: u64, len: usize) -> Result<Arc<Vec<u8>>, Errno> {
     let mut into = vec![0; len];
     let mut done = 0;
     while done < len {
@@ -422,7 +440,7 @@ fn read(fs: &dyn FileSystem, ino: Ino, offset: u64, len: usize) -> Answer {
         }
     }
     into.truncate(done);
-    Ok(bytes(into))
+    Ok(Arc::new(into))
 }
 
 fn list(fs: &dyn FileSystem, dir: Ino) -> Answer {

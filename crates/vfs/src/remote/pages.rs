@@ -1,7 +1,9 @@
 //! Pages of files that were read or written lately.
 
+use super::ahead::{Ahead, Arrivals};
 use crate::node::Ino;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes of a page.
@@ -35,18 +37,57 @@ impl Page {
     }
 }
 
-#[derive(Default)]
 pub(super) struct Pages {
     files: HashMap<Ino, BTreeMap<u64, Page>>,
     count: usize,
     clock: VecDeque<(Ino, u64)>,
-    /// Where the last read of a file ended, and how far ahead of it was read.
-    readers: HashMap<Ino, (u64, u64)>,
+    readers: HashMap<Ino, Reader>,
+    ahead: Ahead,
+}
+
+/// Who reads a file.
+#[derive(Default)]
+struct Reader {
+    /// Where the last read ended.
+    last: u64,
+    /// How much is asked for ahead of it; 0 unless it began where the one before ended.
+    ahead: u64,
+    /// Where what was asked for ends.
+    fetched: u64,
+}
+
+impl Reader {
+    /// The part to be asked for next: more each time for one who reads on and on.
+    fn next(&mut self, from: u64, size: u64) -> Range<u64> {
+        self.ahead = (self.ahead * 2).clamp(16 * PAGE, AHEAD_MAX);
+        self.fetched = (from + self.ahead).next_multiple_of(PAGE).min(size.next_multiple_of(PAGE)).max(from);
+        from..self.fetched
+    }
 }
 
 impl Pages {
+    pub(super) fn new(arrivals: Arrivals) -> Self {
+        Self {
+            files: HashMap::new(),
+            count: 0,
+            clock: VecDeque::new(),
+            readers: HashMap::new(),
+            ahead: Ahead::new(arrivals),
+        }
+    }
+
+    /// Nothing is known any more.
+    pub(super) fn clear(&mut self) {
+        self.files.clear();
+        self.clock.clear();
+        self.readers.clear();
+        self.ahead.disown_all();
+        self.count = 0;
+    }
+
     /// Fills `into` from `offset` on if all of it is here.
     pub(super) fn read(&mut self, ino: Ino, offset: u64, into: &mut [u8]) -> bool {
+        self.take_arrived();
         let Some(file) = self.files.get_mut(&ino) else { return false };
         let end = offset + into.len() as u64;
         let wanted = offset / PAGE..end.div_ceil(PAGE);
@@ -61,22 +102,56 @@ impl Pages {
             let part = &page.bytes()[index(from - start)..index(to - start)];
             into[index(from - offset)..index(to - offset)].copy_from_slice(part);
         }
-        self.readers.entry(ino).or_default().0 = end;
+        let reader = self.readers.entry(ino).or_default();
+        reader.ahead = if reader.last == offset { reader.ahead } else { 0 };
+        reader.last = end;
         true
     }
 
-    /// What to ask for when these bytes are wanted: whole pages, and more of them each time for one who reads on and on.
+    /// What to ask for while a reader still has something to read: as what, and which part of the file.
+    pub(super) fn ahead(&mut self, ino: Ino, size: u64) -> Option<(u64, Range<u64>)> {
+        let reader = self.readers.get_mut(&ino)?;
+        let (left, more) = (reader.fetched.saturating_sub(reader.last), size.saturating_sub(reader.fetched));
+        if reader.ahead == 0 || left >= reader.ahead || more == 0 || !self.ahead.has_room(ino) {
+            return None;
+        }
+        let part = reader.next(reader.fetched, size);
+        Some((self.ahead.ask(ino, part.clone()), part))
+    }
+
+    /// Whether a byte that is not here is on its way.
+    pub(super) fn is_coming(&self, ino: Ino, offset: u64) -> bool {
+        self.ahead.brings(ino, offset)
+    }
+
+    fn take_arrived(&mut self) {
+        for (ino, offset, bytes) in self.ahead.take() {
+            self.put(ino, offset, bytes);
+        }
+    }
+
+    /// What comes of this file is older than what will be known of it now.
+    fn outdate(&mut self, ino: Ino) {
+        self.take_arrived();
+        self.ahead.disown(ino);
+    }
+
+    /// What to ask for when these bytes are wanted: whole pages, and more behind them for one who reads on and on.
     pub(super) fn wanted(&mut self, ino: Ino, offset: u64, len: usize, size: u64) -> (u64, usize) {
         if self.readers.len() > PAGES_MAX {
             self.readers.clear();
         }
-        let (last, ahead) = self.readers.entry(ino).or_default();
-        *ahead = if *last == offset { (*ahead * 2).clamp(16 * PAGE, AHEAD_MAX) } else { 0 };
+        let reader = self.readers.entry(ino).or_default();
         let end = offset + len as u64;
-        *last = end;
+        let goes_on = std::mem::replace(&mut reader.last, end) == offset;
         let start = offset / PAGE * PAGE;
-        let end = (end + *ahead).next_multiple_of(PAGE).min(size.next_multiple_of(PAGE)).max(end);
-        (start, index(end - start))
+        if goes_on {
+            reader.next(end, size);
+        } else {
+            reader.ahead = 0;
+            reader.fetched = end.next_multiple_of(PAGE).min(size.next_multiple_of(PAGE)).max(end);
+        }
+        (start, index(reader.fetched - start))
     }
 
     /// Keeps what was read: from the beginning of a page to the end of one, or to the end of the file.
@@ -94,6 +169,7 @@ impl Pages {
 
     /// The file is changed like this; `size` is what it was before.
     pub(super) fn write(&mut self, ino: Ino, offset: u64, bytes: &[u8], size: u64) {
+        self.outdate(ino);
         let end = offset + bytes.len() as u64;
         for number in offset / PAGE..end.div_ceil(PAGE) {
             let start = number * PAGE;
@@ -110,6 +186,7 @@ impl Pages {
 
     /// The file has this size now.
     pub(super) fn truncate(&mut self, ino: Ino, size: u64) {
+        self.outdate(ino);
         let Some(file) = self.files.get_mut(&ino) else { return };
         let gone = file.split_off(&size.div_ceil(PAGE));
         self.count = self.count.saturating_sub(gone.len());
@@ -119,6 +196,7 @@ impl Pages {
     }
 
     pub(super) fn forget(&mut self, ino: Ino) {
+        self.outdate(ino);
         if let Some(file) = self.files.remove(&ino) {
             self.count = self.count.saturating_sub(file.len());
         }

@@ -42,6 +42,7 @@ pub struct Remote {
 
 impl Remote {
     pub(crate) fn new(exchange: SharedExchange, mounted: &Mounted) -> Self {
+        let arrivals = exchange.borrow_mut().arrivals_of(mounted.worker);
         Self {
             exchange,
             worker: mounted.worker,
@@ -55,7 +56,7 @@ impl Remote {
             identity: mounted.identity,
             options: mounted.options.clone(),
             cache: RefCell::new(Cache::new(mounted.exact)),
-            pages: RefCell::default(),
+            pages: RefCell::new(Pages::new(arrivals)),
             holders: HashMap::new(),
             mapped: HashMap::new(),
             mapping: HashSet::new(),
@@ -86,7 +87,7 @@ impl Remote {
         let mut cache = self.cache.borrow_mut();
         if exchange.is_distrusted(self.worker) {
             cache.clear(exchange.now());
-            *self.pages.borrow_mut() = Pages::default();
+            self.pages.borrow_mut().clear();
             self.free.set(None);
         }
         if let Some((answer, fresh)) = exchange.replay(key) {
@@ -210,8 +211,10 @@ impl Remote {
 impl Drop for Remote {
     /// Taken away while it was in use (MNT_DETACH): now nobody uses it.
     fn drop(&mut self) {
+        let mut exchange = self.exchange.borrow_mut();
+        exchange.gone(self.worker);
         if !self.unmounted {
-            self.exchange.borrow_mut().post_unlogged(self.worker, Op::Unmount);
+            exchange.post_unlogged(self.worker, Op::Unmount);
         }
     }
 }

@@ -4,7 +4,6 @@ use super::Worker;
 use super::cache::Cache;
 use super::exchange::{Key, What};
 use super::op::{Entry, Op, Value, Xattrs};
-use super::pages::Pages;
 use super::proxy::{Remote, post};
 use crate::acl::Acl;
 use crate::fs::{EachName, FileSystem, SharedMemory};
@@ -401,7 +400,7 @@ impl FileSystem for Remote {
         if !matches!(answer, Err(super::WAITS)) {
             // Whatever came of it, the worker has ended.
             self.unmounted = true;
-            *self.pages.borrow_mut() = Pages::default();
+            self.pages.borrow_mut().clear();
         }
         answer.map(drop)
     }

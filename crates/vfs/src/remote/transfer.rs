@@ -1,8 +1,8 @@
 //! Bytes of files, to and from the worker.
 
-use super::exchange::{Key, What};
+use super::exchange::{Exchange, Key, What};
 use super::op::{Op, Value};
-use super::pages::PAGE;
+use super::pages::{PAGE, Pages};
 use super::proxy::{Remote, post};
 use crate::node::{Ino, Kind, Time};
 use abi::Errno;
@@ -36,11 +36,18 @@ impl Remote {
         let key = Key { more: offset, ..self.key(What::Read, ino) };
         let begin = offset / PAGE * PAGE;
         let mut exchange = self.exchange.borrow_mut();
+        let awaited = Key { what: What::Ahead, ..key };
+        let has_waited = exchange.replay_read(awaited);
+        if let Some((Err(errno), _)) = has_waited {
+            return Err(errno);
+        }
         if let Some((answer, fresh)) = exchange.replay_read(key) {
             let Value::Bytes(bytes) = answer? else { return Err(Errno::EIO) };
             let current = fresh.is_some_and(|asked| self.cache.borrow().is_current(ino, asked));
             if current && self.keeps_pages {
-                self.pages.borrow_mut().put(ino, begin, bytes.clone());
+                let mut pages = self.pages.borrow_mut();
+                pages.put(ino, begin, bytes.clone());
+                self.read_ahead(&mut exchange, &mut pages, ino, attr.size);
             }
             let skipped = usize::try_from(offset - begin).unwrap_or(0);
             let bytes = bytes.get(skipped..).unwrap_or_default();
@@ -50,10 +57,22 @@ impl Remote {
         }
         let mut pages = self.pages.borrow_mut();
         if self.keeps_pages && pages.read(ino, offset, into) {
+            self.read_ahead(&mut exchange, &mut pages, ino, attr.size);
             return Ok(len);
+        }
+        if has_waited.is_none() && pages.is_coming(ino, offset) {
+            return exchange.want(awaited, Op::Await).map(|_| 0);
         }
         let (offset, len) = pages.wanted(ino, offset, len, attr.size);
         exchange.want(key, Op::Read { ino, offset, len }).map(|_| 0)
+    }
+
+    /// Has the next part of a file read while somebody still reads the one before.
+    fn read_ahead(&self, exchange: &mut Exchange, pages: &mut Pages, ino: Ino, size: u64) {
+        if let Some((token, part)) = pages.ahead(ino, size) {
+            let len = usize::try_from(part.end - part.start).unwrap_or(0);
+            exchange.prepare(self.worker, Op::ReadAhead { ino, offset: part.start, len, token });
+        }
     }
 
     pub(super) fn write_bytes(

@@ -28,6 +28,8 @@ struct World {
     now: Time,
     /// Operations that the worker was given.
     asked: Vec<&'static str>,
+    /// Answers that nobody waits for, and that have not arrived.
+    late: Vec<(u32, usize, remote::Answer)>,
 }
 
 /// What a program asks for.
@@ -105,7 +107,7 @@ impl World {
     fn bare() -> Self {
         let vfs = Vfs::new(Tmpfs::new(ROOM, 1), [0; 32], 1).unwrap();
         let exchange = Rc::new(RefCell::default());
-        Self { vfs, exchange, worker: None, now: 1000, asked: Vec::new() }
+        Self { vfs, exchange, worker: None, now: 1000, asked: Vec::new(), late: Vec::new() }
     }
 
     /// Runs a call as the kernel does: again and again, until it asks for nothing more.
@@ -114,6 +116,9 @@ impl World {
         call: impl Fn(&mut Vfs, &SharedExchange, Time) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let mut log = Log::default();
+        if (self.now / 1_000_000).is_multiple_of(4) {
+            self.deliver();
+        }
         for _ in 0..ROUNDS_MAX {
             self.exchange.borrow_mut().begin(log);
             let outcome = call(&mut self.vfs, &self.exchange, self.now);
@@ -124,7 +129,9 @@ impl World {
                 return outcome;
             };
             log = waiting;
-            log.answer(self.carry_out(op));
+            let answer = self.carry_out(op);
+            self.deliver();
+            log.answer(answer);
         }
         panic!("it asks again and again: {:?}", self.asked)
     }
@@ -132,10 +139,17 @@ impl World {
     fn posted(&mut self) {
         loop {
             let posted = self.exchange.borrow_mut().next_posted();
-            let Some((worker, op)) = posted else { return };
+            let Some((worker, op)) = posted else { break };
             let weight = op.weight();
-            let result = self.carry_out(op).map(drop);
-            self.exchange.borrow_mut().done(worker, weight, result);
+            let answer = self.carry_out(op);
+            self.late.push((worker, weight, answer));
+        }
+    }
+
+    /// What was answered arrives, in its order.
+    fn deliver(&mut self) {
+        for (worker, weight, answer) in self.late.drain(..) {
+            self.exchange.borrow_mut().done(worker, weight, answer);
         }
     }
 
@@ -145,6 +159,8 @@ impl World {
             Op::Nodes(_) => "nodes",
             Op::Lookup { .. } => "lookup",
             Op::Read { .. } => "read",
+            Op::ReadAhead { .. } => "read ahead",
+            Op::Await => "await",
             Op::Write { .. } => "write",
             Op::List(_) => "list",
             _ => "other",
@@ -311,6 +327,81 @@ fn warm_calls_ask_for_nothing() {
     assert_eq!(world.asked, ["other"], "only the access time is told, behind");
     assert!(world.do_call(&Call::Stat(4)).contains("ENOENT"));
     assert_eq!(world.asked.len(), 1, "a directory that was listed holds no other names");
+}
+
+/// A file of 2 MiB that the worker has, and nothing is known of.
+fn world_with_a_long_file() -> World {
+    let mut world = World::remote();
+    world.do_call(&Call::Create(0));
+    world.worker.as_mut().map(|fs| fs.write(2, 0, &vec![7; 2 << 20], 1)).unwrap().unwrap();
+    world.exchange.borrow_mut().done(7, 0, Err(Errno::EIO));
+    // From here on it is known how much room there is: writes are answered at once.
+    world.do_call(&Call::Create(9));
+    world.do_call(&Call::Write(9, 0, 1));
+    world
+}
+
+const PART: usize = 32 << 10;
+
+/// Reads a part of it.
+fn read_part(world: &mut World, part: usize) -> Vec<u8> {
+    let read = world.run(|vfs, _, _| {
+        let (at, mut into) = (vfs.lookup(&USER, start(vfs), &path(0), Follow::No)?, vec![0; PART]);
+        let moved = vfs.read(at, (part * PART) as u64, &mut into, None)?;
+        into.truncate(moved);
+        Ok(into)
+    });
+    read.unwrap()
+}
+
+/// Who reads on and on finds the next part there, or waits for it alone.
+#[test]
+fn the_next_part_is_read_while_one_is_read() {
+    let mut world = world_with_a_long_file();
+    let mut read = |part: usize, late: bool| {
+        if !late {
+            world.deliver();
+        }
+        world.asked.clear();
+        assert_eq!(read_part(&mut world, part), [7; PART], "{part}");
+        world.asked.clone()
+    };
+    assert_eq!(read(0, false).last(), Some(&"read"));
+    let in_time: Vec<_> = (1..32).flat_map(|part| read(part, false)).collect();
+    assert!(in_time.iter().all(|op| *op == "read ahead"), "{in_time:?}");
+    let late: Vec<_> = (32..64).flat_map(|part| read(part, true)).collect();
+    assert!(late.contains(&"await") && !late.contains(&"read"), "{late:?}");
+}
+
+/// What was read ahead of a change does not count.
+#[test]
+fn what_was_read_ahead_grows_old() {
+    let change = |world: &mut World, size: Option<u64>| {
+        let changed = world.run(|vfs, _, now| {
+            let at = vfs.lookup(&USER, start(vfs), &path(0), Follow::No)?;
+            match size {
+                Some(size) => vfs.truncate(&USER, at, size, now),
+                None => vfs.write(&USER, at, 4 * PART as u64, &[8; PART], now).map(drop),
+            }
+        });
+        assert_eq!(changed, Ok(()));
+    };
+    for expected in [8, 0] {
+        let mut world = world_with_a_long_file();
+        (0..2).for_each(|part| drop(read_part(&mut world, part)));
+        assert!(world.asked.ends_with(&["read ahead"]) && !world.late.is_empty());
+        if expected == 8 {
+            change(&mut world, None);
+        } else {
+            change(&mut world, Some(PART as u64));
+            change(&mut world, Some(2 << 20));
+        }
+        (2..6).for_each(|part| {
+            let seen = read_part(&mut world, part);
+            let expected = if part == 4 || expected == 0 { expected } else { 7 };
+            assert_eq!(seen, [expected; PART], "{part}");
+        });
+    }
 }
 
 /// An operation that fails after it was answered is told by fsync(2), once, and nothing of it is believed.
