@@ -393,3 +393,36 @@ fn many_extents_in_any_order() {
     image.is_clean();
     assert_eq!(left, free, "all blocks are given back");
 }
+
+/// A file of so many extents that its tree has two levels below the inode is made shorter, step by step.
+#[test]
+fn files_of_many_extents_are_made_shorter() {
+    let image = Image::new(64 * MIB, &["-t", "ext4", "-b", "1024"]);
+    let mut fs = image.open();
+    let root = fs.root();
+    let free = fs.statfs().unwrap().f_bfree;
+    for extents in [100, 340, 1000] {
+        let ino = file(&mut *fs, root, "f");
+        for at in 0..extents {
+            assert_eq!(fs.write(ino, at << 11, &[7; 1024], NOW), Ok(1024), "{at}");
+        }
+        for size in [extents << 10, (extents << 9) + 100, 7000, 1024, 0] {
+            let change = SetAttr { size: Some(size), ..SetAttr::default() };
+            assert_eq!(fs.set_attr(ino, &change, NOW), Ok(()), "{extents} extents, to {size}");
+            assert_eq!(fs.attr(ino).unwrap().size, size);
+            let mut read = vec![1; 4096];
+            let at = size.saturating_sub(3000);
+            let got = fs.read(ino, at, &mut read).unwrap();
+            assert_eq!(got as u64, size - at, "what is behind the end is gone");
+            let kept = (at..size).map(|at| if at >> 10 & 1 == 0 { 7 } else { 0 });
+            assert!(read[..got].iter().copied().eq(kept), "{extents} extents, to {size}");
+        }
+        fs.unlink(root, b"f", NOW).unwrap();
+    }
+    fs.sync(None).unwrap();
+    let left = fs.statfs().unwrap().f_bfree;
+    fs.unmount().unwrap();
+    drop(fs);
+    image.is_clean();
+    assert_eq!(left, free, "all blocks are given back");
+}

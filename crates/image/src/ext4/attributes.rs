@@ -35,7 +35,7 @@ impl State {
         let info = self.at(now).inode(ino)?;
         let times = self.times_of(&info);
         if let Some(size) = change.size {
-            of(self.ext4.truncate_inode(inode, size))?;
+            self.resize(ino, size)?;
             if size < info.size {
                 self.commits.freed(ino);
             }
