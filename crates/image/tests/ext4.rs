@@ -426,3 +426,47 @@ fn files_of_many_extents_are_made_shorter() {
     image.is_clean();
     assert_eq!(left, free, "all blocks are given back");
 }
+
+/// Files without names: what may get a name gets one, and nothing is left of the others, also when the server is killed.
+#[test]
+fn files_without_names() {
+    for options in [&["-t", "ext4"][..], &["-t", "ext2"]] {
+        let image = Image::new(16 * MIB, options);
+        let mut fs = image.open();
+        let root = fs.root();
+        let dir = directory(&mut *fs, root, "d");
+        let before = (names(&*fs, root), fs.attr(root).unwrap().mtime, fs.attr(dir).unwrap().mtime);
+        let (later, free) = (NOW + 5_000_000_000, fs.statfs().unwrap().f_ffree);
+        let mut unnamed = |linkable| {
+            let ino = fs.create(dir, NewName::Unnamed { linkable }, &node(Kind::Regular), later).unwrap();
+            fs.hold(ino, true);
+            assert_eq!(fs.write(ino, 0, b"late", later), Ok(4));
+            assert_eq!(fs.attr(ino).unwrap().nlink, 0);
+            ino
+        };
+        let [named, dropped, private, lost] = [true, true, false, true].map(&mut unnamed);
+        assert_eq!((names(&*fs, root), fs.attr(root).unwrap().mtime, fs.attr(dir).unwrap().mtime), before);
+        assert_eq!(fs.link(dir, b"never", private, later), Err(Errno::ENOENT));
+        let _ = file(&mut *fs, dir, "taken");
+        assert_eq!(fs.link(dir, b"taken", named, later), Err(Errno::EEXIST));
+        for (name, nlink) in [(b"one", 1), (b"two", 2)] {
+            assert_eq!(fs.link(dir, name, named, later), Ok(()));
+            assert_eq!(fs.attr(named).unwrap().nlink, nlink);
+        }
+        for ino in [named, dropped, private] {
+            fs.hold(ino, false);
+        }
+        assert_eq!((names(&*fs, root), names(&*fs, dir).len()), (before.0.clone(), 3));
+        fs.sync(None).unwrap();
+        let copy = Image { directory: tempfile::tempdir().unwrap() };
+        std::fs::copy(image.path(), copy.path()).unwrap();
+        fs.unmount().unwrap();
+        image.is_clean();
+        let mut fs = copy.open();
+        assert_eq!(names(&*fs, root), before.0, "{lost} has gone with the server");
+        fs.sync(None).unwrap();
+        assert_eq!(fs.statfs().unwrap().f_ffree, free - 2);
+        fs.unmount().unwrap();
+        copy.is_clean();
+    }
+}

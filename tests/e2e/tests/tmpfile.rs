@@ -1,12 +1,8 @@
 //! O_TMPFILE: files without a name, and how they get one.
 
-use e2e::same_in_both;
+use e2e::{Drive, same_in_both};
 
-#[test]
-fn a_file_without_a_name_gets_one() {
-    let printed = same_in_both(
-        r#"cd $D
-        python3 - <<'END'
+const SCRIPT: &str = r#"python3 - <<'END'
 import os
 root = os.open('/', os.O_RDONLY)
 fd = os.open('.', os.O_TMPFILE | os.O_WRONLY, 0o644)
@@ -19,7 +15,17 @@ try:
     os.link(f'/proc/self/fd/{fd}', 'never', src_dir_fd=root)
 except OSError as error:
     print(error.strerror)
-END"#,
-    );
-    assert_eq!(printed, "0 []\n1 late\nNo such file or directory\n");
+END"#;
+const PRINTED: &str = "0 []\n1 late\nNo such file or directory\n";
+
+#[test]
+fn a_file_without_a_name_gets_one() {
+    assert_eq!(same_in_both(&format!("cd $D; {SCRIPT}")), PRINTED);
+}
+
+#[test]
+fn on_ext4_too() {
+    let mut drive = Drive::ext4("16m");
+    assert_eq!(drive.sh(SCRIPT), PRINTED);
+    drive.unmount();
 }

@@ -16,7 +16,7 @@ impl State {
             ino,
             kind,
             mode: u32::from(info.mode & 0o7777),
-            nlink: u64::from(info.links),
+            nlink: if self.unnamed.contains_key(&ino) { 0 } else { u64::from(info.links) },
             uid: info.uid,
             gid: info.gid,
             rdev: info.device_number.map_or(0, makedev),

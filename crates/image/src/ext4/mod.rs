@@ -13,6 +13,7 @@ mod journal;
 mod names;
 mod raw;
 mod system;
+mod unnamed;
 mod unwritten;
 mod xattr;
 
@@ -50,6 +51,10 @@ struct State {
     bare_groups: Vec<u32>,
     /// Inodes without names that somebody holds.
     orphans: HashSet<Ino>,
+    /// Files without names that may get one, and what they are called meanwhile.
+    unnamed: HashMap<Ino, Vec<u8>>,
+    /// The number of the last one.
+    last_unnamed: u64,
     /// Files whose first block is taken.
     anchored: HashSet<Ino>,
 }
@@ -119,7 +124,7 @@ impl State {
         let ext4 = Ext4::mount(device, services, mount).map_err(|error| mount_errno(&error))?;
         let bare_groups =
             if read_only { Vec::new() } else { raw.groups_without_bitmap().unwrap_or_default() };
-        Ok(Self {
+        let mut state = Self {
             commits: Commits::new(raw.journal_size(), weight, holds),
             ext4,
             clock,
@@ -128,10 +133,16 @@ impl State {
             times: HashMap::new(),
             holders: HashMap::new(),
             orphans: HashSet::new(),
+            unnamed: HashMap::new(),
+            last_unnamed: 0,
             anchored: HashSet::new(),
             grown: HashSet::new(),
             bare_groups,
-        })
+        };
+        if !read_only {
+            state.drop_lost()?;
+        }
+        Ok(state)
     }
 
     /// Hands the disk back as it is to be.
@@ -202,10 +213,11 @@ impl State {
         *holders = if held { *holders + 1 } else { holders.saturating_sub(1) };
         if *holders == 0 {
             self.holders.remove(&ino);
+            // Left as they are if this fails: the next mount or e2fsck(8) takes them away.
             if self.orphans.contains(&ino) {
-                // Left on the disk's list of orphans if this fails: the next mount or e2fsck(8) takes it away.
                 let _ = self.bury(ino);
             }
+            let _ = self.drop_unnamed(ino);
         }
     }
 

@@ -16,6 +16,9 @@ const DOTS: u64 = 2;
 
 impl State {
     pub(super) fn child(&mut self, dir: Ino, name: &[u8]) -> Result<Ino> {
+        if self.is_hidden(dir, name) {
+            return Err(Errno::ENOENT);
+        }
         let found = of(self.ext4.lookup_child(number(dir)?, file_name(name)?))?;
         found.map(|info| info.number.as_u64()).ok_or(Errno::ENOENT)
     }
@@ -26,7 +29,7 @@ impl State {
         self.note(dir, |times| (times.mtime, times.ctime) = (now, now));
     }
 
-    fn make(&mut self, dir: Ino, name: &[u8], node: &NewNode, now: Time) -> Result<Ino> {
+    pub(super) fn make(&mut self, dir: Ino, name: &[u8], node: &NewNode, now: Time) -> Result<Ino> {
         let (parent, name) = (number(dir)?, file_name(name)?);
         self.has_room(0)?;
         let context = MutationContext::new(node.uid, node.gid, 0, 0);
@@ -50,23 +53,30 @@ impl State {
     }
 
     pub(super) fn create(&mut self, dir: Ino, name: NewName<'_>, node: &NewNode, now: Time) -> Result<Ino> {
-        // The crate cannot make inodes without names.
-        let NewName::Named(name) = name else { return Err(Errno::EOPNOTSUPP) };
-        let ino = match self.make(dir, name, node, now) {
+        let make = |state: &mut Self| match name {
+            NewName::Named(name) => state.make(dir, name, node, now),
+            NewName::Unnamed { linkable } => state.create_unnamed(linkable, node, now),
+        };
+        let ino = match make(self) {
             // Inodes run out as well.
-            Err(Errno::ENOSPC) if self.reclaims()? => self.make(dir, name, node, now)?,
+            Err(Errno::ENOSPC) if self.reclaims()? => make(self)?,
             made => made?,
         };
         self.commits.made(ino);
         self.times.insert(number(ino)?.raw(), Times { atime: now, mtime: now, ctime: now, btime: now });
-        self.note_dir(dir, now);
+        if let NewName::Named(_) = name {
+            self.note_dir(dir, now);
+        }
         self.changed();
         Ok(ino)
     }
 
     pub(super) fn link(&mut self, dir: Ino, name: &[u8], ino: Ino, now: Time) -> Result<()> {
         self.has_room(0)?;
-        of(self.at(now).ext4.hard_link(number(ino)?, number(dir)?, file_name(name)?))?;
+        let name = file_name(name)?;
+        if !self.name_unnamed(ino, dir, name, now)? {
+            of(self.at(now).ext4.hard_link(number(ino)?, number(dir)?, name))?;
+        }
         self.note(ino, |times| times.ctime = now);
         self.note_dir(dir, now);
         self.changed();
@@ -150,7 +160,11 @@ impl State {
             cursor = last.next_cursor;
             for entry in entries {
                 let at = cookie(entry.next_cursor);
-                if entry.name == b"." || entry.name == b".." || at <= after {
+                if entry.name == b"."
+                    || entry.name == b".."
+                    || at <= after
+                    || self.is_hidden(dir, &entry.name)
+                {
                     continue;
                 }
                 let kind = match kind(entry.file_type) {

@@ -162,6 +162,10 @@ impl FileSystem for Ext4Fs {
             state.holders.remove(&ino);
             let _ = state.bury(ino);
         }
+        for ino in state.unnamed.keys().copied().collect::<Vec<_>>() {
+            state.holders.remove(&ino);
+            let _ = state.drop_unnamed(ino);
+        }
         state.close()
     }
 
@@ -172,7 +176,7 @@ impl FileSystem for Ext4Fs {
         if read_only == state.read_only {
             return Ok(());
         }
-        if !state.orphans.is_empty() {
+        if !state.orphans.is_empty() || !state.unnamed.is_empty() {
             return Err(Errno::EBUSY);
         }
         let disk = state.raw.disk.clone();
