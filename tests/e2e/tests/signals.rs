@@ -20,6 +20,34 @@ fn restart() {
     assert!(same("restart").contains("recv, SA_RESTART: 4"));
 }
 
+/// Forty kinds of calls that wait, the rump kernel's AF_UNIX sockets, fifos and locks among them.
+fn waits(how: &str) -> String {
+    let server = Server::start();
+    let program = c_program("h_waits", server.directory());
+    let here = server.directory().join("here");
+    std::fs::create_dir(&here).expect("a host directory");
+    let expected = run(native(&program).arg(&here).arg(how)).success();
+    let _ = run(server.hijacked("mkdir").arg("/rump/here")).success();
+    let mut hijacked = server.hijacked(&program);
+    let hijacked = hijacked.env("RUMPHIJACK", "path=/rump,socket=all").arg("/rump/here").arg(how);
+    let found = run(hijacked).success();
+    assert_eq!(found, expected, "hijacked (left) differs from native (right)");
+    assert!(server.counter("call.accept4") + server.counter("call.accept") > 0);
+    found
+}
+
+#[test]
+fn every_call_that_waits_is_interrupted_as_signal_7_lists() {
+    let told = waits("restart");
+    assert!(told.contains("recv, TCP, SA_RESTART, timed: interrupted -1 EINTR"), "{told}");
+}
+
+#[test]
+fn every_call_that_waits_can_be_left_and_made_again() {
+    let told = waits("leave");
+    assert!(told.contains("sendmmsg, TCP, cancelled: left 1, caught 1, then 1"), "{told}");
+}
+
 #[test]
 fn handlers_that_make_calls() {
     same("handlers");
