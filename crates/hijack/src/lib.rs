@@ -17,6 +17,7 @@ pub mod fds;
 pub mod interest;
 pub mod live;
 mod lone;
+mod lost;
 mod named;
 pub mod netbsd;
 mod netlink;
@@ -35,6 +36,7 @@ use dispatch::FileSize;
 use exec::{Inherited, Scratch};
 use fds::Fds;
 use lone::StandIn;
+use lost::Lost;
 use netlink::Netlinks;
 use task::Tasks;
 use world::World;
@@ -49,6 +51,7 @@ pub struct Hijack<W> {
     scratch: Scratch,
     stand_in: StandIn,
     netlinks: Netlinks,
+    lost: Lost,
     /// So many bytes of a path say whose it is.
     path_decides: usize,
     /// It has called fcntl(2) with F_SETLK or F_SETLKW in the rump kernel.
@@ -75,6 +78,7 @@ impl<W: World> Hijack<W> {
             scratch,
             stand_in: StandIn::new(),
             netlinks: Netlinks::new(),
+            lost: Lost::new(),
             path_decides,
             takes_locks: AtomicBool::new(false),
             has_threads: AtomicBool::new(false),

@@ -27,7 +27,7 @@ impl<W: World> Hijack<W> {
     /// As [`Hijack::rump`], for a call on this descriptor.
     pub(crate) fn rump_on(&self, row: &'static Row, args: Args, used: (u32, RumpFd)) -> Outcome {
         self.tell_file_size()?;
-        let reply = self.world.rump(row, args, &[])?;
+        let reply = self.world.rump(row, args, &[]).inspect_err(|errno| self.slow_down(used.0, *errno))?;
         self.take_hints(&reply, used);
         self.signal_file_size(&reply.result);
         self.signal_broken_pipe(row, &args, used.1, &reply.result);

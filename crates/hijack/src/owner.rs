@@ -31,6 +31,17 @@ impl<W: World> Hijack<W> {
     /// # Errors
     /// `EBADF`: it is the library's own, or belonged to a kernel that is gone; `ENOTCONN`.
     pub(crate) fn owner(&self, register: u64) -> Result<Owner, Errno> {
+        let owner = self.owner_at_once(register);
+        if let Err(errno) = owner
+            && self.entry(register as u32) != Entry::Own
+        {
+            self.slow_down(register as u32, errno);
+        }
+        owner
+    }
+
+    /// As [`Hijack::owner`], and nobody who comes again and again to what is lost is slowed down.
+    pub(crate) fn owner_at_once(&self, register: u64) -> Result<Owner, Errno> {
         // The kernel takes descriptors as int: the upper half of the register does not count.
         let fd = register as u32;
         if i32::try_from(fd).is_err() {

@@ -127,6 +127,57 @@ fn inftime_until_the_kernel_is_back() {
     assert_eq!(program.end(), (Some(0), format!("{LOST}{BACK}")));
 }
 
+/// Servers that go on with sockets whose kernel is gone, as those do that know of no networks that vanish, do not take a whole core for it;
+/// and what else they wait for is not late.
+#[test]
+fn who_goes_on_with_what_is_lost_is_slowed_down() {
+    let script = "
+import os, select, socket, sys, time
+def rounds(wait, seconds=1):
+    end, count = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        try: wait(); listener.accept()
+        except OSError: pass
+        count += 1
+    return count
+listener = socket.create_server(('127.0.0.1', 0)); listener.setblocking(False)
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+ends = os.pipe()
+epoll = select.epoll(); epoll.register(listener, select.EPOLLIN)
+alone = select.poll(); alone.register(listener, select.POLLIN)
+mixed = select.poll(); mixed.register(listener, select.POLLIN); mixed.register(ends[0], select.POLLIN)
+print('ready', flush=True); sys.stdin.readline()
+print([rounds(wait) for wait in (epoll.poll, alone.poll, mixed.poll, lambda: select.select([listener, ends[0]], [], []))], flush=True)
+# What comes is told of at once.
+began = time.monotonic()
+for _ in range(20):
+    os.write(ends[1], b'x')
+    while ends[0] not in [fd for fd, _ in mixed.poll()]: pass
+    os.read(ends[0], 1)
+print([time.monotonic() - began], flush=True)
+";
+    for retry in ["0", "once"] {
+        let mut server = Server::start();
+        let mut command: Command = server.hijacked("python3");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.env("RUMPHIJACK_RETRYCONNECT", retry).spawn().expect("python3");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut program = Program { child, answers };
+        assert_eq!(program.answer(), "ready");
+        server.restart();
+        writeln!(program.child.stdin.as_mut().expect("a pipe")).expect("it reads");
+        let numbers = |line: String| {
+            let numbers = line.trim_matches(['[', ']']).split(", ").map(str::parse::<f64>);
+            numbers.collect::<Result<Vec<_>, _>>().expect("numbers")
+        };
+        let rounds = numbers(program.answer());
+        assert!(rounds.len() == 4 && rounds.iter().all(|count| *count < 100.0), "{retry}: {rounds:?}");
+        let seconds = numbers(program.answer());
+        assert!(seconds[0] < 1.0, "{retry}: told of 20 bytes within {seconds:?} s");
+        program.end();
+    }
+}
+
 /// A thread that waits in a call is told as soon as the kernel is gone, and the program with it.
 #[test]
 fn die_while_a_call_is_under_way() {

@@ -6,7 +6,7 @@ use crate::Hijack;
 use crate::fds::{Entry, Kind, RumpFd};
 use crate::owner::Owner;
 use crate::world::{Args, World};
-use abi::Errno;
+use abi::{Errno, nr};
 use abi::layout::Pollfd;
 use alloc::vec::Vec;
 use zerocopy::{FromZeros, IntoBytes};
@@ -24,7 +24,7 @@ pub(super) fn ppoll<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     }
     // A signal mask that holds for the wait alone is the host's to set: its poll does the waiting.
     let fds = read_fds(h, call)?;
-    watch_all(h, &fds);
+    watch_all(h, call, fds);
     Ok(Answer::Host)
 }
 
@@ -32,11 +32,11 @@ fn all_rump_or_host<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let fds = read_fds(h, call)?;
     let mut asked = fds.iter().filter(|entry| entry.fd >= 0);
     if asked.clone().next().is_some()
-        && asked.all(|entry| matches!(h.owner(fd_of(entry)), Ok(Owner::Rump(_))))
+        && asked.all(|entry| matches!(h.owner_at_once(fd_of(entry)), Ok(Owner::Rump(_))))
     {
         return in_rump(h, call, fds).map(Answer::Value);
     }
-    watch_all(h, &fds);
+    watch_all(h, call, fds);
     Ok(Answer::Host)
 }
 
@@ -76,15 +76,18 @@ fn any_not_host<W: World>(h: &Hijack<W>, address: u64, count: u64) -> bool {
 }
 
 fn in_rump<W: World>(h: &Hijack<W>, call: &Call, mut fds: Vec<Pollfd>) -> Result<u64, Errno> {
+    let mut first = None;
     for entry in fds.iter_mut().filter(|entry| entry.fd >= 0) {
         if let Owner::Rump(rump) = h.owner(fd_of(entry))? {
+            first.get_or_insert(entry.fd as u32);
             entry.fd = i32::try_from(rump.kernel_fd.0).map_err(|_| Errno::EBADF)?;
         }
     }
     let [address, count, rest @ ..] = call.args;
     let [timeout, mask, mask_size, _] = rest;
     let args: Args = [fds.as_mut_ptr() as u64, count, timeout, mask, mask_size, 0];
-    let ready = h.rump(row_of(call.nr)?, args)?;
+    let slow_down = |errno: &Errno| first.into_iter().for_each(|fd| h.slow_down(fd, *errno));
+    let ready = h.rump(row_of(call.nr)?, args).inspect_err(slow_down)?;
     for (at, entry) in fds.iter().enumerate() {
         let revents_at = address.wrapping_add((at * size_of::<Pollfd>() + 6) as u64);
         h.world.write(revents_at, &entry.revents.to_ne_bytes())?;
@@ -92,13 +95,36 @@ fn in_rump<W: World>(h: &Hijack<W>, call: &Call, mut fds: Vec<Pollfd>) -> Result
     Ok(ready)
 }
 
-fn watch_all<W: World>(h: &Hijack<W>, fds: &[Pollfd]) {
-    for entry in fds.iter().filter(|entry| entry.fd >= 0) {
-        if let Ok(Owner::Rump(rump)) = h.owner(fd_of(entry)) {
-            // One that cannot be watched has lost its kernel: the host's poll sees it hung up.
-            let _ = watch(h, entry.fd as u32, rump);
+/// Has all be watched that can be. One that cannot has lost its kernel, and the host's poll sees it hung up.
+fn watch_all<W: World>(h: &Hijack<W>, call: &Call, mut fds: Vec<Pollfd>) {
+    let mut early_ms = 0;
+    for entry in fds.iter_mut().filter(|entry| entry.fd >= 0) {
+        let fd = entry.fd as u32;
+        let watched = match h.owner_at_once(fd_of(entry)) {
+            Ok(Owner::Rump(rump)) => watch(h, fd, rump),
+            Ok(Owner::Host) => Ok(()),
+            Err(errno) => Err(errno),
+        };
+        if watched.is_err() && h.entry(fd) != Entry::Own {
+            early_ms = early_ms.max(h.comes_too_early(fd));
+            entry.fd = -1;
         }
     }
+    if early_ms > 0 && !is_a_look(h, call) {
+        // The others are not kept waiting by what the program does not give up.
+        let args = [fds.as_mut_ptr() as u64, fds.len() as u64, early_ms.into(), 0, 0, 0];
+        let _ = h.world.host_waiting(nr::POLL, args);
+    }
+}
+
+/// Whether the call does not wait at all.
+fn is_a_look<W: World>(h: &Hijack<W>, call: &Call) -> bool {
+    let time = call.args[2];
+    if call.nr == nr::POLL {
+        return time as u32 == 0;
+    }
+    let mut limit = [0; 16];
+    time != 0 && h.world.read(time, &mut limit).is_ok() && limit == [0; 16]
 }
 
 fn fd_of(entry: &Pollfd) -> u64 {
