@@ -3,7 +3,7 @@
 use crate::Hijack;
 use crate::fds::{Entry, KernelFd, RumpFd};
 use crate::world::{Args, NewFile, Outcome, Reply, World};
-use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, FD_CLOEXEC, O_CLOEXEC};
+use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, FASYNC, FD_CLOEXEC, O_CLOEXEC};
 use abi::raw::net::{MSG_DONTWAIT, MSG_NOSIGNAL};
 use abi::table::Row;
 use abi::{Errno, nr};
@@ -153,8 +153,16 @@ impl<W: World> Hijack<W> {
         }
         if reply.fill {
             let size = FILLER.len() as u64;
-            let _ = self.world.host(nr::SENDTO, [fd.into(), FILLER.as_ptr() as u64, size, flags, 0, 0]);
+            let fill = || self.world.host(nr::SENDTO, [fd.into(), FILLER.as_ptr() as u64, size, flags, 0, 0]);
+            // Room is told of by SIGIO to those alone who were sent away for want of it (sock_alloc_send_pskb).
+            while fill().is_ok() && self.is_async(fd) {}
         }
+    }
+
+    /// Whether the host sends signals for this descriptor.
+    fn is_async(&self, fd: u32) -> bool {
+        let flags = self.world.host(nr::FCNTL, [fd.into(), F_GETFL.into(), 0, 0, 0, 0]);
+        flags.is_ok_and(|flags| flags as u32 & FASYNC != 0)
     }
 
     /// Notes what a number is. In a vfork child the table is the parent's and the number is the child's alone:

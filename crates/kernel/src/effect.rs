@@ -143,4 +143,13 @@ impl Reply {
             touched,
         }
     }
+
+    /// The reply tells that the file it used is not writable; answers what tells right behind it if it is. A socket that has never
+    /// connected is writable, and that it is so once it has connected is news to epoll(7) and SIGIO all the same (`tcp_finish_connect()`).
+    pub(crate) fn hold_back_writable(&mut self) -> Option<Effect> {
+        let (file, mask) = self.touched.as_mut()?;
+        let news = Effect::Ready { file: *file, mask: *mask, edge: false };
+        *mask &= !(abi::raw::general::POLLOUT as u16);
+        Some(news)
+    }
 }

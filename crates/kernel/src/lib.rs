@@ -379,8 +379,11 @@ impl Kernel {
             self.effects.push_back(Effect::DropPassed(passed));
         }
         self.trace(&call, result);
-        let reply = Reply::new(self, call, result);
+        let begins_to_connect = call.nr == abi::nr::CONNECT && result == Err(Errno::EINPROGRESS);
+        let mut reply = Reply::new(self, call, result);
+        let news = if begins_to_connect { reply.hold_back_writable() } else { None };
         self.effects.push_back(Effect::Reply(reply));
+        self.effects.extend(news);
         if std::mem::take(&mut self.halting) {
             self.effects.push_back(Effect::Halt);
         }

@@ -54,8 +54,8 @@ struct HostFile {
     uid: u32,
     /// Bytes sent to A which no reply told to take out.
     tokens: u32,
-    /// Bytes of fillers that replies told to put in and that did not come out here yet.
-    filler: usize,
+    /// A reply told to put a filler in, and none has come out here since.
+    filled: bool,
     /// Whether the file is writable as far as the kernel has said.
     writable: bool,
     /// Which ends were shut down.
@@ -90,7 +90,7 @@ impl Files {
         self.by_cookie.insert(cookie, file);
         self.files.insert(
             file,
-            HostFile { b, cookie, kind, uid, tokens: 0, filler: 0, writable: true, shut: None },
+            HostFile { b, cookie, kind, uid, tokens: 0, filled: false, writable: true, shut: None },
         );
         Ok((a, cookie))
     }
@@ -137,7 +137,7 @@ impl Files {
                 if host.is_closed(flags) {
                     closed.push(file);
                 } else {
-                    host.take_filler();
+                    host.take_fillers();
                 }
             }
             if events.len() < BATCH {
@@ -174,7 +174,9 @@ impl HostFile {
             self.post();
         }
         self.writable = mask & POLLOUT != 0;
-        self.take_filler();
+        if self.filled {
+            self.take_fillers();
+        }
         self.hang_up(mask);
     }
 
@@ -187,9 +189,9 @@ impl HostFile {
             self.tokens -= hint.drain;
         }
         // After a full hang-up A is writable for good, and a write to it fails.
-        if !self.writable && self.filler == 0 && self.shut != Some(Shutdown::Both) {
+        if !self.writable && !self.filled && self.shut != Some(Shutdown::Both) {
             hint.fill = true;
-            self.filler = FILLER;
+            self.filled = true;
         }
         hint
     }
@@ -201,12 +203,13 @@ impl HostFile {
         }
     }
 
-    /// Takes the filler out if the file is writable: what has not arrived yet is taken when it does.
-    fn take_filler(&mut self) {
-        let mut space = [0; FILLER * 2];
-        while self.writable && self.filler > 0 {
+    /// Takes all fillers out if the file is writable (one who wants SIGIO puts in as many as there is room for). What has not arrived yet
+    /// is taken when it does.
+    fn take_fillers(&mut self) {
+        let mut space = [0; FILLER * 4];
+        while self.writable {
             match rustix::net::recv(&self.b, &mut space[..], RecvFlags::DONTWAIT) {
-                Ok((_, taken)) if taken > 0 => self.filler = self.filler.saturating_sub(taken),
+                Ok((_, taken)) if taken > 0 => self.filled = false,
                 Err(Errno::INTR) => {}
                 _ => return,
             }

@@ -6,8 +6,8 @@ use crate::Hijack;
 use crate::fds::{Entry, Kind, RumpFd};
 use crate::owner::Owner;
 use crate::world::{Args, World};
-use abi::{Errno, nr};
 use abi::layout::Pollfd;
+use abi::{Errno, nr};
 use alloc::vec::Vec;
 use zerocopy::{FromZeros, IntoBytes};
 

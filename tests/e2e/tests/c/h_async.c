@@ -171,6 +171,80 @@ static void connected(int ends[2])
 	close(listener);
 }
 
+/* Waits for a signal that tells of room to write. */
+static int room(int fd)
+{
+	siginfo_t info;
+	while (wait_for(SIGRTMIN + 1, &info, 5) == SIGRTMIN + 1)
+		if (info.si_fd == fd && info.si_code == POLL_OUT)
+			return !!(info.si_band & POLLOUT);
+	return -1;
+}
+
+/* Fills it up; what is on its way makes room once it has arrived. */
+static void fill(int fd)
+{
+	static char bytes[65536];
+	for (int quiet = 0; quiet < 3; quiet++, usleep(5000))
+		while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0 || send(fd, bytes, 1, MSG_DONTWAIT) > 0)
+			quiet = 0;
+}
+
+static void drain_later(int fd)
+{
+	static char bytes[65536];
+	if (fork() != 0)
+		return;
+	usleep(20000);
+	for (int quiet = 0; quiet < 20; quiet++, usleep(2000))
+		while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+			quiet = 0;
+	_exit(0);
+}
+
+static void forget_signals(void)
+{
+	siginfo_t info;
+	while (wait_for(SIGRTMIN + 1, &info, 0) > 0)
+		;
+}
+
+static void to_write(void)
+{
+	int ends[2];
+	connected(ends);
+	fcntl(ends[0], F_SETOWN, getpid());
+	fcntl(ends[0], F_SETSIG, SIGRTMIN + 1);
+	fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK);
+	for (int round = 0; round < 3; round++) {
+		fill(ends[0]);
+		forget_signals();
+		while (send(ends[0], "x", 1, 0) == 1)
+			;
+		say("full", -1);
+		drain_later(ends[1]);
+		say("room", room(ends[0]));
+		say("sent", send(ends[0], "x", 1, 0));
+		wait(NULL);
+	}
+	forget_signals();
+	say("sent, there was room", send(ends[0], "x", 1, 0));
+	say("no news", wait_for(SIGRTMIN + 1, &(siginfo_t){ 0 }, 0));
+	close(ends[0]), close(ends[1]);
+
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in address = bound(listener);
+	listen(listener, 1);
+	int one = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	fcntl(one, F_SETOWN, getpid());
+	fcntl(one, F_SETSIG, SIGRTMIN + 1);
+	fcntl(one, F_SETFL, O_ASYNC | O_NONBLOCK);
+	forget_signals();
+	say("connect", connect(one, (struct sockaddr *)&address, sizeof(address)));
+	say("connected", room(one));
+	close(one), close(listener);
+}
+
 static void *reader(void *fd)
 {
 	char byte;
@@ -219,6 +293,7 @@ int main(void)
 	to_a_thread();
 	to_a_group();
 	urgent();
+	to_write();
 	broken_pipe();
 	return 0;
 }
