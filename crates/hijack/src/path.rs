@@ -53,6 +53,8 @@ pub fn below_root(config: &Config, path: &[u8]) -> Option<RumpPath> {
 pub fn shown<'a>(config: &'a Config, directory: &'a [u8]) -> (&'a [u8], &'a [u8]) {
     match (config.path.as_deref(), directory) {
         (None, _) => (b"", directory),
+        // `(unreachable)`, which getcwd(2) puts in front of what lies outside of the root.
+        (_, other) if !other.starts_with(b"/") => (b"", other),
         (Some(prefix), b"/") => (prefix, b""),
         (Some(prefix), _) if prefix.ends_with(b"/") => (prefix, directory.get(1..).unwrap_or_default()),
         (Some(prefix), _) => (prefix, directory),

@@ -470,3 +470,26 @@ fn files_without_names() {
         copy.is_clean();
     }
 }
+
+/// The crate takes set-user-ID away with each write; who calls has decided that already (root's writes leave it).
+#[test]
+fn writes_leave_set_user_id() {
+    let image = Image::new(8 * MIB, &["-t", "ext4", "-b", "1024"]);
+    let mut fs = image.open();
+    let root = fs.root();
+    let program = file(&mut *fs, root, "program");
+    fs.set_attr(program, &SetAttr { mode: Some(0o6755), ..SetAttr::default() }, NOW).unwrap();
+    fs.write(program, 0, b"program", NOW).unwrap();
+    fs.allocate(program, 0, 0, 100, NOW).unwrap();
+    // A symbolic link's target has one block.
+    let mut link = NewNode { target: vec![b'x'; 1023], ..node(Kind::Symlink) };
+    fs.create(root, NewName::Named(b"long"), &link, NOW).unwrap();
+    link.target.push(b'x');
+    assert_eq!(fs.create(root, NewName::Named(b"longer"), &link, NOW), Err(Errno::ENAMETOOLONG));
+    fs.unmount().unwrap();
+    drop(fs);
+    let mut fs = image.open();
+    assert_eq!(fs.attr(program).unwrap().mode, 0o6755);
+    fs.unmount().unwrap();
+    image.is_clean();
+}

@@ -340,6 +340,7 @@ impl Kernel {
     fn run(&mut self, mut call: Call) {
         self.set_current(call.pid);
         self.fs.exchange.borrow_mut().begin(std::mem::take(&mut call.log));
+        let told = self.fs.vfs.event_count();
         let outcome = match syscall::handler(call.nr) {
             _ if call.is_nfs() => self.run_nfs(&call),
             Some(handler) => handler(&mut Cx { kernel: self, call: &mut call }),
@@ -351,6 +352,7 @@ impl Kernel {
             // Whatever the handler made of not being answered: it runs again.
             call.log = log;
             call.files.clear();
+            self.fs.vfs.forget_events_after(told);
             return self.wait_for_disk(call, (worker, op));
         }
         self.turn_over(call.id);

@@ -77,12 +77,21 @@ impl Cx<'_> {
         let (root, cwd) = (process.root(), process.cwd());
         let start = match dir {
             // Neither an absolute path nor an empty one, which leads nowhere, looks at the descriptor.
-            Some(at) if !path.starts_with(b"/") && !path.is_empty() && self.int(at) != AT_FDCWD => {
-                self.any_file(at)?.ops.location().ok_or(Errno::ENOTDIR)?
-            }
+            Some(at) if !path.starts_with(b"/") && !path.is_empty() => self.directory(at)?,
             _ => cwd,
         };
         Ok(PathArg { start: Start { root, dir: start }, path })
+    }
+
+    /// What the directory descriptor in argument `at` is open on, or the working directory.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOTDIR`.
+    pub(crate) fn directory(&mut self, at: usize) -> Result<Location, Stop> {
+        if self.int(at) == AT_FDCWD {
+            return Ok(self.process()?.cwd());
+        }
+        Ok(self.any_file(at)?.ops.location().ok_or(Errno::ENOTDIR)?)
     }
 
     /// What a path leads to.

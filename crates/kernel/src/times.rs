@@ -76,6 +76,6 @@ fn timespec(time: Timespec) -> Result<SetTime, Errno> {
 
 /// Times before 1970 or after 2554 are clamped, as file systems with a narrower range do.
 fn point(seconds: i64, ns: i64) -> SetTime {
-    let time = seconds.saturating_mul(SECOND_NS).saturating_add(ns);
-    SetTime::To(u64::try_from(time).unwrap_or(0))
+    let time = i128::from(seconds) * i128::from(SECOND_NS) + i128::from(ns);
+    SetTime::To(u64::try_from(time.max(0)).unwrap_or(u64::MAX))
 }

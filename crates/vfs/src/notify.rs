@@ -6,7 +6,7 @@
 use crate::mount::{Entry, Location, Vfs};
 use crate::node::{Attr, Kind};
 use abi::Errno;
-use abi::raw::general::{IN_DELETE_SELF, IN_ISDIR, IN_MOVED_FROM, IN_MOVED_TO, IN_UNMOUNT};
+use abi::raw::general::{IN_DELETE_SELF, IN_ISDIR, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO, IN_UNMOUNT};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -57,6 +57,17 @@ impl Vfs {
         }
     }
 
+    /// How many events have not been taken yet, for [`Vfs::forget_events_after`].
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.notices.events.len()
+    }
+
+    /// What a call has told so far will be told again, since it is to run again from its beginning.
+    pub fn forget_events_after(&mut self, count: usize) {
+        self.notices.events.truncate(count);
+    }
+
     /// What has happened since this was last called, oldest first.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.notices.events)
@@ -96,6 +107,11 @@ impl Vfs {
         let cookie = self.notices.last_cookie;
         self.note(from.0.key(), IN_MOVED_FROM | is_dir(kind), cookie, from.1, false);
         self.note(to.0.key(), IN_MOVED_TO | is_dir(kind), cookie, to.1, false);
+    }
+
+    /// Tells those who watch an inode that its name has moved; `IN_ISDIR` is not said of that (fsnotify_move).
+    pub(crate) fn tell_moved(&mut self, at: Location) {
+        self.note(at.key(), IN_MOVE_SELF, 0, b"", false);
     }
 
     /// An inode may have gone: if so, those who watch it are told.

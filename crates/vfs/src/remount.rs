@@ -121,13 +121,16 @@ impl Vfs {
     /// Moves a mount (`MS_MOVE`).
     ///
     /// # Errors
-    /// `EINVAL`: not the root of a mount, or the root file system. `ELOOP`: into itself. `ENOTDIR`, `ENOENT`.
+    /// `EINVAL`: not the root of a mount, or the root file system, or not onto a directory. `ELOOP`: into itself. `ENOENT`.
     pub fn move_mount(&mut self, root: Location, on: Location) -> Result<(), Errno> {
         self.at_root(root)?;
         if root.mount == self.bottom {
             return Err(Errno::EINVAL);
         }
-        let covers = self.mountable(on)?;
+        // Only a file could go over a file, and none is mounted here.
+        let covers = self
+            .mountable(on)
+            .map_err(|errno| if errno == Errno::ENOTDIR { Errno::EINVAL } else { errno })?;
         if self.mounts_below(root.mount).contains(&covers.mount) {
             return Err(Errno::ELOOP);
         }

@@ -223,7 +223,7 @@ fn ioctl(cmd: u32) -> Arg {
         TCSETS | TCSETSW | TCSETSF => Arg::Buf(Dir::In, Len::Fixed(36)),
         TIOCGWINSZ => Arg::Buf(Dir::Out, Len::Fixed(8)),
         TIOCSWINSZ => Arg::Buf(Dir::In, Len::Fixed(8)),
-        FIONREAD | TIOCOUTQ | SIOCATMARK | FIOGETOWN | SIOCGPGRP | TIOCGPGRP => {
+        FIGETBSZ | FIONREAD | TIOCOUTQ | SIOCATMARK | FIOGETOWN | SIOCGPGRP | TIOCGPGRP => {
             Arg::Buf(Dir::Out, Len::Fixed(4))
         }
         FIONBIO | FIOASYNC | FIOSETOWN | SIOCSPGRP | TIOCSPGRP => Arg::Buf(Dir::In, Len::Fixed(4)),

@@ -6,7 +6,8 @@ use crate::Hijack;
 use crate::fds::{Kind, RumpFd};
 use crate::owner::Owner;
 use crate::world::{Outcome, World};
-use abi::raw::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
+use abi::layout::Stat;
+use abi::raw::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE, S_IFCHR, S_IFMT};
 use abi::{Errno, nr, private};
 
 /// What is copied at once.
@@ -23,6 +24,10 @@ pub(super) fn mmap<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
             if flags as u32 & MAP_PRIVATE != 0 && rump.kind == Kind::Regular =>
         {
             copied(h, call, rump)
+        }
+        Err(Errno::ENODEV | Errno::ENOSYS) if rump.kind == Kind::Device && is_zero(h, rump) => {
+            let flags = flags | u64::from(MAP_ANONYMOUS);
+            h.world.host(call.nr, with(with(with(call.args, 3, flags), 4, u64::MAX), 5, 0))
         }
         // mmap(2): "the underlying filesystem does not support memory mapping".
         Err(Errno::ENOSYS) => Err(Errno::ENODEV),
@@ -43,6 +48,15 @@ fn shared<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd) -> Outcome {
     let mapped = h.world.host(call.nr, with(call.args, 4, memory.into()));
     h.close_quietly(memory);
     mapped
+}
+
+/// Whether it is `/dev/zero`: a mapping of it is memory without a file (zero(4)).
+fn is_zero<W: World>(h: &Hijack<W>, rump: RumpFd) -> bool {
+    const ZERO: u64 = 1 << 8 | 5;
+    let mut stat = Stat::default();
+    let args = [rump.kernel_fd.0.into(), (&raw mut stat) as u64, 0, 0, 0, 0];
+    let asked = row_of(nr::FSTAT).and_then(|row| h.rump(row, args));
+    asked.is_ok() && stat.st_mode & S_IFMT == S_IFCHR && stat.st_rdev == ZERO
 }
 
 fn copied<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd) -> Outcome {

@@ -23,6 +23,7 @@ mod mount;
 mod mounts;
 mod named_peer;
 mod names;
+mod openat2;
 mod pidfd;
 mod poll;
 mod receiver;
@@ -79,6 +80,7 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::IOCTL => fcntl::ioctl,
         nr::OPEN => mounts::open,
         nr::OPENAT => mounts::openat,
+        nr::OPENAT2 => openat2::openat2,
         nr::READLINK => link::readlink,
         nr::READLINKAT => link::readlinkat,
         nr::POLL => poll::poll,

@@ -3,9 +3,10 @@
 
 use super::{Answer, Call, Verdict, row_of, with};
 use crate::Hijack;
+use crate::fds::Kind;
 use crate::owner::Owner;
 use crate::world::{Args, Outcome, World};
-use abi::raw::general::{SEEK_CUR, SEEK_SET};
+use abi::raw::general::{F_GETFL, O_APPEND, SEEK_CUR, SEEK_SET};
 use abi::{Errno, nr};
 use alloc::vec;
 
@@ -31,6 +32,17 @@ impl End {
         Ok(Self { fd, owner: h.owner(fd)? })
     }
 
+    /// sendfile(2), EINVAL: "out_fd has the O_APPEND flag set".
+    fn takes_positions<W: World>(&self, h: &Hijack<W>) -> Result<(), Errno> {
+        match self.owner {
+            Owner::Rump(rump) if rump.kind == Kind::Regular => {
+                let flags = self.call(h, nr::FCNTL, [F_GETFL.into(), 0, 0])?;
+                if flags & u64::from(O_APPEND) != 0 { Err(Errno::EINVAL) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes a call on it whose first argument is its descriptor.
     pub(super) fn call<W: World>(&self, h: &Hijack<W>, number: u32, [one, two, three]: [u64; 3]) -> Outcome {
         let args: Args = [self.fd, one, two, three, 0, 0];
@@ -49,6 +61,7 @@ pub(super) fn sendfile<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     if to.owner == Owner::Host && from.owner == Owner::Host {
         return Ok(Answer::Host);
     }
+    to.takes_positions(h)?;
     let start = if offset_at == 0 {
         // sendfile(2), EINVAL: "an mmap(2)-like operation is not available for in_fd".
         from.call(h, nr::LSEEK, [0, SEEK_CUR.into(), 0]).map_err(|_| Errno::EINVAL)?

@@ -8,8 +8,8 @@ use crate::text::Text;
 use crate::world::{Args, Outcome, World};
 use abi::layout::Stat;
 use abi::raw::general::{
-    AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, MFD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY,
-    S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP,
+    AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFL, MFD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK,
+    O_PATH, O_RDONLY, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP,
 };
 use abi::{Errno, nr, private, table};
 use alloc::vec;
@@ -90,13 +90,25 @@ impl File {
         let mut first = [0; 1];
         if image.flags as u32 & AT_EMPTY_PATH != 0 && h.world.read_str(path, &mut first)? == 0 {
             let kernel_fd = u32::try_from(dir).map_err(|_| Errno::EBADF)?;
-            return Ok(Self::Rump { kernel_fd: KernelFd(kernel_fd), host_fd: None });
+            let flags = ask(h, nr::FCNTL, [dir, F_GETFL.into(), 0, 0, 0, 0])?;
+            if flags & u64::from(O_PATH) == 0 {
+                return Ok(Self::Rump { kernel_fd: KernelFd(kernel_fd), host_fd: None });
+            }
+            // Nothing can be read by it: it is opened once more.
+            let mut name = Text::default();
+            write!(name, "/proc/self/fd/{kernel_fd}\0").map_err(|_| Errno::ENAMETOOLONG)?;
+            return Self::open_by_path(h, (dir, name.as_bytes().as_ptr() as u64), 0);
         }
-        let row = table::lookup(nr::OPENAT).ok_or(Errno::ENOSYS)?;
-        let mut flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+        let mut flags = 0;
         if image.flags as u32 & AT_SYMLINK_NOFOLLOW != 0 {
             flags |= O_NOFOLLOW;
         }
+        Self::open_by_path(h, (dir, path), flags)
+    }
+
+    fn open_by_path<W: World>(h: &Hijack<W>, (dir, path): (u64, u64), flags: u32) -> Result<Self, Errno> {
+        let row = table::lookup(nr::OPENAT).ok_or(Errno::ENOSYS)?;
+        let flags = flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK;
         let reply = h.world.rump(row, [dir, path, flags.into(), 0, 0, 0], &[])?;
         reply.result?;
         let file = reply.files.first().ok_or(Errno::EIO)?;

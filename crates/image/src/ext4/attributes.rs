@@ -6,6 +6,9 @@ use abi::Errno;
 use rsext4::{DeviceNumber, DirectoryEntryType, FilePermissions, InodeMetadataUpdate, XattrNamespace};
 use vfs::{Attr, Ino, Kind, SetAttr, Time};
 
+/// Set-user-ID and set-group-ID.
+const SET_ID: u16 = 0o6000;
+
 impl State {
     pub(super) fn attr(&mut self, ino: Ino) -> Result<Attr> {
         let info = self.inode(ino)?;
@@ -70,6 +73,23 @@ impl State {
         self.times.insert(inode.raw(), times);
         self.changed();
         Ok(())
+    }
+
+    /// Changes a file's bytes. With each such change the crate takes set-user-ID and set-group-ID away; whether they go has been decided.
+    pub(super) fn keeping_mode<T>(
+        &mut self,
+        ino: Ino,
+        now: Time,
+        change: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let info = self.inode(ino)?;
+        let changed = change(self.at(now))?;
+        if info.mode & SET_ID != 0 {
+            let permissions = Some(of(FilePermissions::new(info.mode & 0o7777))?);
+            let update = InodeMetadataUpdate { permissions, ..InodeMetadataUpdate::default() };
+            of(self.ext4.update_inode_metadata(info.number, update))?;
+        }
+        Ok(changed)
     }
 
     /// Sets the time of the last access and nothing else.

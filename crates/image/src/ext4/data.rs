@@ -21,7 +21,7 @@ impl State {
         self.allocates()?;
         let len = self.writable(ino, offset, bytes.len())?;
         self.anchor(ino, offset, len as u64, now)?;
-        of(self.at(now).ext4.write_inode(number(ino)?, offset, &bytes[..len]))?;
+        self.keeping_mode(ino, now, |state| of(state.ext4.write_inode(number(ino)?, offset, &bytes[..len])))?;
         self.note(ino, |times| (times.mtime, times.ctime) = (now, now));
         self.changed();
         Ok(len)
@@ -86,7 +86,9 @@ impl State {
             }
         };
         if len > 0 {
-            of(self.at(now).ext4.operate_inode_range(number(ino)?, offset, len, operation))?;
+            self.keeping_mode(ino, now, |state| {
+                of(state.ext4.operate_inode_range(number(ino)?, offset, len, operation))
+            })?;
         }
         if !matches!(operation, RangeOperation::Allocate(_) | RangeOperation::Insert) {
             self.commits.freed(ino);

@@ -35,6 +35,7 @@ impl State {
         let context = MutationContext::new(node.uid, node.gid, 0, 0);
         let mode = u16::try_from(node.mode & 0o7777).map_err(|_| Errno::EINVAL)?;
         let permissions = of(FilePermissions::new(mode))?;
+        let block = self.raw.block_size;
         let ext4 = &mut self.at(now).ext4;
         let special = match node.kind {
             Kind::Regular => {
@@ -43,6 +44,8 @@ impl State {
             Kind::Directory => {
                 return of(ext4.create_directory(context, parent, name, permissions)).map(made);
             }
+            // It has one block for it (ext4_symlink).
+            Kind::Symlink if node.target.len() as u64 >= block => return Err(Errno::ENAMETOOLONG),
             Kind::Symlink => return of(ext4.create_symlink(context, parent, name, &node.target)).map(made),
             Kind::Char => SpecialInodeKind::CharacterDevice(device_number(node.rdev)?),
             Kind::Block => SpecialInodeKind::BlockDevice(device_number(node.rdev)?),

@@ -7,6 +7,7 @@ use abi::Errno;
 use abi::layout::Stat;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use vfs::tmpfs::Tmpfs;
 use vfs::{FileSystem, Location};
 
 /// More parameters are refused.
@@ -69,6 +70,12 @@ impl Context {
                 let comma: &[u8] = if self.options.is_empty() { b"" } else { b"," };
                 if more.contains(&b',') || self.options.len() + more.len() >= OPTIONS_MAX {
                     return Err(self.refused("A parameter with a comma, or too many"));
+                }
+                // Others' options are looked at where the file system is opened.
+                if self.kind == b"tmpfs" && !Tmpfs::knows(&more) {
+                    return Err(
+                        self.refused(&format!("Unknown parameter '{}'", String::from_utf8_lossy(key)))
+                    );
                 }
                 self.options.extend([comma, &more].concat());
             }

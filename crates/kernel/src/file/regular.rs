@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use abi::Errno;
 use abi::layout::Stat;
 use abi::raw::general::{IN_ACCESS, IN_MODIFY, O_APPEND, O_NOATIME};
-use abi::raw::ioctl::{FICLONE, FICLONERANGE, FIDEDUPERANGE, FIONREAD};
+use abi::raw::ioctl::{FICLONE, FICLONERANGE, FIDEDUPERANGE, FIGETBSZ, FIONREAD};
 use vfs::Location;
 
 /// Offsets are not negative as `loff_t`.
@@ -74,6 +74,11 @@ impl File for Regular {
         if CLONES.contains(&cmd) {
             // No file system here shares blocks between files (ioctl_ficlone(2), ioctl_fideduperange(2)); cp(1) copies then.
             return Err(if f.check_writes().is_ok() { Errno::EOPNOTSUPP } else { Errno::EBADF }.into());
+        }
+        if cmd == FIGETBSZ {
+            let size = cx.kernel.fs.vfs.statfs(self.at)?.f_bsize;
+            cx.put(cx.arg(2), &i32::try_from(size).unwrap_or(i32::MAX));
+            return Ok(0);
         }
         if cmd != FIONREAD {
             return Err(Errno::ENOTTY.into());

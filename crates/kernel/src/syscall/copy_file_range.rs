@@ -34,6 +34,9 @@ pub(crate) fn copy_file_range(cx: &mut Cx<'_>) -> Answer {
 /// Within one file the two ranges must not overlap.
 fn refuse_overlap(from: &OpenFile, source: Place, to: &OpenFile, target: Place, len: u64) -> Result<(), Stop> {
     let (start, end) = (source.offset(from), target.offset(to));
+    if start.checked_add(len).is_none() || end.checked_add(len).is_none() {
+        return Err(Errno::EOVERFLOW.into());
+    }
     let overlap = from.ops.location() == to.ops.location()
         && start < end.saturating_add(len)
         && end < start.saturating_add(len);

@@ -4,11 +4,15 @@ use crate::call::Answer;
 use crate::cx::Cx;
 use crate::lock;
 use abi::Errno;
-use abi::raw::general::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN};
+use abi::raw::general::{LOCK_EX, LOCK_MAND, LOCK_NB, LOCK_SH, LOCK_UN};
 
 pub(crate) fn flock(cx: &mut Cx<'_>) -> Answer {
     let file = cx.file(0)?;
     let operation = cx.uint(1);
+    // Locks of that kind are no more, and Linux lets those who want one believe that they have it (fs/locks.c).
+    if operation & LOCK_MAND != 0 {
+        return Ok(0);
+    }
     let key = file.lock_key();
     let exclusive = match operation & !LOCK_NB {
         LOCK_SH => false,

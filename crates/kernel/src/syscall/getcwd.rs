@@ -8,7 +8,12 @@ use abi::Errno;
 pub(crate) fn getcwd(cx: &mut Cx<'_>) -> Answer {
     let process = cx.process()?;
     let (root, cwd) = (process.root(), process.cwd());
-    let mut path = cx.kernel.fs.vfs.path_of(root, cwd)?;
+    let vfs = &cx.kernel.fs.vfs;
+    let mut path = match vfs.path_of(root, cwd) {
+        // Not below the root, as getcwd(2) has it of the system call.
+        Err(Errno::ENOENT) => [b"(unreachable)", vfs.path_of(vfs.root(), cwd)?.as_slice()].concat(),
+        path => path?,
+    };
     path.push(0);
     let len = path.len() as u64;
     if len > cx.arg(1) {

@@ -8,7 +8,7 @@ use crate::sysfs::Sysfs;
 use std::rc::Rc;
 use abi::Errno;
 use abi::raw::general::{
-    MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, O_ACCMODE, O_RDONLY,
+    MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED, MS_SILENT, MS_SLAVE, MS_UNBINDABLE, O_ACCMODE, O_RDONLY,
 };
 use vfs::pseudo::Pseudo;
 use vfs::tmpfs::Tmpfs;
@@ -161,7 +161,7 @@ pub(super) fn one_more(cx: &Cx<'_>) -> Result<(), Errno> {
 
 /// MS_PRIVATE is how it is already; the others would need a second tree.
 fn propagation(cx: &mut Cx<'_>, at: Location, flags: u32) -> Answer {
-    let private = flags & PROPAGATION == MS_PRIVATE && cx.kernel.fs.vfs.is_mount_root(at);
+    let private = flags & !(MS_REC | MS_SILENT) == MS_PRIVATE && cx.kernel.fs.vfs.is_mount_root(at);
     if private { Ok(0) } else { Err(Errno::EINVAL.into()) }
 }
 

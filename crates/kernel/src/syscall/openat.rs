@@ -12,7 +12,7 @@ use crate::file::pipe::open_fifo;
 use crate::file::regular::Regular;
 use abi::Errno;
 use abi::raw::general::{
-    IN_OPEN,     O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDONLY, O_TRUNC,
+    IN_OPEN, O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDONLY, O_TRUNC, RESOLVE_IN_ROOT,
 };
 use crate::sysfs;
 use vfs::{Kind, Location, Opened, Opening};
@@ -21,7 +21,7 @@ use vfs::{Kind, Location, Opened, Opening};
 const NOT_KEPT: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 
 /// What O_PATH leaves of the flags (open(2)).
-const WITH_PATH: u32 = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+pub(super) const WITH_PATH: u32 = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 pub(crate) fn openat(cx: &mut Cx<'_>) -> Answer {
     let how = Opening { flags: cx.uint(2), mode: cx.uint(3), resolve: 0 };
@@ -37,7 +37,11 @@ pub(super) fn open_path(cx: &mut Cx<'_>, dir: Option<usize>, path: usize, mut ho
         how.flags &= WITH_PATH;
     }
     how.mode &= 0o7777;
-    let arg = cx.path(dir, path)?;
+    let mut arg = cx.path(dir, path)?;
+    if let Some(at) = dir.filter(|_| how.resolve & u64::from(RESOLVE_IN_ROOT) != 0) {
+        // Of absolute paths too.
+        arg.start.dir = cx.directory(at)?;
+    }
     let tree = cx.tree()?;
     let opened = tree.vfs.open(&tree.who, arg.start, &arg.path, how, tree.now)?;
     enter(cx, opened, how.flags)

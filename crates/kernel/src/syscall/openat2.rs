@@ -3,7 +3,7 @@
 use crate::call::Answer;
 use crate::cx::Cx;
 use crate::call::Stop;
-use super::openat::open_path;
+use super::openat::{WITH_PATH, open_path};
 use abi::Errno;
 use abi::layout::OpenHow;
 use abi::raw::general::*;
@@ -45,6 +45,7 @@ pub(crate) fn openat2(cx: &mut Cx<'_>) -> Answer {
     let scopes = u64::from(RESOLVE_BENEATH | RESOLVE_IN_ROOT);
     if flags & !FLAGS != 0
         || bad_mode
+        || flags & O_PATH != 0 && flags & !WITH_PATH != 0
         || how.resolve & !u64::from(RESOLVE) != 0
         || how.resolve & scopes == scopes
     {

@@ -12,7 +12,7 @@ use zerocopy::IntoBytes;
 const FDS_MAX: u32 = 1 << 17;
 
 /// Found whether or not they were asked for.
-const ALWAYS: u16 = (POLLERR | POLLHUP) as u16;
+const ALWAYS: u16 = (POLLERR | POLLHUP | POLLNVAL) as u16;
 
 pub(crate) fn poll(cx: &mut Cx<'_>) -> Answer {
     // A negative time-out is none.

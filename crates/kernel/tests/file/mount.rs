@@ -110,13 +110,10 @@ fn nothing_changes_where_it_is_read_only() {
         "what is there is seen first"
     );
     assert!(open(&mut rump, "/tmp/m/f", O_RDONLY | O_CREAT).is_ok());
-    assert_eq!(line(&mut rump, "/proc/mounts", "/tmp/m"), "mine /tmp/m tmpfs ro,relatime,size=1048576k 0 0");
+    assert_eq!(line(&mut rump, "/proc/mounts", "/tmp/m"), "mine /tmp/m tmpfs ro,relatime 0 0");
     assert_eq!(mount(&mut rump, "", "/tmp/m", "", MS_REMOUNT, "size=8m"), Ok(0));
     assert_eq!(call(&mut rump, nr::UNLINK, "/tmp/m/f", 0), Ok(0));
-    assert_eq!(
-        line(&mut rump, "/proc/mounts", "/tmp/m"),
-        "mine /tmp/m tmpfs rw,relatime,size=8192k,nr_inodes=1048576 0 0"
-    );
+    assert_eq!(line(&mut rump, "/proc/mounts", "/tmp/m"), "mine /tmp/m tmpfs rw,relatime,size=8192k 0 0");
 }
 
 #[test]
@@ -168,7 +165,7 @@ fn flags_of_mounts() {
     assert_eq!(call(&mut rump, nr::ACCESS, "/tmp/m/f", 1), Err(Errno::EACCES));
     assert_eq!(two(&mut rump, nr::SYMLINK, "f", "/tmp/m/link"), Ok(0));
     assert_eq!(open(&mut rump, "/tmp/m/link", O_RDONLY), Err(Errno::ELOOP));
-    assert!(line(&mut rump, "/proc/mounts", "/tmp/m").contains(" rw,nodev,noexec,relatime,nosymfollow,"));
+    assert!(line(&mut rump, "/proc/mounts", "/tmp/m").contains(" rw,nodev,noexec,relatime,nosymfollow "));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use crate::permission::{EXECUTE, WRITE, Who};
 use abi::Errno;
 use abi::layout::{Stat, Statfs, Statx, StatxTimestamp, Timespec};
 use abi::raw::general::{
-    IN_ACCESS, IN_ATTRIB, IN_MODIFY, STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID, STATX_MNT_ID_UNIQUE,
+    IN_ACCESS, IN_ATTRIB, IN_MODIFY, STATX_ATTR_MOUNT_ROOT, STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID,
+    STATX_MNT_ID_UNIQUE,
 };
 
 const S_ISGID: u32 = 0o2000;
@@ -125,9 +126,6 @@ impl Vfs {
             }
             _ => return Err(Errno::EINVAL),
         }
-        if size == attr.size {
-            return Ok(());
-        }
         self.set_size(who, at, size, now)
     }
 
@@ -196,6 +194,8 @@ impl Vfs {
             stx_btime: statx_time(attr.btime),
             stx_mask: STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID | STATX_MNT_ID_UNIQUE,
             stx_mnt_id: mount_id(at),
+            stx_attributes: if self.is_mount_root(at) { STATX_ATTR_MOUNT_ROOT.into() } else { 0 },
+            stx_attributes_mask: STATX_ATTR_MOUNT_ROOT.into(),
             ..statx_of(&stat)
         })
     }

@@ -217,6 +217,10 @@ impl Vfs {
         self.writable(dir)?;
         let parent = self.attr(dir)?;
         who.may_change(&parent)?;
+        // A working directory that was removed (mkdir(2), ENOENT).
+        if parent.nlink == 0 {
+            return Err(Errno::ENOENT);
+        }
         let inherits = parent.mode & S_ISGID != 0;
         node.uid = who.uid;
         node.gid = if inherits { parent.gid } else { who.gid };

@@ -6,7 +6,7 @@ use crate::node::{Attr, Ino, Kind, NewName, NewNode, Time};
 use crate::permission::{WRITE, Who};
 use crate::walk::{Start, Walked};
 use abi::Errno;
-use abi::raw::general::{IN_ATTRIB, IN_MOVE_SELF, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT};
+use abi::raw::general::{IN_ATTRIB, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT};
 
 /// A name that is moved, or moved to.
 struct End {
@@ -74,7 +74,7 @@ impl Vfs {
         self.tell_renamed(&source_end, (source.dir, old), (target.dir, new), replaced.filter(|_| !exchange));
         if let Some((node, kind)) = replaced.filter(|_| exchange) {
             self.tell_move((target.dir, new), (source.dir, old), kind);
-            self.tell_self(node, kind, IN_MOVE_SELF);
+            self.tell_moved(node);
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Vfs {
             self.tell_self(node, kind, IN_ATTRIB);
             self.tell_if_gone(node);
         }
-        self.tell_self(source.node, source.attr.kind, IN_MOVE_SELF);
+        self.tell_moved(source.node);
     }
 
     /// What overlays take for a removed name: character device 0, 0, which has no name yet.

@@ -40,6 +40,7 @@ pub struct Tmpfs {
     limit: u64,
     used: u64,
     quota: Quota,
+    shown: options::Shown,
 }
 
 impl Tmpfs {
@@ -50,7 +51,16 @@ impl Tmpfs {
             NewNode { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, rdev: 0, target: Vec::new() };
         let root = Inode::new(&node, ROOT, now);
         let (inodes, inodes_max) = (HashMap::from([(ROOT, root)]), limit / INODE_COST);
-        Self { inodes, last: ROOT, inodes_max, links: 0, limit, used: 0, quota: Quota::default() }
+        Self {
+            inodes,
+            last: ROOT,
+            inodes_max,
+            links: 0,
+            limit,
+            used: 0,
+            quota: Quota::default(),
+            shown: options::Shown::size(),
+        }
     }
 
     /// The same with room for so many inodes (`nr_inodes=` of tmpfs(5)).

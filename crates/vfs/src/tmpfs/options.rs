@@ -1,7 +1,7 @@
 //! Mount options of tmpfs(5).
 
 use super::quota::{Limits, Quota};
-use super::{INODE_COST, ROOT, Tmpfs};
+use super::{ROOT, Tmpfs};
 use crate::fs::FileSystem;
 use crate::node::{SetAttr, Time};
 use abi::Errno;
@@ -9,6 +9,8 @@ use abi::Errno;
 /// What a tmpfs holds unless `size=` says otherwise, and what percentages are of.
 const SIZE: u64 = 1 << 30;
 const PAGE: u64 = 4096;
+/// Of the root directory.
+const MODE: u32 = 0o1777;
 
 /// The options that a list names.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,33 @@ struct Options {
     gid: Option<u32>,
     users: Limits,
     groups: Limits,
+}
+
+/// What was said, and so is shown in the list of mounts (mm/shmem.c, `shmem_show_options`).
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Shown {
+    size: bool,
+    inodes: bool,
+    mode: Option<u32>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+}
+
+impl Shown {
+    /// The size alone.
+    pub(super) const fn size() -> Self {
+        Self { size: true, inodes: false, mode: None, uid: None, gid: None }
+    }
+
+    fn of(options: &Options) -> Self {
+        Self {
+            size: options.size.is_some(),
+            inodes: options.inodes.is_some(),
+            mode: options.mode.filter(|mode| *mode != MODE),
+            uid: options.uid.filter(|uid| *uid != 0),
+            gid: options.gid.filter(|gid| *gid != 0),
+        }
+    }
 }
 
 impl Options {
@@ -105,6 +134,12 @@ fn number(value: &str) -> Result<u64, Errno> {
 }
 
 impl Tmpfs {
+    /// Whether a list says nothing that is no option of a tmpfs.
+    #[must_use]
+    pub fn knows(options: &[u8]) -> bool {
+        Options::parse(options).is_ok()
+    }
+
     /// A new one as mount(2) makes it: everybody may write to its root unless `mode=` says otherwise, and it is `owner`'s unless `uid=` and
     /// `gid=` do.
     ///
@@ -118,7 +153,7 @@ impl Tmpfs {
             tmpfs = tmpfs.with_inodes(inodes);
         }
         let root = SetAttr {
-            mode: Some(options.mode.unwrap_or(0o1777)),
+            mode: Some(options.mode.unwrap_or(MODE)),
             uid: Some(options.uid.unwrap_or(owner.0)),
             gid: Some(options.gid.unwrap_or(owner.1)),
             ..SetAttr::default()
@@ -126,6 +161,7 @@ impl Tmpfs {
         tmpfs.set_attr(ROOT, &root, now)?;
         // The root directory is nobody's to pay for.
         tmpfs.quota = Quota::new(options.users, options.groups);
+        tmpfs.shown = Shown::of(&options);
         Ok(tmpfs)
     }
 
@@ -142,18 +178,28 @@ impl Tmpfs {
             return Err(Errno::EINVAL);
         }
         (self.limit, self.inodes_max) = (limit, inodes);
+        self.shown.size |= options.size.is_some();
+        self.shown.inodes |= options.inodes.is_some();
         Ok(())
     }
 
     /// As /proc/mounts shows them.
     pub(super) fn shown_options(&self) -> String {
-        let inodes = match self.inodes_max {
-            own if own == self.limit / INODE_COST => String::new(),
-            inodes => format!(",nr_inodes={inodes}"),
+        let shown = self.shown;
+        let option = |name: &str, value: Option<String>| {
+            value.map_or(String::new(), |value| format!(",{name}={value}"))
         };
         let (users, groups) = self.quota.limits();
-        let quotas = shown_limits("usr", users) + &shown_limits("grp", groups);
-        format!(",size={}k{inodes}{quotas}", self.limit / 1024)
+        [
+            option("size", shown.size.then(|| format!("{}k", self.limit / 1024))),
+            option("nr_inodes", shown.inodes.then(|| self.inodes_max.to_string())),
+            option("mode", shown.mode.map(|mode| format!("{mode:o}"))),
+            option("uid", shown.uid.map(|uid| uid.to_string())),
+            option("gid", shown.gid.map(|gid| gid.to_string())),
+            shown_limits("usr", users),
+            shown_limits("grp", groups),
+        ]
+        .concat()
     }
 }
 
