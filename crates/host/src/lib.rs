@@ -24,7 +24,7 @@ pub use calls_unsafe::{
 pub use fd::Fd;
 pub use gadget_unsafe::{interruptible, syscall};
 pub use heap_unsafe::{Heap, Held as HeldHeap, hold as hold_heap};
-pub use memory_unsafe::{can_read, copy_in, copy_in_string, copy_out, forget_readable};
+pub use memory_unsafe::{can_read, copy_in, copy_in_string, copy_out, forget_pages};
 pub use message_unsafe::{FDS_MAX, PARTS_MAX, Part, Received, receive, send};
 pub use run_unsafe::run;
 pub use shared_unsafe::SharedWords;

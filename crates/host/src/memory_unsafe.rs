@@ -31,7 +31,7 @@ pub fn copy_in(address: u64, into: &mut [u8]) -> Result<(), Errno> {
         if !is_readable(at) {
             return Err(Errno::EFAULT);
         }
-        // SAFETY: the piece lies in one page, which the kernel has just read from.
+        // SAFETY: the piece lies in one page, which the kernel has read from.
         unsafe { core::ptr::copy(at as *const u8, into[done..done + piece].as_mut_ptr(), piece) };
         done += piece;
     }
@@ -45,9 +45,11 @@ pub fn can_read(address: u64, len: usize) -> bool {
     (address / PAGE..=last / PAGE).all(|page| is_readable(page * PAGE))
 }
 
-/// Pages that were readable when last asked for, each as its number and, in the lowest 12 bits, the generation that it was
-/// asked in.
-static READABLE: [AtomicU64; 64] = [const { AtomicU64::new(NO_PAGE) }; 64];
+/// Pages that could be read, or written, when last asked for: each as its number and, in the lowest 12 bits, the generation that it
+/// was asked in.
+struct Pages([AtomicU64; 64]);
+static READABLE: Pages = Pages([const { AtomicU64::new(NO_PAGE) }; 64]);
+static WRITABLE: Pages = Pages([const { AtomicU64::new(NO_PAGE) }; 64]);
 const NO_PAGE: u64 = u64::MAX;
 const GENERATIONS: u64 = 1 << 12;
 
@@ -57,33 +59,40 @@ static GENERATION: AtomicU64 = AtomicU64::new(0);
 /// Programs' addresses lie below.
 const USER_END: u64 = 1 << 47;
 
-/// The program's memory has changed: what could be read need not be readable any more. To be called behind munmap(2),
-/// mprotect(2) and their like.
-pub fn forget_readable() {
+/// The program's memory has changed: what could be read or written need not be any more. To be called behind munmap(2), mprotect(2) and
+/// their like.
+pub fn forget_pages() {
     let generation = GENERATION.fetch_add(1, Ordering::AcqRel) + 1;
     if generation.is_multiple_of(GENERATIONS) {
         // Its number comes again.
-        READABLE.iter().for_each(|page| page.store(NO_PAGE, Ordering::Release));
+        let pages = READABLE.0.iter().chain(&WRITABLE.0);
+        pages.for_each(|page| page.store(NO_PAGE, Ordering::Release));
     }
 }
 
-/// Whether the page of this address can be read. The strings and arrays that calls name lie on few pages, and to ask the
-/// kernel each time costs as much again as fstat(2) does.
+impl Pages {
+    /// Whether the page of this address is known, or the kernel says so now. What calls name lies on few pages, and to ask
+    /// each time costs as much again as fstat(2) does.
+    fn have(&self, address: u64, kernel_says: impl FnOnce() -> bool) -> bool {
+        if !(PAGE..USER_END).contains(&address) {
+            return kernel_says();
+        }
+        let page = address / PAGE;
+        let known = &self.0[(page % 64) as usize];
+        let tag = (page * GENERATIONS) + GENERATION.load(Ordering::Acquire) % GENERATIONS;
+        if known.load(Ordering::Relaxed) == tag {
+            return true;
+        }
+        let yes = kernel_says();
+        if yes {
+            known.store(tag, Ordering::Relaxed);
+        }
+        yes
+    }
+}
+
 fn is_readable(address: u64) -> bool {
-    if !(PAGE..USER_END).contains(&address) {
-        return kernel_can_read(address);
-    }
-    let page = address / PAGE;
-    let known = &READABLE[(page % 64) as usize];
-    let tag = (page * GENERATIONS) + GENERATION.load(Ordering::Acquire) % GENERATIONS;
-    if known.load(Ordering::Relaxed) == tag {
-        return true;
-    }
-    let readable = kernel_can_read(address);
-    if readable {
-        known.store(tag, Ordering::Relaxed);
-    }
-    readable
+    READABLE.have(address, || kernel_can_read(address))
 }
 
 /// Asks the kernel: rt_sigprocmask(2) reads a set of eight bytes before it refuses the impossible thing that it is to do
@@ -127,16 +136,21 @@ pub fn copy_out(address: u64, bytes: &[u8]) -> Result<(), Errno> {
         if !is_writable(at, piece) {
             return Err(Errno::EFAULT);
         }
-        // SAFETY: the piece lies in one page, to which the kernel has just written.
+        // SAFETY: the piece lies in one page, to which the kernel has written.
         unsafe { core::ptr::copy(bytes[done..done + piece].as_ptr(), at as *mut u8, piece) };
         done += piece;
     }
     Ok(())
 }
 
+/// Whether `len` bytes of one page can be written.
+fn is_writable(address: u64, len: usize) -> bool {
+    WRITABLE.have(address, || kernel_can_write(address, len))
+}
+
 /// Whether `len` bytes of one page can be written: asked by having the kernel write some there, the thread's signal mask
 /// or, where that is too long, a part of its pending signals.
-fn is_writable(address: u64, len: usize) -> bool {
+fn kernel_can_write(address: u64, len: usize) -> bool {
     const SET_SIZE: usize = 8;
     // To rt_sigprocmask(2) a null pointer means that the mask is not wanted: no error.
     if address == 0 {

@@ -125,7 +125,7 @@ fn own(block: *mut Block, call: &Call) -> Option<Answer> {
         nr::MUNMAP | nr::MREMAP | nr::MPROTECT | nr::PKEY_MPROTECT => take_away(call),
         nr::REMAP_FILE_PAGES | nr::BRK | nr::SHMDT => take_away(call),
         nr::MMAP if call.args[3] & MAP_FIXED != 0 => {
-            host::forget_readable();
+            host::forget_pages();
             return None;
         }
         nr::ARCH_PRCTL if call.args[0] == ARCH_SET_GS => set_gs(block, call.args[1]),
@@ -143,7 +143,7 @@ fn take_away(call: &Call) -> Answer {
     let leaving = (call.nr == nr::MUNMAP).then(|| rewritten_unsafe::leave(&addresses));
     // SAFETY: the program's own call with its own arguments.
     let value = unsafe { host::syscall(call.nr, call.args.map(|arg| arg as usize)) };
-    host::forget_readable();
+    host::forget_pages();
     if let Some(leaving) = leaving {
         leaving.end(value == 0);
     }

@@ -81,7 +81,7 @@ pub(crate) fn perform(nr: u32, args: [u64; 6], meanwhile: Option<u64>) -> Result
     blocked(meanwhile, |signals| {
         loop {
             // The program may have unmapped what could be read before, and nobody tells of it here.
-            host::forget_readable();
+            host::forget_pages();
             match session()?.call(row, args, &[]).and_then(|reply| reply.result) {
                 Err(Errno::ERESTARTSYS) => {
                     signals.deliver();

@@ -56,7 +56,11 @@ impl Lane {
     }
 
     /// Answers in a cell; false: the socket has to bring the answer.
-    pub(crate) fn answer(&self, cell: usize, payload: &[u8]) -> bool {
+    pub(crate) fn answer<'a>(
+        &self,
+        cell: usize,
+        payload: impl IntoIterator<Item = &'a [u8]> + Clone,
+    ) -> bool {
         lane::answer(self.memory.words(), cell, payload)
     }
 

@@ -278,8 +278,8 @@ impl Session {
         }
         space.clear();
         reply.emit_head(space);
-        reply.segments.iter().for_each(|segment| space.extend_from_slice(segment.bytes));
-        lane.answer(cell, space)
+        let head = std::iter::once(&space[..]);
+        lane.answer(cell, head.chain(reply.segments.iter().map(|segment| segment.bytes)))
     }
 
     /// Whoever looks at this cell is to look at the socket.

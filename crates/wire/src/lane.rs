@@ -11,8 +11,7 @@
 //!
 //! All of it is hostile to the side that reads it: bytes are copied first and looked at then.
 
-use crate::shared::{AtomicU64, CELL, CELLS_MAX, HEAD, Ordering, fence};
-use crate::words::{get, put};
+use crate::shared::{AtomicU64, CELL, CELLS_MAX, HEAD, Ordering, fence, get, put};
 use alloc::vec::Vec;
 
 /// Calls that can be under way at once.
@@ -86,7 +85,7 @@ pub fn is_watched(words: &[AtomicU64]) -> bool {
 #[must_use]
 pub fn ask(words: &[AtomicU64], cell: usize, request: Taken, payload: &[u8]) -> bool {
     let own = cell_of(words, cell);
-    put(&own[PAYLOAD..], payload);
+    put(&own[PAYLOAD..], 0, payload);
     own[REQNO].store(request.reqno, Ordering::Relaxed);
     own[WHAT].store(u64::from(request.nr) | (payload.len() as u64) << 32, Ordering::Relaxed);
     own[STATE].store(ASKED, Ordering::Relaxed);
@@ -103,6 +102,7 @@ pub fn look(words: &[AtomicU64], cell: usize, into: &mut Vec<u8>) -> Option<Foun
         ASKED => Some(Found::Nothing),
         ANSWERED => {
             let len = len_of(own[WHAT].load(Ordering::Relaxed))?;
+            into.clear();
             get(&own[PAYLOAD..], len, into);
             Some(Found::Answer)
         }
@@ -156,22 +156,32 @@ pub fn take_asked(words: &[AtomicU64]) -> u32 {
 pub fn request(words: &[AtomicU64], cell: usize, into: &mut Vec<u8>) -> Option<Taken> {
     let asked = cell_of(words, cell);
     let what = asked[WHAT].load(Ordering::Relaxed);
+    into.clear();
     get(&asked[PAYLOAD..], len_of(what)?, into);
     Some(Taken { reqno: asked[REQNO].load(Ordering::Relaxed), nr: (what & 0xffff_ffff) as u32 })
 }
 
-/// Server: answers in the cell; false: the answer has to be sent by the socket, because it is too long or the client does not
+/// Server: answers in the cell with these parts of a payload; false: the answer has to be sent by the socket, because it is too long or the client does not
 /// look any more. The cell is done with in either case.
 #[must_use]
-pub fn answer(words: &[AtomicU64], cell: usize, payload: &[u8]) -> bool {
+pub fn answer<'a>(
+    words: &[AtomicU64],
+    cell: usize,
+    payload: impl IntoIterator<Item = &'a [u8]> + Clone,
+) -> bool {
     let asked = cell_of(words, cell);
     let state = &asked[STATE];
-    if payload.len() > PAYLOAD_MAX || state.load(Ordering::Relaxed) != ASKED {
+    let len: usize = payload.clone().into_iter().map(<[u8]>::len).sum();
+    if len > PAYLOAD_MAX || state.load(Ordering::Relaxed) != ASKED {
         sent(words, cell);
         return false;
     }
-    put(&asked[PAYLOAD..], payload);
-    asked[WHAT].store((payload.len() as u64) << 32, Ordering::Relaxed);
+    let mut at = 0;
+    for part in payload {
+        put(&asked[PAYLOAD..], at, part);
+        at += part.len();
+    }
+    asked[WHAT].store((len as u64) << 32, Ordering::Relaxed);
     let found = state.compare_exchange(ASKED, ANSWERED, Ordering::Release, Ordering::Relaxed).is_ok();
     if !found {
         sent(words, cell);

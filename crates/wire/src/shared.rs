@@ -1,5 +1,6 @@
 //! What a [lane](crate::lane) is made of. Its tests (`tests/races`) have a small model in the place of this file.
 
+pub(crate) use crate::copy_unsafe::{get, put};
 pub(crate) use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Words in front of the cells: a page.

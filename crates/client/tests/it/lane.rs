@@ -48,7 +48,7 @@ impl Lane {
         let result = Request::parse(&payload, 9).unwrap().args[1].cast_signed() + 1;
         let reply = Reply { result, drain: 0, fill: false, files: vec![], segments: vec![] }.emit();
         let header = Header { reqno: taken.reqno, class: class::RESP, kind: kind::CALL, word: 0 };
-        let by_socket = !lane::answer(self.words(), cell, &reply);
+        let by_socket = !lane::answer(self.words(), cell, [&reply[..]]);
         if by_socket {
             peer.send(header, &reply);
         }

@@ -1,14 +1,13 @@
 //! A file's bytes as pages on the heap.
 
-use super::page::{PAGE, Page};
+use super::page::PAGE;
+use super::pages::Pages;
 use abi::Errno;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
-/// Pages by their number; one that is missing is a hole.
+/// A file's bytes.
 #[derive(Default)]
 pub(super) struct Heap {
-    pages: BTreeMap<u64, Page>,
+    pages: Pages,
     len: u64,
 }
 
@@ -36,7 +35,7 @@ impl Heap {
             let (number, start) = split(offset + done as u64);
             let piece = (PAGE - start).min(whole - done);
             let room = &mut into[done..done + piece];
-            match self.pages.get(&number) {
+            match self.pages.get(number) {
                 Some(page) => page.read(start, room),
                 None => room.fill(0),
             }
@@ -51,15 +50,10 @@ impl Heap {
         while done < bytes.len() {
             let (number, start) = split(offset + done as u64);
             let piece = (PAGE - start).min(bytes.len() - done);
-            let page = match self.pages.entry(number) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) if free > 0 => {
-                    free -= 1;
-                    entry.insert(Page::default())
-                }
-                Entry::Vacant(_) => break,
-            };
+            let before = self.pages.len();
+            let Some(page) = self.pages.get_or_make(number, free > 0) else { break };
             page.write(start, &bytes[done..done + piece]);
+            free -= (self.pages.len() - before) as u64;
             done += piece;
         }
         if done == 0 && !bytes.is_empty() {
@@ -83,12 +77,12 @@ impl Heap {
     /// `ENOSPC`: then nothing has changed.
     pub(super) fn reserve(&mut self, start: u64, end: u64, free: u64) -> Result<(), Errno> {
         let range = split(start).0..end.div_ceil(PAGE as u64);
-        let there = self.pages.range(range.clone()).count() as u64;
+        let there = self.pages.from(range.start).take_while(|(number, _)| *number < range.end).count() as u64;
         if (range.end - range.start).saturating_sub(there) > free / PAGE as u64 {
             return Err(Errno::ENOSPC);
         }
         for number in range {
-            self.pages.entry(number).or_default();
+            self.pages.get_or_make(number, true);
         }
         Ok(())
     }
@@ -107,20 +101,18 @@ impl Heap {
             self.zero_in(first, from, PAGE);
         }
         self.zero_in(last, 0, to);
-        let whole = first + u64::from(from > 0)..last;
-        let gone: Vec<u64> = self.pages.range(whole).map(|(number, _)| *number).collect();
-        gone.iter().for_each(|number| drop(self.pages.remove(number)));
+        self.pages.remove(first + u64::from(from > 0), last);
     }
 
     fn zero_in(&mut self, number: u64, from: usize, to: usize) {
-        if let Some(page) = self.pages.get_mut(&number) {
+        if let Some(page) = self.pages.get_mut(number) {
             page.zero(from, to);
         }
     }
 
     /// Where the next data is; none: only holes follow.
     pub(super) fn data(&self, offset: u64) -> Option<u64> {
-        let mut pages = self.pages.range(split(offset).0..).filter(|(_, page)| page.is_written());
+        let mut pages = self.pages.from(split(offset).0).filter(|(_, page)| page.is_written());
         let at = pages.next()?.0.saturating_mul(PAGE as u64).max(offset);
         (at < self.len).then_some(at)
     }
@@ -128,8 +120,8 @@ impl Heap {
     /// Where the next hole is: at the latest the end.
     pub(super) fn hole(&self, offset: u64) -> u64 {
         let mut number = split(offset).0;
-        for (next, page) in self.pages.range(number..) {
-            if *next != number || !page.is_written() {
+        for (next, page) in self.pages.from(number) {
+            if next != number || !page.is_written() {
                 break;
             }
             number += 1;
@@ -139,7 +131,7 @@ impl Heap {
 
     /// What was written, piece by piece, with where it stands.
     pub(super) fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.pages.iter().filter_map(|(number, page)| {
+        self.pages.from(0).filter_map(|(number, page)| {
             let at = number.checked_mul(PAGE as u64)?;
             let inside = usize::try_from(self.len.saturating_sub(at)).unwrap_or(PAGE);
             let bytes = page.bytes();

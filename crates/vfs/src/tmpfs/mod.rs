@@ -7,6 +7,7 @@ mod inode;
 mod names;
 mod options;
 mod page;
+mod pages;
 mod quota;
 
 use crate::acl::Acl;

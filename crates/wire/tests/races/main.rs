@@ -18,10 +18,15 @@ mod words;
 
 /// In the place of `src/shared.rs`: loom's atomics, and few of them.
 mod shared {
+    pub(crate) use crate::words::get;
     pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
     pub(crate) const HEAD: usize = 17;
     pub(crate) const CELL: usize = 10;
     pub(crate) const CELLS_MAX: usize = 1;
+
+    pub(crate) fn put(words: &[AtomicU64], at: usize, bytes: &[u8]) {
+        crate::words::put(&words[at / 8..], bytes);
+    }
 }
 
 use lane::{Found, Taken, WORDS};
@@ -49,7 +54,7 @@ fn serve(words: &[AtomicU64]) -> bool {
     let mut payload = Vec::new();
     assert_eq!(lane::request(words, 0, &mut payload), Some(ASKED));
     assert_eq!(payload, b"question");
-    lane::answer(words, 0, b"answer")
+    lane::answer(words, 0, [b"answer".as_slice()])
 }
 
 #[test]
