@@ -18,7 +18,7 @@ pub fn of(config: &Config, number: u32) -> Interest {
         (nr::EPOLL_CTL, _) => Interest::IfMarked(2),
         (nr::MMAP, _) => Interest::IfMarked(4),
         // Interfaces are asked of host sockets.
-        (nr::IOCTL, _) if config.families.contains(AF_INET.into()) => Interest::Always,
+        (nr::IOCTL, _) if config.families.contains(AF_INET.into()) => Interest::IfMarkedOrSocket,
         // Rump descriptors may go over a host socket.
         (nr::RECVMSG | nr::RECVMMSG | nr::SENDMSG | nr::SENDMMSG, _) => Interest::Always,
         // Threads may come to have descriptors of their own.
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(of("socket=key", nr::OPENAT), Interest::IfMarked(0));
         assert_eq!(of("socket=key", nr::RENAME), Interest::Never);
         assert_eq!(of("socket=inet", nr::OPENAT), Interest::Always, "/proc/net");
-        assert_eq!(of("socket=inet", nr::IOCTL), Interest::Always, "if_nametoindex(3)");
+        assert_eq!(of("socket=inet", nr::IOCTL), Interest::IfMarkedOrSocket, "if_nametoindex(3)");
         assert_eq!(of("socket=key", nr::IOCTL), Interest::IfMarked(0));
         assert_eq!(of("socket=inet", nr::SOCKET), Interest::Always);
         assert_eq!(of("path=/rump", nr::SOCKET), Interest::Never);

@@ -29,6 +29,8 @@ pub enum Interest {
     Never,
     /// If the descriptor in this argument (0 to 5) is [marked](crate::marks).
     IfMarked(u8),
+    /// ioctl(2): if the descriptor is marked, or the command is one of sockets (`0x89..`, linux/sockios.h).
+    IfMarkedOrSocket,
     /// Each time.
     Always,
 }

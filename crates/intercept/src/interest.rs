@@ -11,6 +11,10 @@ pub(crate) const NEVER: u8 = 0;
 /// If argument 0 is marked; the next values are those of the other arguments.
 pub(crate) const IF_MARKED: u8 = 1;
 const ALWAYS: u8 = 7;
+/// See [`Interest::IfMarkedOrSocket`].
+pub(crate) const IF_MARKED_OR_SOCKET: u8 = 8;
+/// Bits 8 to 15 of the commands of sockets.
+pub(crate) const SOCKET_COMMANDS: u8 = 0x89;
 
 pub(crate) static TABLE: [AtomicU8; NUMBERS] = [const { AtomicU8::new(ALWAYS) }; NUMBERS];
 
@@ -53,10 +57,16 @@ pub(crate) fn fill(of: fn(u32) -> Interest, all: bool) {
             _ if all || OWN.contains(&number) => ALWAYS,
             Interest::Never => NEVER,
             Interest::IfMarked(at) if at < 6 => IF_MARKED + at,
+            Interest::IfMarkedOrSocket => IF_MARKED_OR_SOCKET,
             Interest::IfMarked(_) | Interest::Always => ALWAYS,
         };
         entry.store(class, Ordering::Relaxed);
     }
+}
+
+/// Whether an ioctl(2) command is one of sockets.
+pub(crate) fn is_of_sockets(command: u64) -> bool {
+    command as u32 >> 8 & 0xff == u32::from(SOCKET_COMMANDS)
 }
 
 /// The whole table.
@@ -74,6 +84,7 @@ pub(crate) fn of(number: u32) -> Interest {
     match class(number) {
         NEVER => Interest::Never,
         ALWAYS => Interest::Always,
+        IF_MARKED_OR_SOCKET => Interest::IfMarkedOrSocket,
         class => Interest::IfMarked(class - IF_MARKED),
     }
 }

@@ -102,6 +102,9 @@ fn interrupted(block: *mut Block, target: u64) -> bool {
 fn ask(call: &Call) -> Answer {
     let asked = match interest::of(call.nr) {
         Interest::Never => false,
+        Interest::IfMarkedOrSocket => {
+            interest::is_of_sockets(call.args[1]) || marks::is_set(call.args[0] as u32)
+        }
         Interest::IfMarked(at) => call.args.get(usize::from(at)).is_none_or(|&fd| marks::is_set(fd as u32)),
         Interest::Always => true,
     };

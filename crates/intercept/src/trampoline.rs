@@ -14,7 +14,7 @@
 
 use crate::around_unsafe::Around;
 use crate::gates_unsafe;
-use crate::interest::{IF_MARKED, NEVER, NUMBERS};
+use crate::interest::{IF_MARKED, IF_MARKED_OR_SOCKET, NEVER, NUMBERS, SOCKET_COMMANDS};
 use crate::marks::MARKS;
 use alloc::vec::Vec;
 use sitelist::{Fixup, Site};
@@ -103,6 +103,7 @@ pub(crate) fn displacement(next: u64, to: u64) -> Option<i32> {
 
 const JB: u8 = 0x72;
 const JAE: u8 = 0x73;
+const JE: u8 = 0x74;
 const JNE: u8 = 0x75;
 const JA: u8 = 0x77;
 
@@ -164,6 +165,13 @@ fn known(code: &mut Emitter, class: u8, to_slow: &mut Vec<usize>) -> Option<()> 
     ];
     if class == NEVER {
         return Some(());
+    }
+    if class == IF_MARKED_OR_SOCKET {
+        code.bytes(&MOVES[1]);
+        code.bytes(&[0x41, 0xc1, 0xeb, 0x08]); // shr $8, %r11d
+        code.bytes(&[0x41, 0x80, 0xfb, SOCKET_COMMANDS]); // cmpb $SOCKET_COMMANDS, %r11b
+        to_slow.push(code.forward(JE));
+        return if_marked(code, MOVES[0], to_slow);
     }
     match MOVES.get(usize::from(class - IF_MARKED)) {
         Some(argument) => if_marked(code, *argument, to_slow),

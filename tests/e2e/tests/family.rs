@@ -24,6 +24,16 @@ fn children_that_share_the_memory() {
     assert_eq!(same("sharing", "openat"), "failed 0, counted 160, files 160, spawned 10\n");
 }
 
+/// Memory, descriptors, working directory and mask shared or not, in each combination that Linux takes.
+#[test]
+fn children_of_each_set_of_flags() {
+    let told = e2e::same_program("h_clone", "openat");
+    assert!(
+        told.contains(" VM FILES FS: status 0, failed 0, memory 1") && told.contains(" SIGHAND: EINVAL"),
+        "{told}"
+    );
+}
+
 #[test]
 fn a_hundred_vfork_children_at_once() {
     assert_eq!(same("vforks", "openat"), "good 100, at once 100\n");

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -14,6 +15,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
@@ -256,6 +259,42 @@ static void others_of_the_host(void)
 	close(pair[0]), close(set);
 }
 
+static void *touch(void *page)
+{
+	return (void *)(long)*(volatile char *)page;
+}
+
+/* A thread that touches a page which is not there waits until somebody puts it there: here with what came over a socket. */
+static void faults(void)
+{
+	int pair[2], set = epoll_create1(0), fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = { .api = UFFD_API };
+	static char content[4096] __attribute__((aligned(4096)));
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_register range = { .range = { (unsigned long)page, 4096 }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffd_msg message;
+	pthread_t thread;
+	void *seen;
+	say("UFFDIO_API", ioctl(fd, UFFDIO_API, &api));
+	say("UFFDIO_REGISTER", ioctl(fd, UFFDIO_REGISTER, &range));
+	connected(pair);
+	watch(set, EPOLL_CTL_ADD, pair[1], EPOLLIN, 0);
+	watch(set, EPOLL_CTL_ADD, fd, EPOLLIN, 1);
+	told("nobody has touched it", set, 0);
+	pthread_create(&thread, NULL, touch, page);
+	told("a fault", set, 2000);
+	say("read", read(fd, &message, sizeof(message)));
+	say("of the page", message.event == UFFD_EVENT_PAGEFAULT && message.arg.pagefault.address == (unsigned long)page);
+	write(pair[0], "#", 1);
+	told("what it is to hold", set, 2000);
+	say("recv", recv(pair[1], content, 1, 0));
+	struct uffdio_copy copy = { .dst = (unsigned long)page, .src = (unsigned long)content, .len = 4096 };
+	say("UFFDIO_COPY", ioctl(fd, UFFDIO_COPY, &copy));
+	pthread_join(thread, &seen);
+	say("seen", (long)seen);
+	close(fd), close(pair[0]), close(pair[1]), close(set);
+}
+
 static void many(void)
 {
 	enum { SOCKETS = 2000 };
@@ -327,6 +366,7 @@ int main(int argc, char **argv)
 	nested_and_inherited();
 	passed_over_exec(argv[0]);
 	others_of_the_host();
+	faults();
 	many();
 	limits();
 	return 0;
