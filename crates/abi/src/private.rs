@@ -69,9 +69,10 @@ private! {
     /// bytes of each frame. With a `size` of 0 it begins; later calls wait for whole blocks of the file, and look at `buf` and `size`
     /// alone. Flag 1: frames for others, too (`IFF_PROMISC`). `EPERM` unless root in the rump kernel.
     CAPTURE "rump_capture" &[Arg::Str, Arg::Int, Arg::Flags, Arg::Buf(Dir::Out, Len::Arg(4)), Arg::Size];
-    /// `rump_credentials()`: the process is somebody else from now on: whoever made the socket that comes along, one of a pair
-    /// made after setuid(2) and its kin. `EPERM`: it is another process's.
-    CREDENTIALS "rump_credentials" &[];
+    /// `rump_credentials(how)`: the process is somebody else from now on. 0: whoever made the socket that comes along, one of a pair
+    /// made after setuid(2) and its kin. Where no descriptor can be made: 1, and then 2, by the socket and no lane: whoever sent the latter
+    /// (`SO_PASSCRED`), if all its user ids are one, and all its group ids. `EPERM`: it is another process's.
+    CREDENTIALS "rump_credentials" &[Arg::Int];
     /// `rump_text(fd)`: the process is about to run the program in this file, which from then on cannot be opened for writing;
     /// -1: it is not, after all. `ETXTBSY`: it is open for writing.
     TEXT "rump_text" &[Arg::Fd];

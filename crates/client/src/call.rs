@@ -5,8 +5,8 @@ use crate::lane;
 use crate::passed::Passed;
 use crate::slot::Answer;
 use crate::state::Session;
-use abi::Errno;
 use abi::table::{Arg, Row};
+use abi::{Errno, private};
 use alloc::vec::Vec;
 use host::{Fd, Part};
 use wire::call;
@@ -86,7 +86,9 @@ impl Session {
         if !extended {
             return self.call_plain(row, args, gathered);
         }
+        // In shared memory nobody sees who writes.
         if passed.is_empty()
+            && row.nr != private::CREDENTIALS
             && let Some(lane) = self.lane()
             && let Some(cell) = lane.take_cell()
             && let Some(payload) = lane::payload(args, &gathered)

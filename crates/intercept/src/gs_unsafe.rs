@@ -8,8 +8,9 @@ use abi::raw::general::{MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE};
 use abi::{Errno, nr};
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-/// Address space for the blocks of 1,024 threads. Those of more lie elsewhere, and their calls take longer.
-pub(crate) const ARENA_SIZE: usize = 256 << 20;
+/// Address space for the blocks of 256 threads. Those of more lie elsewhere, and their calls take longer. It counts in RLIMIT_AS, which
+/// daemons set (vsftpd: to 200 MiB).
+pub(crate) const ARENA_SIZE: usize = 64 << 20;
 /// Of getauxval(3)'s `AT_HWCAP2`.
 const HWCAP2_FSGSBASE: u64 = 2;
 

@@ -10,6 +10,7 @@ use crate::sitelists::{Asker, Encoded, Wanted};
 use abi::private::LinkOp;
 use abi::{Errno, private, table};
 use kernel::{Call, CallId, Descriptors, FileId, UserMem};
+use rustix::net::sockopt;
 use std::os::fd::OwnedFd;
 use wire::call::Request;
 use wire::{Frame, Header, Message, class, error, handshake, kind, option, relay};
@@ -255,7 +256,7 @@ impl Server {
             return self.link(id, call_id, frame, args);
         }
         if frame.header.word == private::CREDENTIALS {
-            return self.credentials(id, call_id, &came_along);
+            return self.credentials(id, call_id, args[0], &came_along);
         }
         if frame.header.word == private::LANE {
             return self.lane(id, call_id);
@@ -269,10 +270,23 @@ impl Server {
         self.kernel.submit(call);
     }
 
-    /// `rump_credentials()`: what the host says of the socket that came along counts, and that only for the process that made it.
-    fn credentials(&mut self, id: SessionId, call: CallId, shown: &[OwnedFd]) {
+    /// `rump_credentials(how)`: what the host says of the socket that came along, or of who sent the request, counts, and that only for
+    /// the session's own process.
+    fn credentials(&mut self, id: SessionId, call: CallId, how: u64, shown: &[OwnedFd]) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let shown = shown.first().and_then(|socket| credentials::of_peer(socket).ok());
+        let shown = match how {
+            0 => shown.first().and_then(|socket| credentials::of_peer(socket).ok()),
+            1 => {
+                let asked = sockopt::set_socket_passcred(&session.stream, true);
+                let asked = asked.map_err(|errno| Errno::from_number(errno.raw_os_error()));
+                return self.answer(call, asked.map(|()| 0), Vec::new());
+            }
+            _ => session.sender.take().and_then(credentials::of_sender),
+        };
+        if how != 0 {
+            // From here on nobody asks who sends. Where that cannot be set it costs time and changes nothing.
+            let _ = sockopt::set_socket_passcred(&session.stream, false);
+        }
         let changed = match (shown, session.pid) {
             (Some(who), Some(pid)) if who.host_pid == session.who.host_pid && who.host_pid != 0 => {
                 session.who = who.clone();

@@ -7,7 +7,7 @@ use foldhash::HashMap;
 use kernel::{CallId, Copyin, Credentials, Pid};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, UCred};
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
@@ -34,6 +34,8 @@ pub(crate) type SessionId = u64;
 pub(crate) struct Session {
     pub(crate) stream: OwnedFd,
     pub(crate) who: Credentials,
+    /// Who sent what was read last, while it is asked for (`SO_PASSCRED`).
+    pub(crate) sender: Option<UCred>,
     /// It came as a child that was announced, and may be nothing else.
     pub(crate) heir: bool,
     /// Its process, once a handshake made one.
@@ -86,6 +88,7 @@ impl Session {
         Self {
             stream,
             who,
+            sender: None,
             heir: false,
             pid: None,
             files: false,
@@ -112,7 +115,8 @@ impl Session {
     /// # Errors
     /// The session is over.
     pub(crate) fn read(&mut self, space: &mut Space) -> Result<(), Ended> {
-        let mut control = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(crate::outbox::FDS_MAX))];
+        let mut control = [MaybeUninit::uninit();
+            rustix::cmsg_space!(ScmRights(crate::outbox::FDS_MAX), ScmCredentials(1))];
         let mut control = RecvAncillaryBuffer::new(&mut control);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
         let begun = !self.decoder.is_empty();
@@ -127,8 +131,10 @@ impl Session {
             Err(errno) => return Err(Ended::Host(errno)),
         };
         for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(fds) = message {
-                self.received.extend(fds);
+            match message {
+                RecvAncillaryMessage::ScmRights(fds) => self.received.extend(fds),
+                RecvAncillaryMessage::ScmCredentials(sender) => self.sender = Some(sender),
+                _ => {}
             }
         }
         match got.bytes {

@@ -35,15 +35,37 @@ tell('both empty', lambda: os.rename('', D + '/x')); tell('from empty', lambda: 
 
 #[test]
 fn rights_follow_the_process() {
+    same(SCRIPT, "chown");
+}
+
+/// Daemons give up descriptors for good before they give up their rights (vsftpd).
+#[test]
+fn who_can_make_no_descriptors_becomes_another() {
+    let script = r"
+import os, resource
+D = os.environ['D']; os.chmod(D, 0o777)
+os.setgroups([])
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+os.setresgid(5000, 5000, 5000); os.setresuid(5000, 5000, 5000)
+os.mkdir(D + '/theirs'); s = os.stat(D + '/theirs')
+print(s.st_uid, s.st_gid, resource.getrlimit(resource.RLIMIT_NOFILE))
+";
+    let printed = same(script, "mkdir");
+    assert!(printed.is_empty() || printed == "5000 5000 (0, 0)\n", "{printed}");
+}
+
+#[track_caller]
+fn same(script: &str, call: &str) -> String {
     // Root alone can become somebody else.
     invoking_user();
     let host = tempfile::tempdir().expect("a temporary directory");
-    let expected = run(native("python3").args(["-c", SCRIPT]).env("D", host.path()).current_dir("/"));
+    let expected = run(native("python3").args(["-c", script]).env("D", host.path()).current_dir("/"));
     let server = Server::start();
     let mut hijacked = server.hijacked("python3");
-    let found = run(hijacked.args(["-c", SCRIPT]).env("D", "/rump/run").current_dir("/"));
+    let found = run(hijacked.args(["-c", script]).env("D", "/rump/run").current_dir("/"));
     assert_eq!(found, expected, "hijacked (left) differs from native (right)");
-    assert!(server.counter("call.chown") > 0, "nothing went through the rump kernel");
+    assert!(server.counter(&format!("call.{call}")) > 0, "nothing went through the rump kernel");
+    found.stdout
 }
 
 /// The server's socket is open to its own user alone; the children of a process that was that user have its process all the same.

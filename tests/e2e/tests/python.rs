@@ -235,3 +235,41 @@ shared = manager.dict(); shared['key'] = 5; print(shared.copy()); manager.shutdo
         "call.accept4",
     );
 }
+
+/// A blocking connect(2) whose SYN comes back to it (RFC 9293, section 3.5, simultaneous open).
+#[test]
+fn a_socket_connects_to_itself() {
+    let printed = same(
+        r"
+import socket
+s = socket.socket()
+s.bind(('127.1.0.1', 0))
+s.connect(s.getsockname())
+s.sendall(b'hello'); print(s.recv(9), s.getpeername() == s.getsockname())
+s.shutdown(socket.SHUT_WR); print(s.recv(9))
+",
+        "call.connect",
+    );
+    assert_eq!(printed, "b'hello' True\nb''\n");
+}
+
+/// A group is joined on the interface that has an address, and reached through that of the sender's: 127.0.0.0/8 is all on lo.
+#[test]
+fn groups_by_addresses_of_interfaces() {
+    let printed = same(
+        r"
+import socket, sys
+r = socket.socket(type=socket.SOCK_DGRAM); r.settimeout(10); r.bind(('0.0.0.0', 0))
+join = socket.inet_aton('224.255.255.254') + socket.inet_aton('127.1.0.1')
+r.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, join)
+s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.1.0.1', 0))
+s.sendto(b'hello', ('224.255.255.254', r.getsockname()[1]))
+data, source = r.recvfrom(9); print(data, source == s.getsockname())
+r.setsockopt(socket.IPPROTO_IP, socket.IP_DROP_MEMBERSHIP, join)
+try: r.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, join[:4] + socket.inet_aton('192.0.2.1'))
+except OSError as error: print(error)
+",
+        "call.sendto",
+    );
+    assert!(printed.starts_with("b'hello' True\n"), "{printed}");
+}

@@ -73,3 +73,20 @@ print(libc.syscall(443, os.open('/rump/tmp', 0), get, 0, 0), os.strerror(ctypes.
     let said = run(server.hijacked("python3").args(["-c", script])).success();
     assert_eq!(said, "-1 Block device required\n-1 No such file or directory\n-1 No such process\n");
 }
+
+/// RLIMIT_AS: what the library needs leaves room for a program that limits itself, as vsftpd does.
+#[test]
+fn address_space_is_limited() {
+    let printed = same_in_both(
+        r#"python3 -c '
+import os, resource, socket, threading
+resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))
+open(os.environ["D"] + "/f", "w").write("x" * (1 << 20))
+l = socket.create_server(("127.0.0.1", 0))
+threads = [threading.Thread(target=lambda: l.accept()[0].send(b"hello")) for _ in range(4)]
+[t.start() for t in threads]
+print([socket.create_connection(l.getsockname()).recv(9) for t in threads])
+[t.join() for t in threads]'"#,
+    );
+    assert!(printed.starts_with("[b'hello', b'hello'"), "{printed}");
+}

@@ -159,3 +159,22 @@ fn malformed_questions_are_refused() {
         assert_eq!(ask(&mut rump, DUMP, body)[0].0, ERROR, "{body:?}");
     }
 }
+
+/// Raw sockets have their protocols in the ports' place (net/ipv4/raw.c); UDP-Lite's are listed apart from UDP's.
+#[test]
+fn raw_and_udplite_sockets_are_listed() {
+    let mut rump = Rump::new();
+    socket(&mut rump, AF_INET, SOCK_RAW, 148);
+    socket(&mut rump, AF_INET6, SOCK_RAW, 58);
+    let lite = socket(&mut rump, AF_INET, SOCK_DGRAM, 136);
+    bind(&mut rump, lite, &inet(77));
+    let raw = read(&mut rump, "/proc/net/raw");
+    assert!(raw.contains(": 00000000:0094 00000000:0000 07 "), "{raw}");
+    let raw6 = read(&mut rump, "/proc/net/raw6");
+    assert!(raw6.contains(":003A 0"), "{raw6}");
+    let udplite = read(&mut rump, "/proc/net/udplite");
+    assert!(udplite.contains(": 0100007F:004D 00000000:0000 07 "), "{udplite}");
+    assert_eq!(read(&mut rump, "/proc/net/udp").lines().count(), 1);
+    let used = read(&mut rump, "/proc/net/sockstat");
+    assert!(used.contains("UDPLITE: inuse 1\nRAW: inuse 1\n"), "{used}");
+}

@@ -216,6 +216,12 @@ impl Stack {
         self.links.iter().flat_map(of).collect()
     }
 
+    /// The link that an address of ours is on. All of 127.0.0.0/8 is on `lo`.
+    #[must_use]
+    pub fn link_with(&self, ip: IpAddr) -> Option<LinkId> {
+        self.links.with_address(ip)
+    }
+
     /// What follows when an address is there and its link is up.
     pub(super) fn bring_address_up(&mut self, id: LinkId, address: &Address) {
         self.add_connected_route(id, address);

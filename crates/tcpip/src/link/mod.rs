@@ -160,7 +160,15 @@ impl Links {
 
     /// Whether packets to `ip` end here. All of 127.0.0.0/8 does (RFC 1122, section 3.2.1.3).
     pub(crate) fn is_local(&self, ip: IpAddr) -> bool {
-        ip.is_loopback() || self.links.iter().any(|l| l.addrs.iter().any(|a| a.ip == ip && a.is_valid()))
+        self.with_address(ip).is_some()
+    }
+
+    /// The link that an address of ours is on. All of 127.0.0.0/8 is on `lo`.
+    pub(crate) fn with_address(&self, ip: IpAddr) -> Option<LinkId> {
+        if ip.is_loopback() {
+            return Some(LinkId::LO);
+        }
+        self.links.iter().find(|l| l.addrs.iter().any(|a| a.ip == ip && a.is_valid())).map(|l| l.id)
     }
 
     /// The link on which `ip` means all hosts and our address there: the last address of a prefix of ours.

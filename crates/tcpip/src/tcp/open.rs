@@ -134,6 +134,8 @@ impl Stack {
         let socket = self.sockets.find_mut(id)?;
         socket.kind = Kind::Tcp(Tcp::Connection(key));
         socket.error = None;
+        // It is no longer what a closed socket is to poll(2): one that connects to itself is there before anything else is looked at.
+        self.note(id);
         self.counters.tcp_active_opens += 1;
         self.queue_output(key);
         self.pump();

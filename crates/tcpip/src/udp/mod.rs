@@ -166,10 +166,17 @@ impl Stack {
             return Err(Errno::EACCES);
         }
         let group = if ip.is_ipv4() { socket.options.multicast_if4 } else { socket.options.multicast_if6 };
-        let link = scope.or(if ip.is_multicast() { group } else { None });
-        let way = self.way(ip, Hints { link })?;
         // Who listens to a group may be bound to it.
         let bound = socket.binding.and_then(|b| b.source()).filter(|b| !b.is_multicast());
+        // Groups and 255.255.255.255 are reached through the link of the address that the socket is bound to (net/ipv4/route.c,
+        // ip_route_output_key_hash_rcu).
+        let own = || bound.filter(|b| b.is_ipv4()).and_then(|b| self.links.with_address(b));
+        let link = scope.or_else(|| match ip {
+            IpAddr::V4(ip) if ip.is_broadcast() => own(),
+            _ if ip.is_multicast() => group.or_else(own),
+            _ => None,
+        });
+        let way = self.way(ip, Hints { link })?;
         if bound.is_some_and(|b| b.is_ipv4() != ip.is_ipv4()) {
             return Err(Errno::EINVAL);
         }

@@ -22,11 +22,48 @@ pub(crate) fn tcp6(k: &Kernel) -> String {
 }
 
 pub(crate) fn udp(k: &Kernel) -> String {
-    inet(&k.inet_sockets(Protocol::Udp, Domain::Inet), UDP_HEAD, " 2 0000000000000000 0", UDP_LINE)
+    datagrams(k, Protocol::Udp, Domain::Inet)
 }
 
 pub(crate) fn udp6(k: &Kernel) -> String {
-    inet(&k.inet_sockets(Protocol::Udp, Domain::Inet6), UDP6_HEAD, " 2 0000000000000000 0", 0)
+    datagrams(k, Protocol::Udp, Domain::Inet6)
+}
+
+pub(crate) fn udplite(k: &Kernel) -> String {
+    datagrams(k, Protocol::UdpLite, Domain::Inet)
+}
+
+pub(crate) fn udplite6(k: &Kernel) -> String {
+    datagrams(k, Protocol::UdpLite, Domain::Inet6)
+}
+
+/// Raw sockets, their protocols in the ports' place.
+pub(crate) fn raw(k: &Kernel) -> String {
+    datagrams(k, Protocol::Raw, Domain::Inet)
+}
+
+pub(crate) fn raw6(k: &Kernel) -> String {
+    datagrams(k, Protocol::Raw, Domain::Inet6)
+}
+
+/// Ping sockets, their identifiers in the ports' place.
+pub(crate) fn icmp(k: &Kernel) -> String {
+    datagrams(k, Protocol::Ping, Domain::Inet)
+}
+
+pub(crate) fn icmp6(k: &Kernel) -> String {
+    datagrams(k, Protocol::Ping, Domain::Inet6)
+}
+
+fn datagrams(k: &Kernel, protocol: Protocol, domain: Domain) -> String {
+    const TAIL: &str = " 2 0000000000000000 0";
+    let sockets = k.inet_sockets(protocol, domain);
+    match (domain, protocol) {
+        (Domain::Inet6, _) => inet(&sockets, UDP6_HEAD, TAIL, 0),
+        (Domain::Inet, Protocol::Raw) => inet(&sockets, RAW_HEAD, TAIL, 0),
+        (Domain::Inet, Protocol::Ping) => inet(&sockets, RAW_HEAD, TAIL, UDP_LINE),
+        (Domain::Inet, _) => inet(&sockets, UDP_HEAD, TAIL, UDP_LINE),
+    }
 }
 
 const TCP_HEAD: &str =
@@ -35,9 +72,11 @@ const TCP6_HEAD: &str = "  sl  local_address                         remote_addr
                          tm->when retrnsmt   uid  timeout inode";
 const UDP_HEAD: &str = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode \
                         ref pointer drops";
+const RAW_HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode \
+                        ref pointer drops";
 const UDP6_HEAD: &str = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr \
                          tm->when retrnsmt   uid  timeout inode ref pointer drops";
-/// Lines of /proc/net/tcp and udp are padded (net/ipv4/tcp_ipv4.c, `TMPSZ`).
+/// Lines of /proc/net/tcp, udp and icmp are padded (net/ipv4/tcp_ipv4.c, `TMPSZ`).
 const TCP_LINE: usize = 149;
 const UDP_LINE: usize = 127;
 
@@ -213,11 +252,13 @@ pub(crate) fn sockstat(k: &Kernel) -> String {
     let held = |sockets: &[InetSocket]| sockets.iter().filter(|socket| socket.inode != 0).count();
     format!(
         "sockets: used {}\nTCP: inuse {} orphan {orphans} tw {waiting} alloc {} mem 0\nUDP: inuse {} mem 0\n\
-         UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
+         UDPLITE: inuse {}\nRAW: inuse {}\nFRAG: inuse 0 memory 0\n",
         k.sockets_used(),
         held(&tcp),
         held(&tcp) + held(&tcp6),
         held(&k.inet_sockets(Protocol::Udp, Domain::Inet)),
+        held(&k.inet_sockets(Protocol::UdpLite, Domain::Inet)),
+        held(&k.inet_sockets(Protocol::Raw, Domain::Inet)),
     )
 }
 
@@ -225,8 +266,10 @@ pub(crate) fn sockstat6(k: &Kernel) -> String {
     let held =
         |protocol| k.inet_sockets(protocol, Domain::Inet6).iter().filter(|socket| socket.inode != 0).count();
     format!(
-        "TCP6: inuse {}\nUDP6: inuse {}\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n",
+        "TCP6: inuse {}\nUDP6: inuse {}\nUDPLITE6: inuse {}\nRAW6: inuse {}\nFRAG6: inuse 0 memory 0\n",
         held(Protocol::Tcp),
-        held(Protocol::Udp)
+        held(Protocol::Udp),
+        held(Protocol::UdpLite),
+        held(Protocol::Raw)
     )
 }

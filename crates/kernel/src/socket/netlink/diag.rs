@@ -6,7 +6,7 @@ use crate::Kernel;
 use crate::socket::inventory::InetSocket;
 use crate::socket::unix::UnixSocket;
 use abi::Errno;
-use abi::raw::net::{AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP};
+use abi::raw::net::{AF_INET, AF_INET6, AF_UNIX, IPPROTO_RAW, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE};
 use std::net::{IpAddr, SocketAddr};
 use tcpip::{Domain, Protocol};
 
@@ -58,6 +58,9 @@ fn inet(k: &Kernel, request: Request<'_>, family: u32, port: u32) -> Result<Vec<
     let protocol = match u32::from(request.byte(1)) {
         proto if proto == IPPROTO_TCP as u32 => Protocol::Tcp,
         proto if proto == IPPROTO_UDP as u32 => Protocol::Udp,
+        proto if proto == IPPROTO_UDPLITE as u32 => Protocol::UdpLite,
+        // Of all protocols; the ports are the protocols' numbers (net/ipv4/raw_diag.c).
+        proto if proto == IPPROTO_RAW as u32 => Protocol::Raw,
         _ => return Err(Errno::ENOENT),
     };
     let domain = if family == AF_INET { Domain::Inet } else { Domain::Inet6 };

@@ -31,14 +31,16 @@ pub(super) enum Change {
 /// `struct ip_mreq`, `struct ip_mreqn`.
 pub(super) fn ipv4(target: &mut Target<'_>, value: &[u8], change: Change) -> Result<(), Errno> {
     let group = v4(value, 0)?;
-    let link = interface(target, value)?;
+    // net/ipv4/igmp.c: who leaves a group on an interface that is not there has not joined it there.
+    let missing = if matches!(change, Change::Leave) { Errno::EADDRNOTAVAIL } else { Errno::ENODEV };
+    let link = interface(target, value, missing)?;
     apply(target, group.into(), None, link, change)
 }
 
 /// `struct ip_mreq_source`: group, interface, source.
 pub(super) fn ipv4_source(target: &mut Target<'_>, value: &[u8], change: SourceChange) -> Result<(), Errno> {
     let (group, own, source) = (v4(value, 0)?, v4(value, 4)?, v4(value, 8)?);
-    let link = with_address(target, own)?;
+    let link = with_address(target, own, Errno::ENODEV)?;
     apply(target, group.into(), Some(source.into()), link, Change::Source(change))
 }
 
@@ -62,8 +64,11 @@ fn any(target: &mut Target<'_>, value: &[u8], change: Change) -> Result<(), Errn
 
 /// `IP_MULTICAST_IF`: `struct in_addr`, `struct ip_mreq`, `struct ip_mreqn`.
 pub(super) fn set_interface(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    let link =
-        if value.len() >= 8 { interface(target, value)? } else { with_address(target, v4(value, 0)?)? };
+    const MISSING: Errno = Errno::EADDRNOTAVAIL;
+    let link = match value.len() {
+        8.. => interface(target, value, MISSING)?,
+        _ => with_address(target, v4(value, 0)?, MISSING)?,
+    };
     super::apply(target, Some(Opt::MulticastIf4(link)))
 }
 
@@ -115,23 +120,22 @@ fn socket(target: &Target<'_>) -> Result<SocketId, Errno> {
     target.socket.inet().ok_or(Errno::ENOPROTOOPT)
 }
 
-/// The interface of a `struct ip_mreqn` by its index, else by the address.
-fn interface(target: &Target<'_>, value: &[u8]) -> Result<Option<LinkId>, Errno> {
+/// The interface of a `struct ip_mreqn` by its index, else by the address; `missing`: none has it.
+fn interface(target: &Target<'_>, value: &[u8], missing: Errno) -> Result<Option<LinkId>, Errno> {
     match value.len() {
         12.. => match index(value, 8)? {
             Some(link) => Ok(Some(link)),
-            None => with_address(target, v4(value, 4)?),
+            None => with_address(target, v4(value, 4)?, missing),
         },
-        _ => with_address(target, v4(value, 4)?),
+        _ => with_address(target, v4(value, 4)?, missing),
     }
 }
 
-fn with_address(target: &Target<'_>, own: Ipv4Addr) -> Result<Option<LinkId>, Errno> {
+fn with_address(target: &Target<'_>, own: Ipv4Addr, missing: Errno) -> Result<Option<LinkId>, Errno> {
     if own.is_unspecified() {
         return Ok(None);
     }
-    let found = target.k.net.stack.addresses().into_iter().find(|(_, a)| a.ip == IpAddr::V4(own));
-    found.map(|(link, _)| Some(link)).ok_or(Errno::EADDRNOTAVAIL)
+    target.k.net.stack.link_with(IpAddr::V4(own)).map(Some).ok_or(missing)
 }
 
 fn index(value: &[u8], at: usize) -> Result<Option<LinkId>, Errno> {
