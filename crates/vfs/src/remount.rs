@@ -2,6 +2,7 @@
 
 use crate::mount::{Location, Mount, Vfs};
 use crate::mount_flags::MountFlags;
+use crate::remote::WAITS;
 use abi::Errno;
 use abi::raw::general::MS_RDONLY;
 
@@ -9,7 +10,8 @@ impl Vfs {
     /// Takes a mount away (umount(2)).
     ///
     /// # Errors
-    /// `EINVAL`: not the root of a mount; `EBUSY`: the root file system, or something in it is open or mounted on.
+    /// `EINVAL`: not the root of a mount; `EBUSY`: the root file system, or something in it is open or mounted on. `EIO` and what else
+    /// the file system says of its last changes: it is gone all the same.
     pub fn umount(&mut self, root: Location) -> Result<(), Errno> {
         let mount = self.at_root(root)?;
         // A mount holds the directory that it covers, so those below are seen too.
@@ -17,12 +19,14 @@ impl Vfs {
             return Err(Errno::EBUSY);
         }
         let last = self.systems.get(&root.fs).is_some_and(|system| system.mounts == 1);
-        if last {
-            self.fs_mut(root)?.unmount()?;
+        let outcome = if last { self.fs_mut(root)?.unmount() } else { Ok(()) };
+        if outcome == Err(WAITS) {
+            return outcome;
         }
+        // A disk that fails keeps nobody from taking it out.
         self.uncover(root.mount);
         self.drop_mount(root.mount);
-        Ok(())
+        outcome
     }
 
     /// Takes a mount away that was not used since this was last asked of it (`MNT_EXPIRE`).

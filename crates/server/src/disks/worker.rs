@@ -61,6 +61,22 @@ pub(super) fn start(
     jobs: Receiver<Job>,
     answers: Answers,
 ) -> std::io::Result<Thread> {
+    spawn(worker, jobs, answers, move || match task {
+        Task::Drive(drive) => {
+            let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+            serve(&mut DriveFile::new(drive.disk, owner, clock::now().real_ns));
+        }
+        Task::FileSystem(from) => open(worker, from),
+    })
+}
+
+/// Runs `serves` on a thread of its own, with what [`next`] takes and [`answer`] sends.
+fn spawn(
+    worker: Worker,
+    jobs: Receiver<Job>,
+    answers: Answers,
+    serves: impl FnOnce() + Send + 'static,
+) -> std::io::Result<Thread> {
     outlive_panics();
     let failed = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&failed);
@@ -70,13 +86,7 @@ pub(super) fn start(
             let duty =
                 Duty { worker, call: None, weight: 0, before: 0, queue, answers, failed: told, over: false };
             DUTY.with(|own| *own.borrow_mut() = Some(duty));
-            match task {
-                Task::Drive(drive) => {
-                    let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-                    serve(&mut DriveFile::new(drive.disk, owner, clock::now().real_ns));
-                }
-                Task::FileSystem(from) => open(worker, from),
-            }
+            serves();
         })?;
     Ok(Thread { handle, failed })
 }
@@ -260,3 +270,6 @@ fn fail(mut duty: Duty) -> ! {
         std::thread::park();
     }
 }
+
+#[cfg(test)]
+mod tests;
