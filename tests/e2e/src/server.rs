@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 pub struct Server {
     directory: tempfile::TempDir,
     child: Child,
-    args: Vec<String>,
+    /// What starts it, without the URL.
+    command: Vec<String>,
 }
 
 impl Server {
@@ -33,11 +34,22 @@ impl Server {
     /// If it does not start within ten seconds.
     #[must_use]
     pub fn start_with(args: &[&str]) -> Self {
+        Self::start_by(&[], args)
+    }
+
+    /// As [`Server::start_with`], by a program that becomes the server's command line, which follows its own.
+    ///
+    /// # Panics
+    /// If it does not start within ten seconds.
+    #[must_use]
+    pub fn start_by(program: &[&str], args: &[&str]) -> Self {
         ordinary_user();
         let directory = tempfile::Builder::new().prefix("rump").tempdir().expect("a temporary directory");
-        let child = spawn(directory.path(), args);
-        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut server = Self { directory, child, args };
+        let server = artifact("rump_server").display().to_string();
+        let words = program.iter().copied().chain([server.as_str(), "-s"]).chain(args.iter().copied());
+        let command: Vec<_> = words.map(str::to_owned).collect();
+        let child = spawn(directory.path(), &command);
+        let mut server = Self { directory, child, command };
         server.wait_until_served();
         server
     }
@@ -48,8 +60,7 @@ impl Server {
     /// If the new one does not start within ten seconds.
     pub fn restart(&mut self) {
         self.kill();
-        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        self.child = spawn(self.directory.path(), &args);
+        self.child = spawn(self.directory.path(), &self.command);
         self.wait_until_served();
     }
 
@@ -140,7 +151,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(directory: &Path, args: &[&str]) -> Child {
+fn spawn(directory: &Path, command: &[String]) -> Child {
     let url = format!("unix://{}", directory.join("server").display());
-    native(artifact("rump_server")).arg("-s").args(args).arg(url).spawn().expect("rump_server starts")
+    native(&command[0]).args(&command[1..]).arg(url).spawn().expect("rump_server starts")
 }

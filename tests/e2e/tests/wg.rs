@@ -71,6 +71,50 @@ fn two_rump_kernels() {
     assert_eq!(lost.status, 1, "{lost:?}");
 }
 
+/// An endpoint's name that the host does not know: nobody waits for it, and when it is known the tunnel is there.
+#[test]
+fn a_name_is_found_later() {
+    // hosts(5) of the server's own: nothing but files is asked.
+    const OWN_NAMES: &str = r#"mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/nsswitch.conf" /etc/nsswitch.conf && exec "$@""#;
+    ordinary_user();
+    let files = tempfile::tempdir().unwrap();
+    if run(native("unshare").args(["-rm", "true"])).status != 0 {
+        println!("skipped: this host does not let an ordinary user make a mount namespace");
+        return;
+    }
+    let (left, right, port) = (Keys::new(), Keys::new(), free_port());
+    let conf = format!(
+        "[Interface]\nPrivateKey = {}\nListenPort = {port}\nAddress = 10.9.0.1/24\n[Peer]\nPublicKey = {}\nAllowedIPs = 10.9.0.2/32\n",
+        left.secret, right.public
+    );
+    let conf = write(files.path(), "left.conf", &conf);
+    let left_server = Server::start_with(&["-n", &format!("name=wg0,type=wg,conf={}", conf.display())]);
+    let conf = format!(
+        "[Interface]\nPrivateKey = {}\nAddress = 10.9.0.2/24\n[Peer]\nPublicKey = {}\nAllowedIPs = 10.9.0.1/32\n\
+         Endpoint = left.test:{port}\nPersistentKeepalive = 1\n",
+        right.secret, left.public
+    );
+    let conf = write(files.path(), "right.conf", &conf);
+    let hosts = write(files.path(), "hosts", "");
+    write(files.path(), "nsswitch.conf", "hosts: files\n");
+    let directory = files.path().display().to_string();
+    let right = Server::start_by(
+        &["unshare", "-rm", "sh", "-c", OWN_NAMES, &directory],
+        &["-n", &format!("name=wg0,type=wg,conf={}", conf.display())],
+    );
+    assert!(right.rump(&["link"]).success().contains("0 of 1 peers, 1 not found yet"));
+    std::fs::write(hosts, "127.0.0.1 left.test\n").unwrap();
+    // The keepalive opens the tunnel: nothing was sent from here.
+    let peers = |server: &Server| server.rump(&["link"]).success();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !peers(&left_server).contains("1 of 1 peers") {
+        assert!(std::time::Instant::now() < end, "{}", peers(&right));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    left_server.ping("10.9.0.2", 1);
+    assert!(!peers(&right).contains("not found"));
+}
+
 #[test]
 fn what_is_wrong_in_the_file() {
     ordinary_user();

@@ -27,8 +27,8 @@ pub(super) struct Peer {
     pub(super) preshared_key: Option<Key>,
     /// The networks behind it.
     pub(super) allowed: Vec<(IpAddr, u8)>,
-    /// HOST:PORT, and the line that says so.
-    pub(super) endpoint: Option<(String, usize)>,
+    /// HOST:PORT.
+    pub(super) endpoint: Option<String>,
     /// Seconds.
     pub(super) keepalive: Option<u16>,
 }
@@ -88,7 +88,7 @@ struct PeerSoFar {
     public_key: Option<Key>,
     preshared_key: Option<Key>,
     allowed: Vec<(IpAddr, u8)>,
-    endpoint: Option<(String, usize)>,
+    endpoint: Option<String>,
     keepalive: Option<u16>,
 }
 
@@ -111,7 +111,7 @@ impl Reader {
         match self.section {
             Section::None => return Err(format!("'{name}' is in front of [Interface] and [Peer]")),
             Section::Interface => self.interface(&key, name, value),
-            Section::Peer => self.peer(&key, name, value, number),
+            Section::Peer => self.peer(&key, name, value),
         }
         .map_err(|why| format!("{name}: {why}"))
     }
@@ -151,13 +151,13 @@ impl Reader {
         Ok(())
     }
 
-    fn peer(&mut self, key: &str, name: &str, value: &str, line: usize) -> Result<(), String> {
+    fn peer(&mut self, key: &str, name: &str, value: &str) -> Result<(), String> {
         let Some((_, peer)) = self.peers.last_mut() else { return Ok(()) };
         match key {
             "publickey" => peer.public_key = Some(parse_key(value)?),
             "presharedkey" => peer.preshared_key = Some(parse_key(value)?),
             "allowedips" => peer.allowed.extend(list(value, network)?),
-            "endpoint" => peer.endpoint = Some((endpoint(value)?, line)),
+            "endpoint" => peer.endpoint = Some(endpoint(value)?),
             "persistentkeepalive" => peer.keepalive = keepalive(value)?,
             _ => return Err(format!("'{name}' is no key of [Peer]")),
         }
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!((conf.dns.len(), conf.mtu, conf.listen_port), (1, Some(1400), Some(51820)));
         let peer = &conf.peers[0];
         assert_eq!((peer.allowed.len(), peer.keepalive), (2, Some(25)));
-        assert_eq!(peer.endpoint, Some(("vpn.example.org:51820".to_owned(), 13)));
+        assert_eq!(peer.endpoint, Some("vpn.example.org:51820".to_owned()));
     }
 
     #[test]

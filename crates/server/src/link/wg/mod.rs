@@ -1,6 +1,7 @@
 //! `type=wg`: a WireGuard tunnel over a UDP socket of the host, described by a file of wg-quick(8). IP packets, no Ethernet.
 
 mod conf;
+mod names;
 mod peer;
 mod table;
 
@@ -12,9 +13,10 @@ use boringtun::noise::rate_limiter::RateLimiter;
 use boringtun::noise::{Packet, Tunn, TunnResult};
 use boringtun::x25519::{PublicKey, StaticSecret};
 use conf::Conf;
+use names::Names;
 use peer::Peer;
 use rustix::event::epoll::EventFlags;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use table::Table;
@@ -30,6 +32,7 @@ pub(crate) const KIND: Kind = Kind {
 };
 
 const SOCKET: u32 = 0;
+const NAMES: u32 = 1;
 /// wg-quick(8)'s, without the path's MTU: 1500 less the headers over IPv6.
 const MTU: usize = 1420;
 /// The largest UDP datagram, and more than boringtun adds to the largest packet.
@@ -52,27 +55,30 @@ impl Plan for WgPlan {
     fn open(&self, opening: Opening) -> Result<Opened, String> {
         let path = opening.directory.join(&self.path);
         let conf = read(&path)?;
-        let at = |line: usize, why: String| format!("{}:{line}: {why}", path.display());
         let socket = bind(conf.listen_port.unwrap_or(0))
             .map_err(|error| format!("{}: UDP socket: {error}", path.display()))?;
-        let watched = opening.watch.add(&socket, SOCKET, EventFlags::IN);
-        watched.map_err(|errno| format!("{}: {errno}", path.display()))?;
+        let failed = |errno| format!("{}: {errno}", path.display());
+        opening.watch.add(&socket, SOCKET, EventFlags::IN).map_err(failed)?;
         let secret = StaticSecret::from(conf.private_key);
         let public = PublicKey::from(&secret);
         let limiter = Arc::new(RateLimiter::new(&public, HANDSHAKES));
         let mut peers = Vec::new();
         let mut table = Table::default();
+        let mut unknown = Vec::new();
         for (number, peer) in conf.peers.iter().enumerate() {
-            let endpoint = match &peer.endpoint {
-                Some((text, line)) => Some(resolve(text).map_err(|why| at(*line, why))?),
-                None => None,
-            };
+            let endpoint = peer.endpoint.as_ref().and_then(|text| text.parse().ok());
+            unknown.extend(
+                peer.endpoint.iter().filter(|_| endpoint.is_none()).map(|text| (number, text.clone())),
+            );
             peers.push(Peer::new(&secret, peer, endpoint, number, limiter.clone()));
             peer.allowed.iter().for_each(|(ip, len)| table.insert(*ip, *len, number));
         }
+        let names = Names::look_up(unknown, names::by_host).map_err(failed)?;
+        opening.watch.add(&names, NAMES, EventFlags::IN).map_err(failed)?;
         let routes = conf.peers.iter().flat_map(|peer| peer.allowed.iter().copied()).collect();
         let wg = Wg {
             socket,
+            names,
             secret,
             public,
             limiter,
@@ -103,12 +109,6 @@ fn read(path: &Path) -> Result<Conf, String> {
     })
 }
 
-/// A name is looked up once, by the host.
-fn resolve(text: &str) -> Result<SocketAddr, String> {
-    let mut found = text.to_socket_addrs().map_err(|error| format!("Endpoint '{text}': {error}"))?;
-    found.next().ok_or_else(|| format!("Endpoint '{text}' has no address"))
-}
-
 /// Both families on one socket, where the host has IPv6.
 fn bind(port: u16) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))
@@ -119,6 +119,8 @@ fn bind(port: u16) -> std::io::Result<UdpSocket> {
 
 struct Wg {
     socket: UdpSocket,
+    /// Where peers are whose endpoints have names.
+    names: Names,
     secret: StaticSecret,
     public: PublicKey,
     limiter: Arc<RateLimiter>,
@@ -186,7 +188,15 @@ impl Wg {
 }
 
 impl Backend for Wg {
-    fn event(&mut self, _number: u32, _flags: EventFlags) {}
+    fn event(&mut self, number: u32, _flags: EventFlags) {
+        if number == NAMES {
+            for (peer, addr) in self.names.take_found() {
+                self.peers[peer].found_at(addr);
+            }
+            // Who is to be kept alive is greeted.
+            self.next_tick_ns = Some(self.now_ns);
+        }
+    }
 
     fn receive(&mut self, most: usize, deliver: &mut Deliver<'_>) -> bool {
         for _ in 0..most {
@@ -228,7 +238,11 @@ impl Backend for Wg {
     fn remark(&self) -> String {
         let up = self.peers.iter().filter(|peer| peer.has_session()).count();
         let port = self.socket.local_addr().map_or(0, |addr| addr.port());
-        format!("UDP port {port}, {up} of {} peers", self.peers.len())
+        let missing = match self.names.missing() {
+            0 => String::new(),
+            count => format!(", {count} not found yet"),
+        };
+        format!("UDP port {port}, {up} of {} peers{missing}", self.peers.len())
     }
 }
 

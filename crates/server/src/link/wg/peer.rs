@@ -60,9 +60,14 @@ impl Peer {
         self.tunn.time_since_last_handshake().is_some()
     }
 
+    /// Its endpoint's name has this address. What it has sent itself meanwhile tells better.
+    pub(super) fn found_at(&mut self, addr: SocketAddr) {
+        self.endpoint.get_or_insert(canonical(addr));
+    }
+
     /// Whether time has to pass for it.
     pub(super) fn needs_ticks(&self, now_ns: u64) -> bool {
-        self.keepalive
+        (self.keepalive && self.endpoint.is_some())
             || self.has_session()
             || self.sent_ns.is_some_and(|sent_ns| now_ns.saturating_sub(sent_ns) < FORGOTTEN_NS)
     }
@@ -112,11 +117,10 @@ impl Peer {
         }
     }
 
-    /// A second has passed.
+    /// A second has passed. While nobody knows where the peer is, no handshake is begun.
     pub(super) fn tick(&mut self, socket: &UdpSocket, space: &mut [u8]) {
-        if let (TunnResult::WriteToNetwork(datagram), Some(endpoint)) =
-            (self.tunn.update_timers(space), self.endpoint)
-        {
+        let Some(endpoint) = self.endpoint else { return };
+        if let TunnResult::WriteToNetwork(datagram) = self.tunn.update_timers(space) {
             let _ = socket.send_to(datagram, for_socket(socket, endpoint));
         }
     }
