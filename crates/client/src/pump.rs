@@ -53,11 +53,20 @@ impl Session {
         parts[0] = Part::Ours(&first);
         parts[1] = Part::Ours(&header);
         parts[2..2 + request.payload.len()].copy_from_slice(request.payload);
-        if self.send(socket, &parts, request.passed).is_err() {
-            self.lose(&mut self.state.lock());
-            return Err(Errno::EPIPE);
+        match self.send(socket, &parts, request.passed) {
+            Ok(()) => Ok(reqno),
+            // A descriptor was closed meanwhile, or the host lets no more be on their way: nothing was sent.
+            Err(errno @ (Errno::EBADF | Errno::ETOOMANYREFS)) if !request.passed.is_empty() => {
+                let mut state = self.state.lock();
+                state.waiting.retain(|(waiting, _)| *waiting != reqno);
+                state.first = first;
+                Err(errno)
+            }
+            Err(_) => {
+                self.lose(&mut self.state.lock());
+                Err(Errno::EPIPE)
+            }
         }
-        Ok(reqno)
     }
 
     pub(crate) fn wait(&self, reqno: u64, kind: u16, slot: &Arc<Slot>) -> Answer {

@@ -12,6 +12,7 @@ use crate::fds::{Entry, RumpFd};
 use crate::owner::Owner;
 use crate::world::World;
 use abi::layout::{Cmsghdr, Mmsghdr, Msghdr};
+use abi::raw::general::F_GETFD;
 use abi::raw::net::{SCM_RIGHTS, SOL_SOCKET};
 use abi::{Errno, nr};
 use alloc::vec;
@@ -20,6 +21,9 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// Control messages longer than this are refused by the host too (net.core.optmem_max is 128 KiB at most).
 const CONTROL_MAX: u64 = 128 << 10;
+
+/// `SCM_MAX_FD` (unix(7)).
+const RIGHTS_MAX: usize = 253;
 
 /// sendmmsg(2): "vlen is capped to UIO_MAXIOV (1024)".
 const MESSAGES_MAX: u64 = 1024;
@@ -34,13 +38,21 @@ pub(super) fn sendmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     }
 }
 
+/// The messages whose descriptors do not fit into one request are left over: the call may send fewer than it was asked to.
 pub(super) fn sendmmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let Owner::Rump(rump) = h.owner(call.args[0])? else { return over_host(h, call, headers(call)) };
-    let mut rights = Vec::new();
+    let (mut rights, mut count) = (Vec::new(), 0);
     for at in headers(call) {
-        rights.extend(rights_of(h, &header(h, at)?)?);
+        match header(h, at).and_then(|header| rights_of(h, &header)) {
+            Ok(more) if rights.len() + more.len() <= RIGHTS_MAX => rights.extend(more),
+            Err(errno) if count == 0 => return Err(errno),
+            _ => break,
+        }
+        count += 1;
     }
-    send(h, call, rump, &rights)
+    let asked = call.args[2].min(MESSAGES_MAX);
+    let args = if count < asked { with(call.args, 2, count) } else { call.args };
+    send(h, &Call { args, ..*call }, rump, &rights)
 }
 
 pub(super) fn recvmsg<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
@@ -81,6 +93,7 @@ fn send<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd, rights: &[u32]) -> V
         return Err(Errno::EBADF);
     }
     for fd in rights {
+        h.world.host(nr::FCNTL, [(*fd).into(), F_GETFD.into(), 0, 0, 0, 0])?;
         h.share(*fd)?;
     }
     let args = with(call.args, 0, rump.kernel_fd.0.into());
@@ -125,13 +138,17 @@ fn headers(call: &Call) -> impl Iterator<Item = u64> + use<> {
 }
 
 /// The descriptors that the control messages name.
+///
+/// # Errors
+/// `EINVAL`: more than a message may carry. `EFAULT`.
 fn rights_of<W: World>(h: &Hijack<W>, header: &Msghdr) -> Result<Vec<u32>, Errno> {
     if header.msg_control == 0 || header.msg_controllen == 0 {
         return Ok(Vec::new());
     }
     let mut control = vec![0; header.msg_controllen.min(CONTROL_MAX) as usize];
     h.world.read(header.msg_control, &mut control)?;
-    Ok(rights_in(&control))
+    let rights = rights_in(&control);
+    if rights.len() > RIGHTS_MAX { Err(Errno::EINVAL) } else { Ok(rights) }
 }
 
 fn rights_in(mut control: &[u8]) -> Vec<u32> {
