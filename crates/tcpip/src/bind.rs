@@ -23,7 +23,9 @@ impl Stack {
         }
         let specific = !end.ip.is_unspecified();
         let group = end.ip.is_multicast() && socket.protocol() != Protocol::Tcp;
-        if specific && !group && !self.links.is_local(end.ip) && !self.links.is_broadcast(end.ip) {
+        let foreign = socket.options.free_bind || socket.options.transparent;
+        if specific && !group && !foreign && !self.links.is_local(end.ip) && !self.links.is_broadcast(end.ip)
+        {
             return Err(Errno::EADDRNOTAVAIL);
         }
         if let (SocketAddr::V6(v6), Some(socket)) = (addr, self.sockets.get_mut(id.0))
@@ -55,7 +57,7 @@ impl Stack {
         let (random, range) = (self.random.next(), self.settings.ip_local_port_range);
         let socket = self.sockets.find(id)?;
         let claim = socket.claim(ip);
-        let protocol = socket.protocol();
+        let (protocol, locked) = (socket.protocol(), port != 0);
         let ports = self.ports_of(protocol);
         let port = match port {
             0 => ports.free_ephemeral(range, random, &claim, id).ok_or(Errno::EADDRINUSE)?,
@@ -63,7 +65,7 @@ impl Stack {
             _ => return Err(Errno::EADDRINUSE),
         };
         ports.bind(id, port, claim);
-        self.sockets.find_mut(id)?.binding = Some(Binding { port, ip });
+        self.sockets.find_mut(id)?.binding = Some(Binding { port, ip, locked });
         Ok(())
     }
 

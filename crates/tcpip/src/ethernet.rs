@@ -48,7 +48,7 @@ impl Stack {
             set_destination(&mut bytes, group_mac(dst));
             self.put_on_link(link, Outgoing { bytes, offload });
         } else {
-            let hop = self.next_hop(link, dst);
+            let hop = self.next_hop(link, dst, source_of(&bytes));
             self.send_to_neighbour(link, hop, Outgoing { bytes, offload });
         }
     }

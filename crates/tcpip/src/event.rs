@@ -3,7 +3,12 @@
 use std::collections::VecDeque;
 
 use crate::{
-    Resolving, Stack, link::Address, neighbour::Neighbour, report::LinkInfo, route::Route, types::LinkId,
+    Resolving, Stack,
+    link::Address,
+    neighbour::Neighbour,
+    report::LinkInfo,
+    route::{Route, Rule},
+    types::LinkId,
 };
 
 /// So many wait for whoever asks; the oldest give way. A netlink socket would answer `ENOBUFS` long before.
@@ -27,6 +32,8 @@ pub enum Event {
     Address(Change, LinkId, Address),
     /// `RTM_NEWROUTE`, `RTM_DELROUTE`.
     Route(Change, Route),
+    /// `RTM_NEWRULE`, `RTM_DELRULE`.
+    Rule(Change, Rule),
     /// `RTM_NEWNEIGH`, `RTM_DELNEIGH`.
     Neighbour(Change, Neighbour),
     /// The name servers and domains that are known now.

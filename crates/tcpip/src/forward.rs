@@ -27,7 +27,8 @@ impl Stack {
         if ip.ttl <= 1 {
             return self.send_problem(link, ip, Problem::TimeExceeded);
         }
-        let way = match self.way(ip.dst, Hints::default()) {
+        let hints = Hints { source: Some(ip.src), from_link: Some(link), ..Hints::default() };
+        let way = match self.way(ip.dst, hints) {
             Ok(way) if way.link != LinkId::LO => way,
             Ok(_) => return,
             Err(errno) => {
@@ -46,8 +47,13 @@ impl Stack {
         if ip.offload.longest(ip) > mtu && !ip.may_be_fragmented() {
             return self.send_problem(link, ip, Problem::TooBig(mtu));
         }
+        let mut packet = with_ttl(ip.bytes, ip.ttl - 1);
+        let here = self.source_for(link, ip.src, None);
+        if self.record_in(&mut packet, way.source, here).is_none() {
+            return;
+        }
         self.counters.ip_forw_datagrams += 1;
-        self.output_within(way.link, &with_ttl(ip.bytes, ip.ttl - 1), ip.offload, mtu);
+        self.output_within(way.link, &packet, ip.offload, mtu);
     }
 }
 

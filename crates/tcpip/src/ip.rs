@@ -45,23 +45,39 @@ impl Stack {
             self.counters.ip_in_addr_errors += 1;
             return;
         }
-        if !self.is_for_us(link, ip.dst) && !self.is_for_dhcp(link, &ip) {
+        if !ip.has_options() {
+            return self.ip_received(link, &ip);
+        }
+        // Who sends it on records another address.
+        let mut packet = ip.bytes.to_vec();
+        let own = if is_unicast(ip.dst) { ip.dst } else { self.source_for(link, ip.src, None) };
+        if self.is_for_us(link, ip.dst) && self.record_in(&mut packet, own, own).is_none() {
+            return;
+        }
+        if let Some(ip) = IpPacket::parse(&packet, false) {
+            self.ip_received(link, &IpPacket { offload, ..ip });
+        }
+    }
+
+    /// Takes a packet whose header is in order.
+    fn ip_received(&mut self, link: LinkId, ip: &IpPacket<'_>) {
+        if !self.is_for_us(link, ip.dst) && !self.is_for_dhcp(link, ip) {
             if !self.intercepts(link, ip.dst) {
-                return self.forward(link, &ip);
+                return self.forward(link, ip);
             }
             if ip.ttl <= 1 {
-                return self.send_problem(link, &ip, Problem::TimeExceeded);
+                return self.send_problem(link, ip, Problem::TimeExceeded);
             }
         }
         if let Some(fragment) = ip.fragment {
-            if let Some(whole) = self.reassemble(link, &ip, fragment)
+            if let Some(whole) = self.reassemble(link, ip, fragment)
                 && let Some(ip) = IpPacket::parse(&whole, false)
             {
                 self.deliver_packet(link, &IpPacket { reassembled: true, ..ip });
             }
             return;
         }
-        self.deliver_packet(link, &ip);
+        self.deliver_packet(link, ip);
     }
 
     /// Hands a packet that is whole to its protocol.

@@ -60,6 +60,14 @@ pub enum Opt {
     RecvErr4(bool),
     /// `IPV6_RECVERR`.
     RecvErr6(bool),
+    /// `IP_FREEBIND`: bind(2) takes addresses that are not ours.
+    FreeBind(bool),
+    /// `IP_TRANSPARENT`, as far as bind(2) is concerned.
+    Transparent(bool),
+    /// `IP_UNICAST_IF`, `IPV6_UNICAST_IF`: where packets leave that nothing else binds to a link.
+    UnicastIf(Option<LinkId>),
+    /// `SO_MARK`.
+    Mark(u32),
     /// `SO_BINDTODEVICE`.
     BindToDevice(Option<LinkId>),
     /// `IP_MULTICAST_IF`.
@@ -159,6 +167,14 @@ pub struct Options {
     pub recverr4: bool,
     /// `IPV6_RECVERR`.
     pub recverr6: bool,
+    /// `SO_MARK`.
+    pub mark: u32,
+    /// `IP_FREEBIND`.
+    pub free_bind: bool,
+    /// `IP_TRANSPARENT`.
+    pub transparent: bool,
+    /// `IP_UNICAST_IF`.
+    pub unicast_if: Option<LinkId>,
     /// `SO_BINDTODEVICE`.
     pub bound_link: Option<LinkId>,
     /// `IP_MULTICAST_IF`.
@@ -217,6 +233,10 @@ impl Options {
             rcvlowat: 1,
             recverr4: false,
             recverr6: false,
+            mark: 0,
+            free_bind: false,
+            transparent: false,
+            unicast_if: None,
             bound_link: None,
             multicast_if4: None,
             multicast_if6: None,
@@ -224,7 +244,7 @@ impl Options {
             multicast_ttl6: 1,
             multicast_loop4: true,
             multicast_loop6: true,
-            multicast_all4: true,
+            multicast_all4: domain == Domain::Inet,
             multicast_all6: true,
             mtu_discover4: 1,
             mtu_discover6: 1,
@@ -268,6 +288,10 @@ impl Options {
             Opt::RcvLowAt(bytes) => self.rcvlowat = bytes.max(1),
             Opt::RecvErr4(on) => self.recverr4 = on,
             Opt::RecvErr6(on) => self.recverr6 = on,
+            Opt::Mark(mark) => self.mark = mark,
+            Opt::FreeBind(on) => self.free_bind = on,
+            Opt::Transparent(on) => self.transparent = on,
+            Opt::UnicastIf(link) => self.unicast_if = link,
             Opt::BindToDevice(link) => self.bound_link = link,
             Opt::MulticastIf4(link) => self.multicast_if4 = link,
             Opt::MulticastIf6(link) => self.multicast_if6 = link,

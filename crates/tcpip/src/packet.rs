@@ -97,6 +97,11 @@ impl<'a> IpPacket<'a> {
         })
     }
 
+    /// Whether an IPv4 header has options.
+    pub(crate) fn has_options(&self) -> bool {
+        self.bytes.first().is_some_and(|byte| byte >> 4 == 4 && byte & 0xf > 5)
+    }
+
     /// Whether there is something between the IPv6 header and the payload.
     pub(crate) fn has_extensions(&self) -> bool {
         self.src.is_ipv6() && self.bytes.len() - self.payload.len() > IPV6_HEADER

@@ -8,6 +8,7 @@ use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, Ipv4Packet};
 use crate::{
     Stack,
     bpf::About,
+    ip_options::IpOptions,
     link::Link,
     packet::{self, IpPacket},
     route::Way,
@@ -109,6 +110,7 @@ impl Stack {
                     link,
                     ttl: ip.ttl,
                     tos: ip.tos,
+                    options: IpOptions::of_packet(ip),
                     at_ns: self.now_ns,
                     data: data.into(),
                 };
@@ -154,8 +156,10 @@ impl Stack {
         (src, dst): (IpAddr, IpAddr),
         data: &[u8],
         (ttl, tos): (u8, u8),
+        options: &IpOptions,
     ) -> Result<(), Errno> {
         let socket = self.sockets.find(id)?;
+        let mark = socket.options.mark;
         let Kind::Udp(udp) = &socket.kind else { return Err(Errno::EOPNOTSUPP) };
         let (Variant::Raw(protocol), Some(raw)) = (udp.variant, udp.raw.as_deref().copied()) else {
             return Err(Errno::EOPNOTSUPP);
@@ -184,7 +188,10 @@ impl Stack {
         if tos != 0 {
             packet::set_tos(frame.bytes_mut(), tos, &caps);
         }
+        let frame = self.with_options(frame, options);
+        self.mark = mark;
         self.transmit(way.link, frame);
+        self.mark = 0;
         Ok(())
     }
 

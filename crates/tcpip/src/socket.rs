@@ -11,6 +11,7 @@ use crate::{
     addr::{self, Endpoint},
     bpf::Program,
     error_queue::ErrorQueue,
+    ip_options::IpOptions,
     multicast::Membership,
     option::Options,
     packet_socket::PacketSocket,
@@ -30,6 +31,8 @@ pub(crate) struct Socket {
     /// `SO_ATTACH_FILTER`.
     pub(crate) filter: Option<Box<Program>>,
     pub(crate) groups: Vec<Membership>,
+    /// `IP_OPTIONS`.
+    pub(crate) ip_options: Option<Box<IpOptions>>,
     /// `SO_ERROR`.
     pub(crate) error: Option<Errno>,
     /// For `MSG_ERRQUEUE`.
@@ -86,6 +89,8 @@ pub(crate) struct Binding {
     pub(crate) port: u16,
     /// The address given to bind(2), if it was not the family's unspecified one. ::ffff:0.0.0.0 is 0.0.0.0.
     pub(crate) ip: Option<IpAddr>,
+    /// bind(2) has named the port (`SOCK_BINDPORT_LOCK`).
+    pub(crate) locked: bool,
 }
 
 impl Binding {
@@ -103,6 +108,7 @@ impl Socket {
             binding: None,
             filter: None,
             groups: Vec::new(),
+            ip_options: None,
             error: None,
             errors: ErrorQueue::default(),
             read_shut: false,

@@ -8,7 +8,7 @@ use std::{
 
 use abi::Errno;
 
-use crate::slab::Key;
+use crate::{ip_options::IpOptions, slab::Key};
 
 /// How a stack is set up.
 #[derive(Debug, Clone, Copy, Default)]
@@ -182,6 +182,8 @@ pub struct Sending {
     pub link: Option<LinkId>,
     /// `IPV6_DONTFRAG`.
     pub dontfrag: Option<bool>,
+    /// `IP_RETOPTS`: instead of the socket's `IP_OPTIONS`.
+    pub options: Option<IpOptions>,
 }
 
 /// A datagram that was received.
@@ -203,4 +205,6 @@ pub struct Received {
     pub tos: u8,
     /// When it came in, on the stack's clock (`SO_TIMESTAMP`).
     pub at_ns: u64,
+    /// Of its IPv4 header (`IP_RECVOPTS`).
+    pub options: IpOptions,
 }

@@ -142,6 +142,7 @@ fn monitors_hear_of_changes() {
             Event::Link(change, info) => format!("{change:?} link {} {}", info.name, info.up),
             Event::Address(change, _, a) => format!("{change:?} address {}", a.ip),
             Event::Route(change, r) => format!("{change:?} route {}/{}", r.dst, r.prefix_len),
+            Event::Rule(change, r) => format!("{change:?} rule {}", r.priority),
             Event::Resolving(list) => format!("{list:?}"),
             Event::Neighbour(change, n) => format!("{change:?} neighbour {}", n.ip),
         };

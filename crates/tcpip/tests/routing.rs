@@ -12,7 +12,9 @@ use common::{
 };
 use proptest::prelude::*;
 use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
-use tcpip::{Config, Domain, LinkConfig, Opt, Origin, Route, RouteUpdate, SocketId, Stack};
+use tcpip::{
+    Config, Domain, IpOptions, LinkConfig, Opt, Origin, Route, RouteUpdate, Sending, SocketId, Stack,
+};
 
 /// Two hosts with two routers between them: `A - R - S - B`.
 fn path(seed: u64) -> Lan {
@@ -52,6 +54,58 @@ const TO_B: [&str; 2] = ["10.0.2.2:9", "[2001:db8:2::2]:9"];
 
 fn udp(stack: &mut Stack, to: &str) -> SocketId {
     stack.udp_socket(if at(to).is_ipv4() { Domain::Inet } else { Domain::Inet6 })
+}
+
+/// Each router records the address by which it sends on, and who answers goes on where the request ended.
+#[test]
+fn the_way_there_and_back_is_recorded() {
+    let mut lan = path(11);
+    let room = |addresses: usize| {
+        let len = 3 + 4 * addresses;
+        let mut option = vec![0; len];
+        option[..3].copy_from_slice(&[7, u8::try_from(len).expect("a length"), 4]);
+        IpOptions::new(&option, false).expect("well formed")
+    };
+    let recorded = |options: &IpOptions| {
+        let bytes = options.as_bytes();
+        let end = usize::from(bytes[2]) - 1;
+        bytes[3..end].chunks(4).map(|a| format!("{}.{}.{}.{}", a[0], a[1], a[2], a[3])).collect::<Vec<_>>()
+    };
+    let there = ["10.0.0.1", "10.0.1.1", "10.0.2.1", "10.0.2.2"];
+    let b = lan.stacks[3].udp_socket(Domain::Inet);
+    lan.stacks[3].bind(b, at("10.0.2.2:9")).expect("bind");
+    let a = udp(&mut lan.stacks[0], TO_B[0]);
+    for (addresses, kept) in [(9, 4), (2, 2)] {
+        lan.stacks[0].set_ip_options(a, room(addresses)).expect("a socket");
+        lan.stacks[0].send_to(a, b"there", Some(at(TO_B[0]))).expect("sent");
+        lan.run(1_000 * MS);
+        let got = lan.stacks[3].recv_from(b, &mut [0; 16], false).expect("a datagram");
+        assert_eq!(recorded(&got.options), there[..kept]);
+        let how = Sending { options: Some(got.options.echo()), ..Sending::default() };
+        lan.stacks[3].send_message(b, b"back", Some(got.from), &how).expect("sent");
+        lan.run(1_000 * MS);
+        let back = lan.stacks[0].recv_from(a, &mut [0; 16], false).expect("an answer");
+        let whole =
+            ["10.0.0.1", "10.0.1.1", "10.0.2.1", "10.0.2.2", "10.0.2.2", "10.0.1.2", "10.0.0.2", "10.0.0.1"];
+        assert_eq!(recorded(&back.options), if addresses == 9 { &whole[..] } else { &there[..2] });
+    }
+}
+
+/// `net.ipv4.conf.all.accept_source_route` is 0.
+#[test]
+fn source_routes_are_not_followed() {
+    let mut lan = path(12);
+    let mut packet = vec![0x47, 0, 0, 28, 0, 7, 0, 0, 9, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    packet.extend_from_slice(&[131, 7, 4, 10, 0, 2, 2, 0]);
+    Ipv4Packet::new_unchecked(&mut packet[..]).fill_checksum();
+    let router = lan.stacks[1].links()[1].id;
+    let before = lan.stacks[1].counters().ip_in_hdr_errors;
+    let sent = lan.seen.len();
+    let frame = [&[2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 1, 8, 0][..], &packet].concat();
+    lan.stacks[1].frame_in(router, &frame);
+    lan.run(1_000 * MS);
+    assert_eq!(lan.stacks[1].counters().ip_in_hdr_errors, before + 1);
+    assert!(lan.seen[sent..].iter().all(|(_, frame)| frame[12..14] != [8, 0]), "it went on");
 }
 
 fn recverr(stack: &mut Stack, id: SocketId) {

@@ -237,7 +237,7 @@ impl Stack {
         if dst.is_broadcast() {
             self.put_on_link(link, frame);
         } else {
-            let hop = self.next_hop(link, dst.into());
+            let hop = self.next_hop(link, dst.into(), None);
             self.send_to_neighbour(link, hop, frame);
         }
     }

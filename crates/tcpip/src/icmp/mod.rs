@@ -12,6 +12,7 @@ use smoltcp::wire::{
 use crate::{
     Stack,
     frame::Frame,
+    ip_options::IpOptions,
     packet::{self, IpPacket},
     route::Hints,
     types::LinkId,
@@ -101,14 +102,25 @@ impl Stack {
             *first = kind;
         }
         let src = if group { None } else { Some(ip.dst) };
-        self.send_icmp(link, src, ip.src, &message);
+        let options = if ip.has_options() { IpOptions::of_packet(ip).echo() } else { IpOptions::default() };
+        self.send_icmp_with(link, (src, ip.src), &message, &options);
     }
 
     /// Sends a message, without a source of our choice the one that the way to `dst` has. `link`: where what it answers came in,
     /// which says where a link-local address is.
     pub(crate) fn send_icmp(&mut self, link: LinkId, src: Option<IpAddr>, dst: IpAddr, message: &[u8]) {
+        self.send_icmp_with(link, (src, dst), message, &IpOptions::default());
+    }
+
+    fn send_icmp_with(
+        &mut self,
+        link: LinkId,
+        (src, dst): (Option<IpAddr>, IpAddr),
+        message: &[u8],
+        options: &IpOptions,
+    ) {
         let confined = matches!(dst, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        let Ok(way) = self.way(dst, Hints { link: confined.then_some(link) }) else { return };
+        let Ok(way) = self.way(dst, Hints::link(confined.then_some(link))) else { return };
         let src = src.unwrap_or(way.source);
         let protocol = if src.is_ipv4() { IpProtocol::Icmp } else { IpProtocol::Icmpv6 };
         let caps = self.links.carrier(way.link).checksums();
@@ -129,6 +141,7 @@ impl Stack {
             packet::clear_dont_frag(frame.bytes_mut(), &caps);
         }
         self.counters.icmp_out_msgs += 1;
+        let frame = self.with_options(frame, options);
         self.transmit(way.link, frame);
     }
 }

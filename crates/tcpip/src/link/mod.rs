@@ -160,7 +160,7 @@ impl Links {
 
     /// Whether packets to `ip` end here. All of 127.0.0.0/8 does (RFC 1122, section 3.2.1.3).
     pub(crate) fn is_local(&self, ip: IpAddr) -> bool {
-        self.with_address(ip).is_some()
+        self.with_address(ip).is_some() || self.local_network(ip).is_some()
     }
 
     /// The link that an address of ours is on. All of 127.0.0.0/8 is on `lo`.
@@ -169,6 +169,12 @@ impl Links {
             return Some(LinkId::LO);
         }
         self.links.iter().find(|l| l.addrs.iter().any(|a| a.ip == ip && a.is_valid())).map(|l| l.id)
+    }
+
+    /// The address of `lo` in whose network `ip` is: all of it ends here (net/ipv4/fib_frontend.c, fib_add_ifaddr).
+    pub(crate) fn local_network(&self, ip: IpAddr) -> Option<IpAddr> {
+        let lo = self.get(LinkId::LO).filter(|_| ip.is_ipv4())?;
+        lo.addrs.iter().find(|a| a.ip.is_ipv4() && a.covers(ip)).map(|a| a.ip)
     }
 
     /// The link on which `ip` means all hosts and our address there: the last address of a prefix of ours.

@@ -47,6 +47,8 @@ pub struct RouteMatch {
     pub protocol: Option<u8>,
     /// `RTN_*`.
     pub kind: Option<RouteKind>,
+    /// `RT_TABLE_*`.
+    pub table: u32,
 }
 
 impl RouteMatch {
@@ -62,11 +64,13 @@ impl RouteMatch {
             source: None,
             protocol: None,
             kind: None,
+            table: Route::TABLE_MAIN,
         }
     }
 
     fn fits(&self, route: &Route) -> bool {
-        let agrees = route.dst == self.dst && route.prefix_len == self.prefix_len;
+        let agrees =
+            route.table == self.table && route.dst == self.dst && route.prefix_len == self.prefix_len;
         agrees
             && self.gateway.is_none_or(|gateway| route.gateway == Some(gateway))
             && self.link.is_none_or(|link| route.link == Some(link))
@@ -82,15 +86,19 @@ impl Stack {
     ///
     /// # Errors
     /// `EINVAL`: a prefix that is too long or has bits behind it, families mixed, a source address that is not ours, a gateway that is
-    /// ours, another table than main. `ENODEV`: no such link, or none said. `ENETDOWN`: the link is down. `ENETUNREACH` (IPv6:
+    /// ours, table local. `ENODEV`: no such link, or none said. `ENETDOWN`: the link is down. `ENETUNREACH` (IPv6:
     /// `EHOSTUNREACH`): the gateway is nobody's neighbour. `EEXIST`, `ENOENT`: see [`RouteUpdate`]. `ENOBUFS`: too many.
     pub fn add_route(&mut self, mut route: Route, update: RouteUpdate) -> Result<(), Errno> {
         self.check_route(&mut route)?;
         let routes = &mut self.routes.routes;
         // IPv6 knows the next hop too: two default routers may have the same metric.
         let v6 = route.dst.is_ipv6();
-        let same =
-            |r: &Route| r.dst == route.dst && r.prefix_len == route.prefix_len && r.metric == route.metric;
+        let same = |r: &Route| {
+            r.table == route.table
+                && r.dst == route.dst
+                && r.prefix_len == route.prefix_len
+                && r.metric == route.metric
+        };
         let same_way = |r: &Route| same(r) && r.gateway == route.gateway && r.link == route.link;
         let twin = routes.iter().position(|r| if v6 { same_way(r) } else { same(r) });
         let there = routes.iter().position(same);
@@ -110,6 +118,7 @@ impl Stack {
                 routes.insert(at, route.clone());
             }
         }
+        self.routes.tables.insert((route.dst.is_ipv6(), route.table));
         self.routes.note_change();
         self.watch_expiry(route.expires_ns);
         self.note_event(Event::Route(Change::New, route));
@@ -132,7 +141,7 @@ impl Stack {
         let most = if route.dst.is_ipv4() { 32 } else { 128 };
         let mixed = |ip: Option<IpAddr>| ip.is_some_and(|ip| ip.is_ipv4() != route.dst.is_ipv4());
         let stray = route.prefix_len > most || network(route.dst, route.prefix_len) != route.dst;
-        if stray || mixed(route.gateway) || mixed(route.source) || route.table != Route::TABLE_MAIN {
+        if stray || mixed(route.gateway) || mixed(route.source) || route.table == Route::TABLE_LOCAL {
             return Err(Errno::EINVAL);
         }
         if route.source.is_some_and(|source| !self.links.is_local(source)) {
@@ -168,7 +177,7 @@ impl Stack {
         if route.on_link && route.link.is_some() {
             return Ok(route.link);
         }
-        let way = self.routes.find(&self.links, gateway, Hints { link: route.link });
+        let way = self.find_route(gateway, Hints::link(route.link)).ok();
         let near = way.filter(|way| way.gateway.is_none() && way.kind == RouteKind::Unicast);
         let unreachable = if gateway.is_ipv4() { Errno::ENETUNREACH } else { Errno::EHOSTUNREACH };
         near.map(|way| way.link).ok_or(unreachable)
@@ -177,8 +186,13 @@ impl Stack {
     /// The route to an address's prefix.
     pub(crate) fn add_connected_route(&mut self, link: LinkId, address: &Address) {
         let most = if address.ip.is_ipv4() { 32 } else { 128 };
-        let none = address.has(Address::NOPREFIXROUTE) || link == LinkId::LO;
-        if none || (address.ip.is_ipv4() && address.prefix_len == most) || address.has(Address::SECONDARY) {
+        // On lo all of a network of IPv4 is local.
+        let own = link == LinkId::LO && (address.ip.is_ipv4() || address.prefix_len == most);
+        if address.has(Address::NOPREFIXROUTE)
+            || own
+            || (address.ip.is_ipv4() && address.prefix_len == most)
+            || address.has(Address::SECONDARY)
+        {
             return;
         }
         let v4 = address.ip.is_ipv4();

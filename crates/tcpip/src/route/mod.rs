@@ -1,9 +1,13 @@
 //! Which way a packet goes, and from which address.
 //!
 //! * `change` what `ip route` does, and the routes that addresses make;
+//! * `rules` which table is looked at;
 //! * `source` which of our addresses a packet comes from.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use abi::Errno;
 
@@ -14,9 +18,12 @@ use crate::{
 };
 
 mod change;
+mod rules;
 mod source;
 
 pub use change::{RouteMatch, RouteUpdate};
+pub(crate) use rules::Rules;
+pub use rules::{Rule, RuleAction};
 
 /// What a route does with packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +49,16 @@ impl RouteKind {
     fn goes_somewhere(self) -> bool {
         !matches!(self, Self::Blackhole | Self::Unreachable | Self::Prohibit)
     }
+
+    /// What senders here are told.
+    fn refusal(self) -> Errno {
+        match self {
+            Self::Blackhole => Errno::EINVAL,
+            Self::Unreachable => Errno::EHOSTUNREACH,
+            Self::Prohibit => Errno::EACCES,
+            _ => Errno::ENETUNREACH,
+        }
+    }
 }
 
 /// One route (rtnetlink(7), `struct rtmsg` and its attributes).
@@ -65,7 +82,7 @@ pub struct Route {
     pub protocol: u8,
     /// `RT_SCOPE_*`: 0 beyond a gateway, 253 on the link, 254 this host.
     pub scope: u8,
-    /// `RT_TABLE_*`: 254 main, 255 local. Others are not looked at.
+    /// `RT_TABLE_*`: 254 main, 255 local. Others are looked at as rules say.
     pub table: u32,
     /// `RTNH_F_ONLINK`: the gateway is a neighbour, whatever the routes say.
     pub on_link: bool,
@@ -78,6 +95,8 @@ pub struct Route {
 impl Route {
     /// `RT_TABLE_MAIN`.
     pub const TABLE_MAIN: u32 = 254;
+    /// `RT_TABLE_DEFAULT`.
+    pub const TABLE_DEFAULT: u32 = 253;
     /// `RT_TABLE_LOCAL`.
     pub const TABLE_LOCAL: u32 = 255;
     /// `RTPROT_KERNEL`.
@@ -147,12 +166,26 @@ pub(crate) struct Way {
 pub(crate) struct Hints {
     /// `SO_BINDTODEVICE`, a scope identifier, `IP_PKTINFO`'s interface.
     pub(crate) link: Option<LinkId>,
+    /// The packet's source address, if it has one yet.
+    pub(crate) source: Option<IpAddr>,
+    /// Where it came in; none: it is made here.
+    pub(crate) from_link: Option<LinkId>,
+    /// `SO_MARK`.
+    pub(crate) mark: u32,
+}
+
+impl Hints {
+    pub(crate) fn link(link: Option<LinkId>) -> Self {
+        Self { link, ..Self::default() }
+    }
 }
 
 /// The routes that were made, best first: longest prefix, then lowest metric, then oldest.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     routes: Vec<Route>,
+    /// The tables that a route was in at some time, and whether of IPv6: those are there.
+    tables: BTreeSet<(bool, u32)>,
     /// Grows with every change of links, addresses and routes: who remembers a way asks again.
     generation: u64,
 }
@@ -166,10 +199,12 @@ impl Routes {
         self.generation += 1;
     }
 
-    fn find(&self, links: &Links, dst: IpAddr, hints: Hints) -> Option<&Route> {
+    /// The best route of a table.
+    fn find(&self, links: &Links, table: u32, dst: IpAddr, hints: Hints) -> Option<&Route> {
         let usable = |id: LinkId| links.get(id).is_some_and(Link::is_usable);
         self.routes.iter().find(|route| {
-            route.covers(dst)
+            route.table == table
+                && route.covers(dst)
                 && match route.link {
                     Some(link) => hints.link.is_none_or(|wanted| wanted == link) && usable(link),
                     None => hints.link.is_none(),
@@ -179,6 +214,11 @@ impl Routes {
 }
 
 impl Stack {
+    /// The route that rules and tables say.
+    fn find_route(&self, dst: IpAddr, hints: Hints) -> Result<&Route, Errno> {
+        self.rules.find(&self.links, dst, &hints, |table| self.routes.find(&self.links, table, dst, hints))
+    }
+
     /// The way to `dst`: this host, else the longest prefix with the lowest metric.
     ///
     /// # Errors
@@ -186,7 +226,7 @@ impl Stack {
     pub(crate) fn way(&self, dst: IpAddr, hints: Hints) -> Result<Way, Errno> {
         if self.links.is_local(dst) {
             let (gateway, mtu) = (None, None);
-            return Ok(Way { link: LinkId::LO, source: local_source(dst), gateway, mtu });
+            return Ok(Way { link: LinkId::LO, source: self.local_source(dst), gateway, mtu });
         }
         if let Some((link, source)) = self.links.directed_broadcast(dst)
             && hints.link.is_none_or(|wanted| wanted == link)
@@ -196,17 +236,21 @@ impl Stack {
         if let Some(link) = self.group_link(dst, hints) {
             return Ok(Way { link, source: self.source_for(link, dst, None), gateway: None, mtu: None });
         }
-        let route = self.routes.find(&self.links, dst, hints).ok_or(Errno::ENETUNREACH)?;
-        let link = match (route.kind, route.link) {
-            (RouteKind::Blackhole, _) => return Err(Errno::EINVAL),
-            (RouteKind::Unreachable, _) => return Err(Errno::EHOSTUNREACH),
-            (RouteKind::Prohibit, _) => return Err(Errno::EACCES),
-            (_, Some(link)) => link,
-            (_, None) => return Err(Errno::ENETUNREACH),
-        };
+        let route = self.find_route(dst, hints)?;
+        let link = route.link.ok_or_else(|| route.kind.refusal())?;
         let source = route.source.unwrap_or_else(|| self.source_for(link, dst, route.gateway));
         let mtu = route.mtu.and_then(|mtu| usize::try_from(mtu).ok());
         Ok(Way { link, source, gateway: route.gateway, mtu })
+    }
+
+    /// Addresses of ours are their own source; others of `lo`'s networks have the one that `lo` has.
+    fn local_source(&self, dst: IpAddr) -> IpAddr {
+        let own = self.links.iter().any(|link| link.addrs.iter().any(|address| address.ip == dst));
+        let network = || match dst {
+            IpAddr::V4(v4) if v4.is_loopback() => Some(Ipv4Addr::LOCALHOST.into()),
+            _ => self.links.local_network(dst),
+        };
+        if own { dst } else { network().unwrap_or(dst) }
     }
 
     /// Where a packet to a group or to all hosts goes without a route: to the link that is asked for, and for IPv6 to the first
@@ -225,9 +269,17 @@ impl Stack {
     }
 
     /// Who gets a packet to `dst` that leaves by `link`: a gateway, or its destination itself.
-    pub(crate) fn next_hop(&self, link: LinkId, dst: IpAddr) -> IpAddr {
-        let route = self.routes.find(&self.links, dst, Hints { link: Some(link) });
+    pub(crate) fn next_hop(&self, link: LinkId, dst: IpAddr, source: Option<IpAddr>) -> IpAddr {
+        // Who came in by another link is not known any more; its packets go the same way as those made here.
+        let hints = Hints { link: Some(link), source, from_link: None, mark: self.mark };
+        let route = self.find_route(dst, hints).ok();
         route.and_then(|route| route.gateway).unwrap_or(dst)
+    }
+
+    /// Whether there is a routing table with this number.
+    #[must_use]
+    pub fn has_table(&self, v6: bool, table: u32) -> bool {
+        matches!(table, Route::TABLE_MAIN | Route::TABLE_LOCAL) || self.routes.tables.contains(&(v6, table))
     }
 
     /// `RTM_GETROUTE` dumps: the routes that were made, in table main, and those that follow from addresses, in table local.
@@ -241,16 +293,33 @@ impl Stack {
         self.routes.routes.iter().cloned().chain(local).collect()
     }
 
-    /// `ip route get`: the route that a packet to `dst` takes, as it is, with the source address filled in. `link`: as if bound to it.
+    /// [`Stack::route_for`] a packet without a source address and a mark.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn route_to(&self, dst: IpAddr, link: Option<LinkId>) -> Result<Route, Errno> {
+        self.route_for(dst, link, None, 0)
+    }
+
+    /// `ip route get`: the route that a packet to `dst` takes, as it is, with the source address filled in. `link`: as if bound to it;
+    /// `source`, `mark`: its source address and `SO_MARK`.
     ///
     /// # Errors
     /// `ENETUNREACH`: none. `EINVAL`, `EHOSTUNREACH`, `EACCES`: a route says so.
-    pub fn route_to(&self, dst: IpAddr, link: Option<LinkId>) -> Result<Route, Errno> {
-        let way = self.way(dst, Hints { link })?;
+    pub fn route_for(
+        &self,
+        dst: IpAddr,
+        link: Option<LinkId>,
+        source: Option<IpAddr>,
+        mark: u32,
+    ) -> Result<Route, Errno> {
+        let hints = Hints { link, source, mark, from_link: None };
+        let way = self.way(dst, hints)?;
         let most = if dst.is_ipv4() { 32 } else { 128 };
         let local = way.link == LinkId::LO && self.links.is_local(dst);
         let mut route = Route::new(dst, most, way.gateway, Some(way.link));
-        route.source = Some(way.source);
+        route.source = Some(source.unwrap_or(way.source));
+        route.table = self.find_route(dst, hints).map_or(Route::TABLE_MAIN, |route| route.table);
         route.mtu = way.mtu.and_then(|mtu| u32::try_from(mtu).ok());
         route.protocol = 0;
         route.scope = Route::SCOPE_UNIVERSE;
@@ -288,14 +357,6 @@ fn local_routes(link: &Link, address: &Address) -> Vec<Route> {
         routes.push(Route { dst, kind: RouteKind::Broadcast, scope: Route::SCOPE_LINK, ..base });
     }
     routes
-}
-
-/// `local 127.0.0.0/8 dev lo src 127.0.0.1` in Linux's table; other addresses of ours are their own source.
-fn local_source(dst: IpAddr) -> IpAddr {
-    match dst {
-        IpAddr::V4(v4) if v4.is_loopback() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        _ => dst,
-    }
 }
 
 /// Whether the first `len` bits are the same.

@@ -73,7 +73,7 @@ impl Stack {
     pub fn disconnect(&mut self, id: SocketId) -> Result<(), Errno> {
         match self.sockets.find(id)?.kind {
             Kind::Tcp(_) => self.tcp_disconnect(id),
-            Kind::Udp(_) => self.udp_disconnect(id),
+            Kind::Udp(_) => self.udp_forget_peer(id),
             Kind::Packet(_) => Err(Errno::EOPNOTSUPP),
         }
     }
@@ -202,7 +202,7 @@ impl Stack {
         let id = SocketId(self.sockets.insert(Socket::new(domain, options, Kind::Udp(udp))));
         if let Some(socket) = self.sockets.get_mut(id.0) {
             let port = protocol.into();
-            socket.binding = Some(crate::socket::Binding { port, ip: None });
+            socket.binding = Some(crate::socket::Binding { port, ip: None, locked: true });
             let claim = socket.claim(None);
             self.raw_ports.bind(id, port, claim);
         }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use abi::Errno;
 
 use crate::{
-    Counters, Domain, LinkId, Opt, Options, Program, Readiness, SocketId, SocketInfo, Stack, TcpInfo, addr,
+    Counters, Domain, IpOptions, LinkId, Opt, Options, Program, Readiness, SocketId, SocketInfo, Stack,
+    TcpInfo, addr,
     addr::Flow,
     socket::{Kind, Socket, Tcp},
     tcp::connection::Limits,
@@ -112,6 +113,32 @@ impl Stack {
         connection.and_then(|key| self.connections.get(key)).map_or(0, |c| c.engine.send_queue())
     }
 
+    /// `IP_OPTIONS`: those of datagrams that are sent.
+    ///
+    /// # Errors
+    /// `EBADF`: no such socket.
+    pub fn ip_options(&self, id: SocketId) -> Result<IpOptions, Errno> {
+        Ok(self.sockets.find(id)?.ip_options.as_deref().copied().unwrap_or_default())
+    }
+
+    /// Sets them.
+    ///
+    /// # Errors
+    /// `EBADF`: no such socket.
+    pub fn set_ip_options(&mut self, id: SocketId, options: IpOptions) -> Result<(), Errno> {
+        let socket = self.sockets.find_mut(id)?;
+        socket.ip_options = (!options.is_empty()).then(|| Box::new(options));
+        Ok(())
+    }
+
+    /// `SIOCOUTQNSD`: bytes not yet sent.
+    #[must_use]
+    pub fn not_sent(&self, id: SocketId) -> usize {
+        let connection = self.sockets.get(id.0).and_then(Socket::connection);
+        let open = connection.and_then(|key| self.connections.get(key)).filter(|c| !c.over);
+        open.map_or(0, |c| c.engine.not_sent())
+    }
+
     /// How many bytes [`Stack::send`] would take of a connection.
     #[must_use]
     pub fn room(&self, id: SocketId) -> usize {
@@ -188,9 +215,7 @@ impl Stack {
             && let Some(connection) = self.connections.get_mut(key)
         {
             connection.limits = Limits::new(&options, &self.settings);
-            connection.engine.set_nodelay(options.nodelay);
-            connection.engine.set_ttl(options.ttl);
-            connection.engine.set_oob_inline(options.oob_inline);
+            connection.engine.set_options(&options);
             connection.engine.set_most(&options, &self.settings);
             self.queue_output(key);
             self.pump();

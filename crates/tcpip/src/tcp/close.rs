@@ -21,13 +21,17 @@ impl Stack {
                 // A writing side it has not: Linux takes that for nothing to do.
                 return if read { self.tcp_disconnect(id) } else { Ok(()) };
             }
-            Kind::Tcp(Tcp::Connection(key)) => key,
-            _ => return Err(Errno::ENOTCONN),
+            Kind::Tcp(Tcp::Connection(key)) => Some(key),
+            _ => None,
         };
-        let connection = self.connections.get_mut(key).ok_or(Errno::ENOTCONN)?;
-        if connection.over {
+        let open = key.filter(|key| self.connections.get(*key).is_some_and(|connection| !connection.over));
+        let Some((key, connection)) = open.and_then(|key| Some((key, self.connections.get_mut(key)?))) else {
+            // It is shut all the same (net/ipv4/af_inet.c, inet_shutdown).
+            socket.read_shut |= read;
+            socket.write_shut |= write;
+            self.note(id);
             return Err(Errno::ENOTCONN);
-        }
+        };
         if read && connection.engine.state() == State::SynSent {
             return self.tcp_disconnect(id);
         }

@@ -6,6 +6,7 @@ use crate::{
     Settings,
     addr::Flow,
     option::Options,
+    packet::{Segment, seq_after},
     tcp::engine::{Engine, State},
     types::{Domain, LinkId, Readiness, SocketId},
 };
@@ -73,6 +74,8 @@ pub(crate) struct Connection {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) tos: u8,
+    /// `SO_MARK`.
+    pub(crate) mark: u32,
     /// `SO_RCVLOWAT`.
     rcvlowat: u32,
     /// `TCP_DEFER_ACCEPT`.
@@ -143,6 +146,7 @@ impl Limits {
         let user_timeout_ns = u64::from(options.user_timeout_ms) * 1_000_000;
         Self {
             tos: options.tos,
+            mark: options.mark,
             rcvlowat: options.rcvlowat,
             defer_ns: seconds(options.defer_accept),
             keep_alive: options.keep_alive.then_some(keep_alive),
@@ -222,6 +226,13 @@ impl Connection {
     /// The peer's SYN has come at some time: there was a connection.
     pub(crate) fn established(&self) -> bool {
         self.engine.ledger().synchronized
+    }
+
+    /// Whether a segment brings bytes although both directions may be closed.
+    pub(crate) fn has_news(&self, segment: &Segment<'_>) -> bool {
+        let end = segment.seq.wrapping_add(u32::try_from(segment.data_len).unwrap_or(u32::MAX));
+        let closing = matches!(self.engine.state(), State::FinWait1 | State::FinWait2);
+        closing && segment.data_len > 0 && seq_after(end, self.engine.ledger().rcv_nxt)
     }
 
     /// `sk_stream_is_writeable`: a third of the send buffer is free.

@@ -82,6 +82,14 @@ impl Stack {
             Check::Drop => return,
             Check::Challenge => return self.challenge(key),
         }
+        if let Owner::Socket(id) = connection.owner
+            && connection.has_news(segment)
+            && self.sockets.get(id.0).is_some_and(|socket| socket.read_shut)
+        {
+            // Nobody will read it, shutdown(2) has said (net/ipv4/tcp_input.c, tcp_rcv_state_process).
+            connection.reset = true;
+            return self.abort(key);
+        }
         connection.clock.heard_ns = self.now_ns;
         connection.clock.probes = 0;
         connection.soft_error = None;
@@ -149,14 +157,14 @@ impl Stack {
         segment: &Segment<'_>,
     ) -> Option<Key> {
         let bound = options.bound_link.or_else(|| addr::confined(segment.flow.remote.ip).then_some(from));
-        let way = self.way(segment.flow.remote.ip, Hints { link: bound }).ok()?;
+        let source = Some(segment.flow.local.ip);
+        let hints = Hints { link: bound, source, mark: options.mark, from_link: None };
+        let way = self.way(segment.flow.remote.ip, hints).ok()?;
         let link = way.link;
         let carrier = self.carrier_to(segment.flow.remote.ip, &way);
         let setup = self.setup(carrier, options, &segment.flow);
         let mut engine = Engine::listen(&setup, segment.flow, self.now_ns)?;
-        engine.set_nodelay(options.nodelay);
-        engine.set_ttl(options.ttl);
-        engine.set_oob_inline(options.oob_inline);
+        engine.set_options(options);
         self.counters.tcp_passive_opens += 1;
         Some(self.add_connection(Connection {
             engine,
@@ -199,7 +207,8 @@ impl Stack {
             Some(ack) => (ack, None),
             None => (0, Some(segment.seq.wrapping_add(segment.len()))),
         };
-        let hints = Hints { link: addr::confined(segment.flow.remote.ip).then_some(from) };
+        let link = addr::confined(segment.flow.remote.ip).then_some(from);
+        let hints = Hints { source: Some(segment.flow.local.ip), ..Hints::link(link) };
         let Ok(link) = self.way(segment.flow.remote.ip, hints).map(|way| way.link) else { return };
         self.send_bare(
             link,

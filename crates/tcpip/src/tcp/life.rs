@@ -100,6 +100,7 @@ impl Stack {
         self.reroute(key);
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (link, tos) = (connection.link, connection.limits.tos);
+        self.mark = connection.limits.mark;
         while let Some(mut frame) = self.frames.made.pop_front() {
             if let Some(connection) = self.connections.get(key) {
                 let codepoint = connection.engine.amend(self.now_ns, &mut frame);
@@ -124,6 +125,7 @@ impl Stack {
             }
             self.transmit(link, frame);
         }
+        self.mark = 0;
     }
 
     /// Looks for the way again if links, addresses or routes have changed. On `lo` nothing else is possible: its segments have no
@@ -134,7 +136,9 @@ impl Stack {
         if connection.routed == generation || connection.link == LinkId::LO {
             return;
         }
-        let found = self.way(connection.flow.remote.ip, Hints { link: connection.bound });
+        let (source, mark) = (Some(connection.flow.local.ip), connection.limits.mark);
+        let hints = Hints { link: connection.bound, source, mark, from_link: None };
+        let found = self.way(connection.flow.remote.ip, hints);
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.routed = generation;
         match found {

@@ -106,9 +106,7 @@ impl Stack {
         let flow = Flow { local, remote };
         let setup = self.setup(carrier, &options, &flow);
         let mut engine = Engine::connect(&setup, flow, self.now_ns).ok_or(Errno::EADDRNOTAVAIL)?;
-        engine.set_nodelay(options.nodelay);
-        engine.set_ttl(options.ttl);
-        engine.set_oob_inline(options.oob_inline);
+        engine.set_options(&options);
         self.end_time_wait(flow);
         let key = self.add_connection(Connection {
             engine,
@@ -149,9 +147,11 @@ impl Stack {
         remote: Endpoint,
         bound: Option<LinkId>,
     ) -> Result<(Way, Endpoint), Errno> {
-        let route = self.way(remote.ip, Hints { link: bound })?;
-        let binding = self.sockets.find(id)?.binding;
-        let ip = binding.and_then(|b| b.source()).unwrap_or(route.source);
+        let socket = self.sockets.find(id)?;
+        let (binding, mark) = (socket.binding, socket.options.mark);
+        let source = binding.and_then(|b| b.source());
+        let route = self.way(remote.ip, Hints { link: bound, source, mark, from_link: None })?;
+        let ip = source.unwrap_or(route.source);
         if ip.is_ipv4() != remote.ip.is_ipv4() {
             return Err(Errno::EINVAL);
         }

@@ -51,7 +51,7 @@ impl Stack {
         let socket = self.sockets.find_mut(id)?;
         let Some(key) = socket.connection() else {
             socket.check_error()?;
-            return Err(Errno::ENOTCONN);
+            return if socket.read_shut { Ok(0) } else { Err(Errno::ENOTCONN) };
         };
         let connection = self.connections.get_mut(key).ok_or(Errno::ENOTCONN)?;
         if connection.is_opening() {

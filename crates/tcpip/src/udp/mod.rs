@@ -11,9 +11,10 @@ use abi::Errno;
 use crate::{
     Stack,
     addr::{self, Endpoint, Flow},
+    ip_options::IpOptions,
     raw::RawOptions,
     route::{Hints, Way},
-    socket::{Kind, Socket},
+    socket::{Binding, Kind, Socket},
     types::{LinkId, Readiness, SocketId},
     udp_header::Variant,
 };
@@ -50,6 +51,8 @@ pub(crate) struct Datagram {
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
     pub(crate) at_ns: u64,
+    /// Of its IPv4 header.
+    pub(crate) options: IpOptions,
     pub(crate) data: Box<[u8]>,
 }
 
@@ -134,6 +137,19 @@ impl Stack {
         Ok(())
     }
 
+    /// connect(2) with `AF_UNSPEC`: a port that nobody has asked for is given back (net/ipv4/udp.c, __udp_disconnect).
+    pub(crate) fn udp_forget_peer(&mut self, id: SocketId) -> Result<(), Errno> {
+        self.udp_disconnect(id)?;
+        let socket = self.sockets.find(id)?;
+        let Some(binding) = socket.binding.filter(|binding| !binding.locked) else { return Ok(()) };
+        let protocol = socket.protocol();
+        self.ports_of(protocol).unbind(id, binding.port);
+        let socket = self.sockets.find_mut(id)?;
+        // bind(2) may have given it an address alone.
+        socket.binding = binding.ip.map(|_| Binding { port: 0, ..binding });
+        Ok(())
+    }
+
     fn forget_udp_flow(&mut self, id: SocketId, variant: Variant, flow: Option<Flow>) {
         if let Some(flow) = flow
             && self.udp_flows.get(&(variant, flow)) == Some(&id)
@@ -162,9 +178,6 @@ impl Stack {
         if !socket.speaks(ip) {
             return Err(Errno::ENETUNREACH);
         }
-        if self.links.is_broadcast(ip) && !socket.options.broadcast {
-            return Err(Errno::EACCES);
-        }
         let group = if ip.is_ipv4() { socket.options.multicast_if4 } else { socket.options.multicast_if6 };
         // Who listens to a group may be bound to it.
         let bound = socket.binding.and_then(|b| b.source()).filter(|b| !b.is_multicast());
@@ -174,9 +187,13 @@ impl Stack {
         let link = scope.or_else(|| match ip {
             IpAddr::V4(ip) if ip.is_broadcast() => own(),
             _ if ip.is_multicast() => group.or_else(own),
-            _ => None,
+            _ => socket.options.unicast_if.filter(|_| !self.links.is_local(ip)),
         });
-        let way = self.way(ip, Hints { link })?;
+        let hints = Hints { link, source: bound, mark: socket.options.mark, from_link: None };
+        let way = self.way(ip, hints)?;
+        if self.links.is_broadcast(ip) && !socket.options.broadcast {
+            return Err(Errno::EACCES);
+        }
         if bound.is_some_and(|b| b.is_ipv4() != ip.is_ipv4()) {
             return Err(Errno::EINVAL);
         }
@@ -186,8 +203,9 @@ impl Stack {
 
     /// The port it is bound to, an ephemeral one from now on if it was not.
     fn udp_port(&mut self, id: SocketId) -> Result<u16, Errno> {
-        if self.sockets.find(id)?.binding.is_none() {
-            self.bind_to(id, None, 0).map_err(|_| Errno::EAGAIN)?;
+        let binding = self.sockets.find(id)?.binding;
+        if binding.is_none_or(|binding| binding.port == 0) {
+            self.bind_to(id, binding.and_then(|binding| binding.ip), 0).map_err(|_| Errno::EAGAIN)?;
         }
         Ok(self.sockets.find(id)?.binding.map_or(0, |b| b.port))
     }

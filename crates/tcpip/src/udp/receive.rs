@@ -1,6 +1,6 @@
 //! Datagrams that come in, and errors about those that were sent.
 
-use std::{hash::BuildHasher, net::SocketAddr};
+use std::hash::BuildHasher;
 
 use abi::Errno;
 
@@ -11,6 +11,7 @@ use crate::{
     bpf::About,
     error_queue::QueuedError,
     icmp::{IcmpError, Problem},
+    ip_options::IpOptions,
     option::Discovery,
     packet::IpPacket,
     ports::Ports,
@@ -27,8 +28,7 @@ impl Stack {
         let read_shut = socket.read_shut;
         let udp = udp_of(socket)?;
         let Some(datagram) = udp.queue.front() else {
-            let nobody = Endpoint { ip: addr::unspecified(domain), port: 0 };
-            return if read_shut { Ok(Received::nothing(nobody)) } else { Err(Errno::EAGAIN) };
+            return Err(if read_shut { Errno::ESHUTDOWN } else { Errno::EAGAIN });
         };
         let len = datagram.data.len().min(buf.len());
         buf[..len].copy_from_slice(&datagram.data[..len]);
@@ -41,6 +41,7 @@ impl Stack {
             ttl: datagram.ttl,
             tos: datagram.tos,
             at_ns: datagram.at_ns,
+            options: datagram.options,
         };
         if !peek {
             udp.pop();
@@ -103,7 +104,8 @@ impl Stack {
         udp: &udp_header::Incoming<'_>,
     ) {
         let (from, to, ttl, tos, at_ns) = (udp.flow.remote, ip.dst, ip.ttl, ip.tos, self.now_ns);
-        let datagram = Datagram { from, to, link, ttl, tos, at_ns, data: udp.data.into() };
+        let options = IpOptions::of_packet(ip);
+        let datagram = Datagram { from, to, link, ttl, tos, at_ns, options, data: udp.data.into() };
         self.deliver_filtered(id, datagram, ip.payload, &About { ifindex: link.index(), ..About::default() });
     }
 
@@ -155,9 +157,8 @@ impl Stack {
     fn deliver(&mut self, id: SocketId, datagram: Datagram) {
         let Some(socket) = self.sockets.get_mut(id.0) else { return };
         let limit = usize::try_from(socket.options.rcvbuf).unwrap_or(usize::MAX);
-        let read_shut = socket.read_shut;
         let Ok(udp) = udp_of(socket) else { return };
-        if read_shut || !udp.push(datagram, limit) {
+        if !udp.push(datagram, limit) {
             self.counters.udp_rcvbuf_errors += 1;
             return;
         }
@@ -196,21 +197,5 @@ impl Stack {
         socket.error = Some(why.errno);
         self.note(id);
         true
-    }
-}
-
-impl Received {
-    /// What recv(2) answers after `SHUT_RD`.
-    fn nothing(nobody: Endpoint) -> Self {
-        Self {
-            len: 0,
-            full_len: 0,
-            from: SocketAddr::new(nobody.ip, nobody.port),
-            to: nobody.ip,
-            link: LinkId::LO,
-            ttl: 0,
-            tos: 0,
-            at_ns: 0,
-        }
     }
 }

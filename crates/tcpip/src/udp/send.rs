@@ -10,6 +10,7 @@ use crate::{
     Stack,
     addr::{self, Endpoint, Flow},
     error_queue::QueuedError,
+    ip_options::IpOptions,
     option::{Discovery, Options},
     packet,
     types::{Domain, LinkId, Sending, SocketId},
@@ -59,14 +60,16 @@ impl Stack {
         if let Some(ip) = how.source {
             source = self.prescribed_source(domain, ip, remote.ip)?;
         }
+        let ip_options = how.options.unwrap_or(self.ip_options(id)?);
         self.check_size(id, way.link, remote, data, how)?;
         let port = self.udp_port(id)?;
         let flow = Flow { local: Endpoint { ip: source, port }, remote };
         match variant {
             Variant::Raw(_) => {
-                self.raw_emit(id, &way, (source, remote.ip), data, marks(&options, remote.ip, how))?;
+                let marks = marks(&options, remote.ip, how);
+                self.raw_emit(id, &way, (source, remote.ip), data, marks, &ip_options)?;
             }
-            _ => self.emit_datagram(id, way.link, flow, data, how)?,
+            _ => self.emit_datagram(id, way.link, flow, data, (how, &ip_options))?,
         }
         self.pump();
         Ok(data.len())
@@ -126,7 +129,7 @@ impl Stack {
         link: LinkId,
         flow: Flow,
         data: &[u8],
-        how: &Sending,
+        (how, ip_options): (&Sending, &IpOptions),
     ) -> Result<(), Errno> {
         let socket = self.sockets.find_mut(id)?;
         let (options, variant) = (socket.options, udp_of(socket)?.variant);
@@ -145,11 +148,14 @@ impl Stack {
         if tos != 0 {
             packet::set_tos(frame.bytes_mut(), tos, &caps);
         }
+        let frame = self.with_options(frame, ip_options);
         self.counters.udp_out_datagrams += 1;
         if self.is_looped(link, flow.remote.ip, &options) {
             self.looped.push_back((link, frame.bytes().to_vec()));
         }
+        self.mark = options.mark;
         self.transmit(link, frame);
+        self.mark = 0;
         Ok(())
     }
 

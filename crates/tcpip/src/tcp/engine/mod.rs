@@ -28,6 +28,7 @@ use smoltcp::{
 use crate::{
     addr::{Endpoint, Flow},
     frame::{Carrier, Frames, Port},
+    option::Options,
     packet::{self, Segment, SynOptions, seq_after},
 };
 
@@ -260,15 +261,22 @@ impl Engine {
         self.socket_mut().abort();
     }
 
+    /// What a socket's options say of it.
+    pub(crate) fn set_options(&mut self, options: &Options) {
+        self.set_nodelay(options.nodelay);
+        self.set_ttl(options.ttl);
+        self.set_oob_inline(options.oob_inline);
+    }
+
     /// `TCP_NODELAY`.
-    pub(crate) fn set_nodelay(&mut self, nodelay: bool) {
+    fn set_nodelay(&mut self, nodelay: bool) {
         self.nodelay = nodelay;
         let held_back = !nodelay && !self.carrier.loopback;
         self.socket_mut().set_nagle_enabled(held_back);
     }
 
     /// TTL or hop limit, 1 to 255.
-    pub(crate) fn set_ttl(&mut self, ttl: u8) {
+    fn set_ttl(&mut self, ttl: u8) {
         self.ttl = ttl.max(1);
         let ttl = self.ttl;
         self.socket_mut().set_hop_limit(Some(ttl));
@@ -295,6 +303,13 @@ impl Engine {
     /// Bytes not yet acknowledged.
     pub(crate) fn send_queue(&self) -> usize {
         self.socket().send_queue() + self.overflow.len()
+    }
+
+    /// Bytes that did not go out yet.
+    pub(crate) fn not_sent(&self) -> usize {
+        let end = self.ledger.data_begin.wrapping_add(self.ledger.written);
+        let sent = self.ledger.snd_nxt;
+        if self.ledger.started && seq_after(end, sent) { end.wrapping_sub(sent) as usize } else { 0 }
     }
 
     /// How many bytes may wait to be sent.

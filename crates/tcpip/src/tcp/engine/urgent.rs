@@ -47,7 +47,7 @@ pub(crate) enum OutOfBand {
 
 impl Engine {
     /// `SO_OOBINLINE`.
-    pub(crate) fn set_oob_inline(&mut self, inline: bool) {
+    pub(super) fn set_oob_inline(&mut self, inline: bool) {
         self.urgent.inline = inline;
     }
 
