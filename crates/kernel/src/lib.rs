@@ -319,6 +319,7 @@ impl Kernel {
     pub fn advance(&mut self, now: Now) {
         self.now = now;
         self.net.stack.advance(now.mono_ns);
+        self.net.stack.set_real_time(now.real_ns);
         for call in self.parked.take_expired(now.mono_ns) {
             self.run(call);
         }

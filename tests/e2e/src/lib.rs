@@ -26,7 +26,7 @@ pub use display::Display;
 pub use drive::{Drive, is_clean};
 pub use hops::Hops;
 pub use raw_unsafe::syscall;
-pub use run::{Ran, native, run};
+pub use run::{Ran, in_a_namespace, native, run};
 pub use segment::Segments;
 pub use server::Server;
 pub use user::{invoking_user, ordinary_user};

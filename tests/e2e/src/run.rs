@@ -108,3 +108,16 @@ fn text(bytes: Option<JoinHandle<Vec<u8>>>) -> String {
     let bytes = bytes.and_then(|thread| thread.join().ok()).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+/// A shell script in a new network namespace of an ordinary user; further arguments are its `$0` and those behind. Where a host lets
+/// nobody make one, there is nothing to compare with.
+#[must_use]
+pub fn in_a_namespace(script: &str) -> Option<Command> {
+    if run(native("unshare").args(["-rn", "true"])).status != 0 {
+        eprintln!("skipped: this host does not let an ordinary user make a network namespace");
+        return None;
+    }
+    let mut command = native("unshare");
+    command.args(["-rn", "sh", "-c", script]);
+    Some(command)
+}

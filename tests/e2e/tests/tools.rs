@@ -59,6 +59,16 @@ fn ping_sizes() {
     assert!(printed.contains("From 10.0.1.1 icmp_seq=1 Time to live exceeded"), "{printed}");
 }
 
+/// What is recorded on the way there and back.
+#[test]
+fn ping_records() {
+    let script = r"for how in -R '-T tsonly' '-T tsandaddr' '-T tsprespec 10.0.1.1 10.0.2.9'; do
+         $PING -n -c 1 -W 3 $how 10.0.2.9 2>&1 | grep -v -e ^rtt -e ^$ | sed 's/time.*//; s#^.*/ping:#ping:#; s/-*[0-9]* absolute/T/; s/	-*[0-9]*$/	T/'; done";
+    let printed = same("sleep 60", script, timeless);
+    assert!(printed.contains("RR:") && printed.contains("10.0.12.1"), "{printed}");
+    assert!(printed.contains("TS:"), "{printed}");
+}
+
 /// Port scans by every kind of segment, and of UDP.
 #[test]
 fn nmap_scans() {

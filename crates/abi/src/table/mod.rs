@@ -216,6 +216,9 @@ fn fcntl(cmd: u32) -> Arg {
     }
 }
 
+/// linux/sockios.h.
+pub const SIOCOUTQNSD: u32 = 0x894b;
+
 fn ioctl(cmd: u32) -> Arg {
     use crate::raw::ioctl::*;
     match cmd {
@@ -223,7 +226,7 @@ fn ioctl(cmd: u32) -> Arg {
         TCSETS | TCSETSW | TCSETSF => Arg::Buf(Dir::In, Len::Fixed(36)),
         TIOCGWINSZ => Arg::Buf(Dir::Out, Len::Fixed(8)),
         TIOCSWINSZ => Arg::Buf(Dir::In, Len::Fixed(8)),
-        FIGETBSZ | FIONREAD | TIOCOUTQ | SIOCATMARK | FIOGETOWN | SIOCGPGRP | TIOCGPGRP => {
+        FIGETBSZ | FIONREAD | TIOCOUTQ | SIOCOUTQNSD | SIOCATMARK | FIOGETOWN | SIOCGPGRP | TIOCGPGRP => {
             Arg::Buf(Dir::Out, Len::Fixed(4))
         }
         FIONBIO | FIOASYNC | FIOSETOWN | SIOCSPGRP | TIOCSPGRP => Arg::Buf(Dir::In, Len::Fixed(4)),

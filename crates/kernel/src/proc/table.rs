@@ -1,6 +1,6 @@
 //! What there is in /proc: one row per file.
 
-use super::text::{mounts, net, snmp, system, task};
+use super::text::{counts, mounts, net, snmp, system, task};
 use crate::Kernel;
 use crate::nfsd;
 use crate::process::{Places, Process};
@@ -48,8 +48,16 @@ pub(super) const KERNEL: &[Row] = &[
     ("mounts", 0o777, Content::Link("self/mounts")),
     ("net/arp", 0o444, Content::Text(net::arp)),
     ("net/dev", 0o444, Content::Text(net::dev)),
+    ("net/dev_mcast", 0o444, Content::Text(counts::dev_mcast)),
     ("net/icmp", 0o444, Content::Text(net::icmp)),
     ("net/icmp6", 0o444, Content::Text(net::icmp6)),
+    ("net/igmp", 0o444, Content::Text(counts::igmp)),
+    ("net/igmp6", 0o444, Content::Text(counts::igmp6)),
+    ("net/ipv6_route", 0o444, Content::Text(counts::ipv6_route)),
+    ("net/netstat", 0o444, Content::Text(counts::netstat)),
+    ("net/packet", 0o444, Content::Text(counts::packet)),
+    ("net/snmp6", 0o444, Content::Text(counts::snmp6)),
+    ("net/softnet_stat", 0o444, Content::Text(counts::softnet_stat)),
     ("net/if_inet6", 0o444, Content::Text(net::if_inet6)),
     ("net/raw", 0o444, Content::Text(net::raw)),
     ("net/raw6", 0o444, Content::Text(net::raw6)),

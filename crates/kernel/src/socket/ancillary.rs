@@ -4,9 +4,10 @@
 use crate::Kernel;
 use abi::layout::{Timespec, Timeval};
 use abi::raw::net::{
-    AF_INET, AF_INET6, IP_ORIGDSTADDR, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL,
-    IPPROTO_IP, IPPROTO_IPV6, IPV6_HOPLIMIT, IPV6_ORIGDSTADDR, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RECVHOPLIMIT,
-    IPV6_RECVPKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS, SOL_SOCKET,
+    AF_INET, AF_INET6, IP_ORIGDSTADDR, IP_PKTINFO, IP_RECVERR, IP_RECVOPTS, IP_RECVTOS, IP_RECVTTL,
+    IP_RETOPTS, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_2292HOPLIMIT, IPV6_2292PKTINFO, IPV6_HOPLIMIT,
+    IPV6_ORIGDSTADDR, IPV6_PKTINFO, IPV6_RECVERR, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO, IPV6_RECVTCLASS,
+    IPV6_TCLASS, SOL_SOCKET,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tcpip::{Origin, QueuedError, Received};
@@ -18,6 +19,11 @@ use super::{Common, Control, address};
 pub(crate) const SO_TIMESTAMP: u32 = 29;
 /// `SO_TIMESTAMPNS`.
 pub(crate) const SO_TIMESTAMPNS: u32 = 35;
+
+/// `SO_TIMESTAMPING`.
+pub(crate) const SO_TIMESTAMPING: u32 = 37;
+/// `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`: what came in is stamped, and the stamp is told.
+const STAMPS_IN: i32 = 1 << 3 | 1 << 4;
 
 /// What the options of a socket with this port ask for.
 pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received, port: u16) -> Vec<Control> {
@@ -33,6 +39,9 @@ pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received, port: u16
         add(common.flag(v4, IP_PKTINFO), v4, IP_PKTINFO, &pktinfo4(got));
         add(common.flag(v4, IP_RECVTTL), v4, IP_TTL, i32::from(got.ttl).as_bytes());
         add(common.flag(v4, IP_RECVTOS), v4, IP_TOS, &[got.tos]);
+        let options = &got.options;
+        add(common.flag(v4, IP_RECVOPTS) && !options.is_empty(), v4, IP_RECVOPTS, options.as_bytes());
+        add(common.flag(v4, IP_RETOPTS) && !options.is_empty(), v4, IP_RETOPTS, options.echo().as_bytes());
         add(
             common.flag(v4, IP_ORIGDSTADDR),
             v4,
@@ -41,6 +50,8 @@ pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received, port: u16
         );
     } else {
         add(common.flag(v6, IPV6_RECVPKTINFO), v6, IPV6_PKTINFO, &pktinfo6(got));
+        add(common.flag(v6, IPV6_2292PKTINFO), v6, IPV6_2292PKTINFO, &pktinfo6(got));
+        add(common.flag(v6, IPV6_2292HOPLIMIT), v6, IPV6_2292HOPLIMIT, i32::from(got.ttl).as_bytes());
         add(common.flag(v6, IPV6_RECVHOPLIMIT), v6, IPV6_HOPLIMIT, i32::from(got.ttl).as_bytes());
         add(common.flag(v6, IPV6_RECVTCLASS), v6, IPV6_TCLASS, i32::from(got.tos).as_bytes());
         add(
@@ -66,6 +77,16 @@ pub(super) fn timestamps(k: &Kernel, common: &Common, at_ns: u64) -> Vec<Control
     } else if common.flag(SOL_SOCKET, SO_TIMESTAMP) {
         let data = Timeval { tv_sec: sec, tv_usec: ns / 1000 }.as_bytes().to_vec();
         messages.push(Control::Bytes { level: SOL_SOCKET, kind: SO_TIMESTAMP, data });
+    }
+    if common.value(SOL_SOCKET, SO_TIMESTAMPING).unwrap_or(0) & STAMPS_IN == STAMPS_IN {
+        // struct scm_timestamping: the second is unused, the third a card's.
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let stamps = [Timespec { tv_sec: sec, tv_nsec: ns }, none, none];
+        messages.push(Control::Bytes {
+            level: SOL_SOCKET,
+            kind: SO_TIMESTAMPING,
+            data: stamps.as_bytes().to_vec(),
+        });
     }
     messages
 }

@@ -3,7 +3,9 @@
 use crate::Kernel;
 use crate::call::Stop;
 use abi::Errno;
-use abi::raw::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM};
+use abi::raw::general::{
+    POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM,
+};
 use abi::raw::net::{AF_INET, AF_INET6};
 use std::net::{Shutdown, SocketAddr};
 use tcpip::{Domain, Protocol, Readiness, SocketId};
@@ -77,6 +79,11 @@ pub(super) fn poll_bits(ready: Readiness) -> u16 {
     ];
     let mask = bits.into_iter().filter(|(on, _)| *on).fold(0, |mask, (_, bits)| mask | bits);
     u16::try_from(mask).unwrap_or(u16::MAX)
+}
+
+/// The same for datagrams, which there is room for of any priority (net/core/datagram.c, datagram_poll).
+pub(super) fn poll_bits_of_datagrams(ready: Readiness) -> u16 {
+    poll_bits(ready) | if ready.writable { POLLWRBAND as u16 } else { 0 }
 }
 
 /// A line of `rump sockstat`.

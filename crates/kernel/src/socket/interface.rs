@@ -71,11 +71,15 @@ pub(crate) const fn operational_state(link: &LinkInfo) -> OperationalState {
     }
 }
 
-/// All routes in the order in which Linux lists them: IPv4's as its trie is walked, by network, then the longest prefix, then the
-/// lowest metric.
+/// All routes in the order in which Linux lists them: IPv4's, table by table, as its trie is walked, by network, then the longest
+/// prefix, then the lowest metric.
 pub(crate) fn routes(stack: &Stack) -> Vec<Route> {
-    let (mut v4, v6): (Vec<_>, Vec<_>) = stack.routes().into_iter().partition(|route| route.dst.is_ipv4());
-    v4.sort_by_key(|route| (route.dst, Reverse(route.prefix_len), route.metric));
+    // FIB_TABLE_HASHSZ (linux/ip_fib.h).
+    let place = |route: &Route| (route.table & 0xff, route.table);
+    let (mut v4, mut v6): (Vec<_>, Vec<_>) =
+        stack.routes().into_iter().partition(|route| route.dst.is_ipv4());
+    v4.sort_by_key(|route| (place(route), route.dst, Reverse(route.prefix_len), route.metric));
+    v6.sort_by_key(place);
     v4.extend(v6);
     v4
 }

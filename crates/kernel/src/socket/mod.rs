@@ -262,6 +262,14 @@ pub(crate) trait Socket {
     /// `EINVAL`: it listens.
     fn unsent(&self, k: &Kernel) -> Result<usize, Errno>;
 
+    /// `SIOCOUTQNSD`: bytes that were not sent yet, not even once.
+    ///
+    /// # Errors
+    /// `ENOTTY`: not TCP. `EINVAL`: it listens.
+    fn unqueued(&self, _k: &Kernel) -> Result<usize, Errno> {
+        Err(Errno::ENOTTY)
+    }
+
     /// Whether each message is received as it was sent: `SOCK_DGRAM`, `SOCK_SEQPACKET`.
     fn keeps_boundaries(&self) -> bool {
         false

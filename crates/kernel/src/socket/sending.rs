@@ -2,11 +2,11 @@
 
 use abi::Errno;
 use abi::raw::net::{
-    AF_INET6, IP_PKTINFO, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_HOPLIMIT,
+    AF_INET6, IP_PKTINFO, IP_RETOPTS, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_HOPLIMIT,
     IPV6_PKTINFO, IPV6_TCLASS,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use tcpip::{LinkId, Sending};
+use tcpip::{IpOptions, LinkId, Sending};
 
 use super::Other;
 
@@ -35,6 +35,8 @@ fn ipv4(family: u32, message: &Other, how: &mut Sending) -> Result<(), Errno> {
         (IP_TTL, data) => how.ttl = Some(byte(data).filter(|ttl| *ttl > 0).ok_or(Errno::EINVAL)?),
         (IP_TOS, [tos]) => how.tos = Some(*tos),
         (IP_TOS, data) => how.tos = Some(byte(data).ok_or(Errno::EINVAL)?),
+        // Unknown options are for who may have them by setsockopt(2).
+        (IP_RETOPTS, data) => how.options = Some(IpOptions::new(data, false)?),
         // struct in_pktinfo: interface, source, destination.
         (IP_PKTINFO, &[i0, i1, i2, i3, a, b, c, d, _, _, _, _]) => {
             how.link = link(u32::from_ne_bytes([i0, i1, i2, i3]));

@@ -4,10 +4,11 @@ use crate::Kernel;
 use crate::call::Stop;
 use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
-use abi::raw::net::{IPPROTO_TCP, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_STREAM};
+use abi::raw::net::{IPPROTO_TCP, MSG_OOB, MSG_PEEK, MSG_TRUNC, SO_PRIORITY, SOCK_STREAM, SOL_SOCKET};
 use tcpip::{Protocol, SocketId};
 
-use super::{Accepted, Common, How, Incoming, Outgoing, Socket, Summary, address, inet};
+use super::option::tcp::TCP_INQ;
+use super::{Accepted, Common, Control, How, Incoming, Outgoing, Socket, Summary, address, inet};
 
 /// One TCP socket.
 pub(crate) struct Tcp {
@@ -55,7 +56,10 @@ impl Socket for Tcp {
         let object = k.files.new_object();
         k.net.enter(id, object);
         let peer = address::emit(self.common.family, peer);
-        Ok(Accepted { socket: Box::new(Self { common: self.common.clone(), id }), object, peer })
+        let common = self.common.clone();
+        // It is that of each packet (net/core/sock.c, sk_clone_lock).
+        common.remember(SOL_SOCKET, SO_PRIORITY, 0);
+        Ok(Accepted { socket: Box::new(Self { common, id }), object, peer })
     }
 
     fn connect(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
@@ -89,7 +93,13 @@ impl Socket for Tcp {
             // tcp(7): the bytes are thrown away.
             data.clear();
         }
-        Ok(Incoming { data, full_len: got, ..Incoming::default() })
+        let mut control = Vec::new();
+        if self.common.flag(IPPROTO_TCP as u32, TCP_INQ) {
+            let left = i32::try_from(k.net.stack.unread(self.id)).unwrap_or(i32::MAX);
+            let data = left.to_ne_bytes().to_vec();
+            control.push(Control::Bytes { level: IPPROTO_TCP as u32, kind: TCP_INQ, data });
+        }
+        Ok(Incoming { data, full_len: got, control, ..Incoming::default() })
     }
 
     fn receive_error(&self, k: &mut Kernel) -> Result<Incoming, Errno> {
@@ -122,6 +132,10 @@ impl Socket for Tcp {
 
     fn unsent(&self, k: &Kernel) -> Result<usize, Errno> {
         if self.is_listening(k) { Err(Errno::EINVAL) } else { Ok(k.net.stack.unsent(self.id)) }
+    }
+
+    fn unqueued(&self, k: &Kernel) -> Result<usize, Errno> {
+        if self.is_listening(k) { Err(Errno::EINVAL) } else { Ok(k.net.stack.not_sent(self.id)) }
     }
 
     fn at_mark(&self, k: &Kernel) -> bool {

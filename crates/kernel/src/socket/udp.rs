@@ -5,8 +5,8 @@ use crate::call::Stop;
 use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
 use abi::raw::net::{
-    AF_INET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_OOB, MSG_PEEK, SOCK_DGRAM,
-    SOCK_RAW,
+    AF_INET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_DONTWAIT, MSG_OOB, MSG_PEEK,
+    SO_REUSEADDR, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET,
 };
 use tcpip::{Protocol, SocketId};
 
@@ -60,7 +60,10 @@ impl Udp {
         }
         let id = k.net.stack.raw_socket(inet::domain(family), number);
         k.net.enter(id, object);
-        Ok(Self { common: Common::new(family, SOCK_RAW, protocol), id })
+        let common = Common::new(family, SOCK_RAW, protocol);
+        // Several may have the same protocol (net/ipv4/af_inet.c, SK_CAN_REUSE).
+        common.remember(SOL_SOCKET, SO_REUSEADDR, 1);
+        Ok(Self { common, id })
     }
 
     fn protocol(&self) -> Protocol {
@@ -115,9 +118,16 @@ impl Socket for Udp {
         Ok(k.net.stack.send_message(self.id, message.data, to, &how)?)
     }
 
-    fn receive(&self, k: &mut Kernel, _f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
+    fn receive(&self, k: &mut Kernel, f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
         let mut data = vec![0; len.min(usize::from(u16::MAX))];
-        let got = k.net.stack.recv_from(self.id, &mut data, flags & MSG_PEEK != 0)?;
+        let got = match k.net.stack.recv_from(self.id, &mut data, flags & MSG_PEEK != 0) {
+            // Only who would wait is told that nothing is to come (net/core/datagram.c, __skb_wait_for_more_packets).
+            Err(Errno::ESHUTDOWN) if !f.nonblock() && flags & MSG_DONTWAIT == 0 => {
+                return Ok(Incoming::default());
+            }
+            Err(Errno::ESHUTDOWN) => return Err(Errno::EAGAIN.into()),
+            got => got?,
+        };
         data.truncate(got.len);
         Ok(Incoming {
             data,
@@ -137,7 +147,7 @@ impl Socket for Udp {
     }
 
     fn poll(&self, k: &Kernel) -> u16 {
-        inet::poll_bits(k.net.stack.readiness(self.id))
+        inet::poll_bits_of_datagrams(k.net.stack.readiness(self.id))
     }
 
     fn close(&self, k: &mut Kernel) {

@@ -1,5 +1,6 @@
 //! The text of files in /proc.
 
+pub(super) mod counts;
 pub(super) mod fdinfo;
 pub(crate) mod mounts;
 pub(super) mod net;

@@ -68,7 +68,7 @@ pub(crate) fn snmp(k: &Kernel) -> String {
 }
 
 /// A line of names and a line of values.
-fn table(title: &str, rows: &[(&str, u64)]) -> String {
+pub(super) fn table(title: &str, rows: &[(&str, u64)]) -> String {
     let names: String = rows.iter().map(|(name, _)| format!(" {name}")).collect();
     // `MaxConn` is signed: -1, no limit.
     let values: String = rows.iter().map(|(_, value)| format!(" {}", value.cast_signed())).collect();

@@ -13,6 +13,7 @@ use crate::cx::Cx;
 use crate::file::OpenFile;
 use abi::Errno;
 use abi::raw::ioctl::*;
+use abi::table::SIOCOUTQNSD;
 use std::net::Ipv4Addr;
 
 use super::{Socket, address};
@@ -26,6 +27,7 @@ pub(super) fn ioctl(cx: &mut Cx<'_>, f: &OpenFile, socket: &dyn Socket, cmd: u32
     match cmd {
         FIONREAD => put_count(cx, addr, socket.unread(cx.kernel)?),
         TIOCOUTQ => put_count(cx, addr, socket.unsent(cx.kernel)?),
+        SIOCOUTQNSD => put_count(cx, addr, socket.unqueued(cx.kernel)?),
         SIOCATMARK => put_count(cx, addr, usize::from(socket.at_mark(cx.kernel))),
         FIOSETOWN | SIOCSPGRP => {
             f.owner.set(cx.get::<i32>(addr)?);

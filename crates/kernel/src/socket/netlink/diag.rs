@@ -25,7 +25,7 @@ const UDIAG_SHOW_UID: u32 = 0x40;
 /// The datagrams that answer a request. A filter in it is not run: it may leave sockets out, and ss(8) does so itself.
 pub(super) fn answer(k: &Kernel, request: Request<'_>, port: u32) -> Vec<Vec<u8>> {
     if request.kind != SOCK_DIAG_BY_FAMILY {
-        return vec![request.error(port, Some(Errno::EINVAL))];
+        return vec![request.error(port, Errno::EINVAL)];
     }
     let family = u32::from(request.byte(0));
     let messages = match family {
@@ -35,7 +35,7 @@ pub(super) fn answer(k: &Kernel, request: Request<'_>, port: u32) -> Vec<Vec<u8>
         _ => Err(Errno::ENOENT),
     };
     match messages {
-        Err(errno) => vec![request.error(port, Some(errno))],
+        Err(errno) => vec![request.error(port, errno)],
         Ok(messages) if request.is_dump() => {
             let mut answers = gathered(messages);
             answers.push(request.done(port));
@@ -43,7 +43,7 @@ pub(super) fn answer(k: &Kernel, request: Request<'_>, port: u32) -> Vec<Vec<u8>
         }
         // One socket was asked for.
         Ok(messages) => {
-            vec![messages.into_iter().next().unwrap_or_else(|| request.error(port, Some(Errno::ENOENT)))]
+            vec![messages.into_iter().next().unwrap_or_else(|| request.error(port, Errno::ENOENT))]
         }
     }
 }

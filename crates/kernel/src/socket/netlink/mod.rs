@@ -71,6 +71,16 @@ impl Netlink {
         }
     }
 
+    fn manners(&self) -> wire::Manners {
+        use super::option::netlink::{LEVEL, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK};
+        let flag = |name| self.common.flag(LEVEL, name);
+        wire::Manners {
+            cap: flag(NETLINK_CAP_ACK),
+            extended: flag(NETLINK_EXT_ACK),
+            strict: flag(NETLINK_GET_STRICT_CHK),
+        }
+    }
+
     fn emit_address(port: u32, groups: u32) -> Vec<u8> {
         let family = narrow(AF_NETLINK).to_ne_bytes();
         [&family[..], &[0; 2], &port.to_ne_bytes(), &groups.to_ne_bytes()].concat()
@@ -146,7 +156,7 @@ impl Socket for Netlink {
         if self.inbox.is_full() {
             return Err(Errno::ENOBUFS.into());
         }
-        for request in wire::requests(message.data) {
+        for request in wire::requests(message.data, self.manners()) {
             let answers = match self.common.protocol {
                 Self::SOCK_DIAG => diag::answer(k, request, self.port.get()),
                 _ => route::answer(k, request, self.port.get()),

@@ -1,7 +1,7 @@
 //! Changes of the network for those who asked to be told (`ip monitor`): members of the groups of rtnetlink(7).
 
 use super::Inbox;
-use super::route::{address, link, neighbour, route};
+use super::route::{address, link, neighbour, route, rule};
 use super::wire;
 use crate::Kernel;
 use std::net::IpAddr;
@@ -13,8 +13,10 @@ const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_NEIGH: u32 = 3;
 const RTNLGRP_IPV4_IFADDR: u32 = 5;
 const RTNLGRP_IPV4_ROUTE: u32 = 7;
+const RTNLGRP_IPV4_RULE: u32 = 8;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
 const RTNLGRP_IPV6_ROUTE: u32 = 11;
+const RTNLGRP_IPV6_RULE: u32 = 19;
 
 /// The `NETLINK_ROUTE` sockets that are open.
 #[derive(Debug, Default)]
@@ -68,6 +70,11 @@ impl Kernel {
                 by_family(r.dst, [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE]),
                 of(change, route::NEW_DEL),
                 route::body(self, r, 0),
+            ),
+            Event::Rule(change, r) => (
+                if r.v6 { RTNLGRP_IPV6_RULE } else { RTNLGRP_IPV4_RULE },
+                of(change, rule::NEW_DEL),
+                rule::body(&self.net.stack, r),
             ),
             Event::Neighbour(change, n) => {
                 (RTNLGRP_NEIGH, of(change, neighbour::NEW_DEL), neighbour::body(self, n))

@@ -10,6 +10,14 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 /// `NLM_F_MULTI`.
 const NLM_F_MULTI: u16 = 2;
+/// `NLM_F_DUMP_FILTERED`: not all objects are in the list.
+const NLM_F_DUMP_FILTERED: u16 = 0x20;
+/// `NLM_F_CAPPED`: the request is not quoted as a whole.
+const NLM_F_CAPPED: u16 = 0x100;
+/// `NLM_F_ACK_TLVS`: attributes follow.
+const NLM_F_ACK_TLVS: u16 = 0x200;
+/// `NLMSGERR_ATTR_MSG`.
+const NLMSGERR_ATTR_MSG: u16 = 1;
 /// `NLM_F_REQUEST`.
 const NLM_F_REQUEST: u16 = 1;
 /// `NLM_F_ACK`.
@@ -23,6 +31,37 @@ const NLM_F_CREATE: u16 = 0x400;
 /// The bits of an attribute's type that are no type: `NLA_F_NESTED`, `NLA_F_NET_BYTEORDER`.
 const NLA_FLAGS: u16 = 0xc000;
 
+/// How a socket wants to be answered (netlink(7)).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manners {
+    /// `NETLINK_CAP_ACK`: requests are not quoted.
+    pub(super) cap: bool,
+    /// `NETLINK_EXT_ACK`: errors say why.
+    pub(super) extended: bool,
+    /// `NETLINK_GET_STRICT_CHK`: what a request for a list says about its objects counts.
+    pub(super) strict: bool,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) errno: Errno,
+    /// In Linux's words.
+    text: Option<&'static str>,
+}
+
+impl Refusal {
+    pub(super) const fn because(errno: Errno, text: &'static str) -> Self {
+        Self { errno, text: Some(text) }
+    }
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Self { errno, text: None }
+    }
+}
+
 /// One request of a program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
@@ -31,6 +70,7 @@ pub(super) struct Request<'a> {
     flags: u16,
     sequence: u32,
     header: &'a [u8],
+    pub(super) manners: Manners,
     /// What follows the header.
     pub(super) body: &'a [u8],
 }
@@ -85,16 +125,53 @@ impl Request<'_> {
         message(kind, flags, self.sequence, port, body)
     }
 
+    /// One object of a list that was filtered.
+    pub(super) fn filtered(&self, kind: u16, port: u32, body: &[u8]) -> Vec<u8> {
+        message(kind, NLM_F_MULTI | NLM_F_DUMP_FILTERED, self.sequence, port, body)
+    }
+
     /// The end of a list.
     pub(super) fn done(&self, port: u32) -> Vec<u8> {
         message(NLMSG_DONE, NLM_F_MULTI, self.sequence, port, &0_u32.to_ne_bytes())
     }
 
-    /// That it failed, or with `None` that it did not.
-    pub(super) fn error(&self, port: u32, errno: Option<Errno>) -> Vec<u8> {
-        let number = errno.map_or(0, |errno| -errno.number());
-        let body = [&number.to_ne_bytes()[..], self.header].concat();
-        message(NLMSG_ERROR, 0, self.sequence, port, &body)
+    /// The end of a list that cannot be made (net/netlink/af_netlink.c, netlink_dump_done).
+    pub(super) fn broken_off(&self, port: u32, refusal: Refusal) -> Vec<u8> {
+        let mut body = (-refusal.errno.number()).to_ne_bytes().to_vec();
+        let flags = self.explain(&mut body, refusal);
+        message(NLMSG_DONE, NLM_F_MULTI | flags, self.sequence, port, &body)
+    }
+
+    /// That it succeeded.
+    pub(super) fn acknowledgement(&self, port: u32) -> Vec<u8> {
+        let body = [&0_u32.to_ne_bytes()[..], self.header].concat();
+        message(NLMSG_ERROR, NLM_F_CAPPED, self.sequence, port, &body)
+    }
+
+    /// That it failed (net/netlink/af_netlink.c, netlink_ack).
+    pub(super) fn error(&self, port: u32, refusal: impl Into<Refusal>) -> Vec<u8> {
+        let refusal = refusal.into();
+        let mut body = [&(-refusal.errno.number()).to_ne_bytes()[..], self.header].concat();
+        let mut flags = 0;
+        if self.manners.cap {
+            flags |= NLM_F_CAPPED;
+        } else {
+            body.extend_from_slice(self.body);
+            body.resize(body.len().next_multiple_of(4), 0);
+        }
+        flags |= self.explain(&mut body, refusal);
+        message(NLMSG_ERROR, flags, self.sequence, port, &body)
+    }
+
+    /// Appends the reason where it is wanted; answers what the header has to say of it.
+    fn explain(&self, body: &mut Vec<u8>, refusal: Refusal) -> u16 {
+        match refusal.text.filter(|_| self.manners.extended) {
+            Some(text) => {
+                attribute(body, NLMSGERR_ATTR_MSG, &[text.as_bytes(), &[0]].concat());
+                NLM_F_ACK_TLVS
+            }
+            None => 0,
+        }
     }
 }
 
@@ -148,7 +225,7 @@ pub(super) fn notification(kind: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// The requests in a datagram; what is malformed ends them, as in the kernel (netlink_rcv_skb).
-pub(super) fn requests(mut data: &[u8]) -> Vec<Request<'_>> {
+pub(super) fn requests(mut data: &[u8], manners: Manners) -> Vec<Request<'_>> {
     let mut found = Vec::new();
     while let Some(header) = data.get(..HEADER) {
         let Some(len) = header.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes)) else { break };
@@ -158,7 +235,7 @@ pub(super) fn requests(mut data: &[u8]) -> Vec<Request<'_>> {
         let sequence = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]);
         // Numbers below 16 are for control; those that no request has are skipped.
         if flags & NLM_F_REQUEST != 0 && kind >= 16 {
-            found.push(Request { kind, flags, sequence, header, body });
+            found.push(Request { kind, flags, sequence, header, manners, body });
         }
         data = data.get((HEADER + body.len()).next_multiple_of(4)..).unwrap_or_default();
     }
@@ -193,14 +270,14 @@ mod tests {
     #[test]
     fn malformed_requests_end_the_list() {
         let good = message(18, NLM_F_REQUEST, 7, 0, &[1, 2, 3, 4]);
-        assert_eq!(requests(&good).len(), 1);
-        assert_eq!(requests(&[good.clone(), good.clone()].concat()).len(), 2);
+        assert_eq!(requests(&good, Manners::default()).len(), 1);
+        assert_eq!(requests(&[good.clone(), good.clone()].concat(), Manners::default()).len(), 2);
         for cut in 0..good.len() {
-            assert!(requests(&good[..cut]).is_empty(), "{cut} bytes");
+            assert!(requests(&good[..cut], Manners::default()).is_empty(), "{cut} bytes");
         }
         let mut short = good.clone();
         short[0] = 3;
-        assert!(requests(&short).is_empty(), "shorter than its own header");
+        assert!(requests(&short, Manners::default()).is_empty(), "shorter than its own header");
     }
 
     #[test]

@@ -10,24 +10,25 @@ use tcpip::Opt;
 
 const LEVEL: u32 = IPPROTO_IPV6 as u32;
 
+// linux/in6.h
+const IPV6_ROUTER_ALERT_ISOLATE: u32 = 30;
+const IPV6_RECVERR_RFC4884: u32 = 31;
+const IPV6_FLOWINFO_SEND: u32 = 33;
+const IPV6_UNICAST_IF: u32 = 76;
+const IPV6_RECVFRAGSIZE: u32 = 77;
+
 /// Options whose value may be shorter than an `int`: that is 0 then (net/ipv6/ipv6_sockglue.c).
-pub(super) const MAY_BE_SHORT: &[u32] = &[IPV6_DONTFRAG, IPV6_AUTOFLOWLABEL];
+pub(super) const MAY_BE_SHORT: &[u32] = &[IPV6_DONTFRAG, IPV6_AUTOFLOWLABEL, IPV6_RECVFRAGSIZE];
 
 pub(super) const ROWS: &[Row] = &[
     Row { name: IPV6_V6ONLY, value: Value::Flag { default: false, stack: Some(Opt::V6Only) } },
     own(IPV6_UNICAST_HOPS, Some(|t| remembered(t, IPV6_UNICAST_HOPS, hops_default(t))), Some(set_hops)),
     own(IPV6_TCLASS, Some(|t| remembered(t, IPV6_TCLASS, 0)), Some(set_tclass)),
+    own(IPV6_MULTICAST_HOPS, Some(|t| remembered(t, IPV6_MULTICAST_HOPS, 1)), Some(set_multicast_hops)),
     Row {
-        name: IPV6_MULTICAST_HOPS,
-        // -1 is the default again.
-        value: Value::Int {
-            default: 1,
-            min: -1,
-            max: 255,
-            stack: Some(|hops| Opt::MulticastTtl6(u8::try_from(hops).unwrap_or(1))),
-        },
+        name: IPV6_MULTICAST_LOOP,
+        value: Value::Int { default: 1, min: 0, max: 1, stack: Some(|on| Opt::MulticastLoop6(on != 0)) },
     },
-    Row { name: IPV6_MULTICAST_LOOP, value: Value::Flag { default: true, stack: Some(Opt::MulticastLoop6) } },
     Row { name: IPV6_MULTICAST_ALL, value: Value::Flag { default: true, stack: Some(Opt::MulticastAll6) } },
     own(IPV6_MULTICAST_IF, Some(multicast::get_interface6), Some(multicast::set_interface6)),
     own(IPV6_CHECKSUM, Some(raw::checksum), Some(raw::set_checksum)),
@@ -53,8 +54,27 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: IPV6_DONTFRAG, value: Value::Flag { default: false, stack: Some(Opt::DontFrag6) } },
     Row { name: IPV6_AUTOFLOWLABEL, value: Value::Flag { default: true, stack: None } },
     int(IPV6_MINHOPCOUNT, 0, 0, 255),
-    flag(IPV6_FREEBIND),
-    own(IPV6_TRANSPARENT, Some(|_| Ok(int_bytes(0))), Some(set_transparent)),
+    Row { name: IPV6_FREEBIND, value: Value::Flag { default: false, stack: Some(Opt::FreeBind) } },
+    own(
+        IPV6_TRANSPARENT,
+        Some(|t| remembered(t, IPV6_TRANSPARENT, 0)),
+        Some(|t, v| super::ip::set_transparent(t, (LEVEL, IPV6_TRANSPARENT), v)),
+    ),
+    own(
+        IPV6_UNICAST_IF,
+        Some(|t| remembered(t, IPV6_UNICAST_IF, 0)),
+        Some(|t, v| super::ip::set_interface(t, (LEVEL, IPV6_UNICAST_IF), v)),
+    ),
+    flag(IPV6_2292PKTINFO),
+    flag(IPV6_2292HOPLIMIT),
+    flag(IPV6_2292HOPOPTS),
+    flag(IPV6_2292DSTOPTS),
+    flag(IPV6_2292RTHDR),
+    flag(IPV6_FLOWINFO),
+    flag(IPV6_FLOWINFO_SEND),
+    flag(IPV6_ROUTER_ALERT_ISOLATE),
+    int(IPV6_RECVERR_RFC4884, 0, 0, 1),
+    flag(IPV6_RECVFRAGSIZE),
     own(IPV6_ADD_MEMBERSHIP, None, Some(|t, v| multicast::ipv6(t, v, Change::Join))),
     own(IPV6_DROP_MEMBERSHIP, None, Some(|t, v| multicast::ipv6(t, v, Change::Leave))),
 ];
@@ -91,7 +111,14 @@ fn set_tclass(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The stack cannot do it, so nobody has the right to.
-fn set_transparent(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
-    if super::number((LEVEL, IPV6_TRANSPARENT), value)? == 0 { Ok(()) } else { Err(Errno::EPERM) }
+/// -1 is the default again. Streams go to no groups.
+fn set_multicast_hops(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    if target.common().kind == SOCK_STREAM {
+        return Err(Errno::ENOPROTOOPT);
+    }
+    let asked = super::number((LEVEL, IPV6_MULTICAST_HOPS), value)?;
+    let hops = u8::try_from(if asked == -1 { 1 } else { asked }).map_err(|_| Errno::EINVAL)?;
+    super::apply(target, Some(Opt::MulticastTtl6(hops)))?;
+    target.common().remember(LEVEL, IPV6_MULTICAST_HOPS, i32::from(hops));
+    Ok(())
 }

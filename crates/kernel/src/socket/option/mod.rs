@@ -7,19 +7,19 @@
 mod ip;
 mod ipv6;
 mod multicast;
-mod netlink;
+pub(crate) mod netlink;
 pub(crate) mod packet;
 mod raw;
 mod socket;
-mod tcp;
+pub(crate) mod tcp;
 mod udplite;
 
 use crate::Kernel;
 use crate::file::OpenFile;
 use abi::Errno;
 use abi::raw::net::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SO_BINDTODEVICE,
-    SOCK_RAW, SOCK_STREAM, SOL_SOCKET,
+    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP,
+    SO_BINDTODEVICE, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_SOCKET, TCP_CONGESTION, TCP_ULP,
 };
 use tcpip::Opt;
 
@@ -101,7 +101,13 @@ pub(crate) fn set(
     value: &[u8],
 ) -> Result<(), Errno> {
     // Looked at before the name (net/core/sock.c, net/ipv4/tcp.c).
-    let strict = matches!(which.0, SOL_SOCKET | TCP) && which != (SOL_SOCKET, SO_BINDTODEVICE);
+    let strict = match which.0 {
+        SOL_SOCKET => which.1 != SO_BINDTODEVICE,
+        // Names have a length of their own.
+        TCP => has_level(socket.common(), TCP) && !matches!(which.1, TCP_CONGESTION | TCP_ULP),
+        UDP => is_udp(socket.common()),
+        _ => false,
+    };
     let known = find(socket.common(), which);
     if strict && value.len() < 4 && known.as_ref().err() != Some(&Errno::EOPNOTSUPP) {
         return Err(Errno::EINVAL);
@@ -159,8 +165,19 @@ const IP: u32 = IPPROTO_IP as u32;
 const IPV6: u32 = IPPROTO_IPV6 as u32;
 const TCP: u32 = IPPROTO_TCP as u32;
 
+const UDP: u32 = IPPROTO_UDP as u32;
+
+fn is_udp(common: &Common) -> bool {
+    matches!(common.family, AF_INET | AF_INET6) && common.kind == SOCK_DGRAM && common.protocol == UDP
+}
+
 fn has_level(common: &Common, level: u32) -> bool {
-    matches!(level, SOL_SOCKET | IP) || (level == TCP && common.kind == SOCK_STREAM)
+    match level {
+        SOL_SOCKET | IP => true,
+        TCP => common.kind == SOCK_STREAM,
+        UDP => is_udp(common),
+        _ => false,
+    }
 }
 
 fn find(common: &Common, (level, name): (u32, u32)) -> Result<&'static Row, Errno> {
@@ -168,7 +185,7 @@ fn find(common: &Common, (level, name): (u32, u32)) -> Result<&'static Row, Errn
     let rows = match level {
         SOL_SOCKET => socket::ROWS,
         // An IPv6 socket has the IPv4 options too: it may speak both.
-        IP if inet => ip::ROWS,
+        IP if inet && (common.family, common.kind) != (AF_INET6, SOCK_RAW) => ip::ROWS,
         IPV6 if common.family == AF_INET6 => ipv6::ROWS,
         raw::LEVEL if common.family == AF_INET && common.kind == SOCK_RAW => raw::ROWS,
         raw::LEVEL_ICMPV6 if common.family == AF_INET6 && common.kind == SOCK_RAW => raw::ROWS_ICMPV6,

@@ -5,7 +5,7 @@ use crate::socket::Inbox;
 use abi::Errno;
 
 /// `SOL_NETLINK`.
-pub(super) const LEVEL: u32 = 270;
+pub(crate) const LEVEL: u32 = 270;
 
 // linux/netlink.h
 const NETLINK_ADD_MEMBERSHIP: u32 = 1;
@@ -15,9 +15,9 @@ const NETLINK_BROADCAST_ERROR: u32 = 4;
 const NETLINK_NO_ENOBUFS: u32 = 5;
 const NETLINK_LISTEN_ALL_NSID: u32 = 8;
 const NETLINK_LIST_MEMBERSHIPS: u32 = 9;
-const NETLINK_CAP_ACK: u32 = 10;
-const NETLINK_EXT_ACK: u32 = 11;
-const NETLINK_GET_STRICT_CHK: u32 = 12;
+pub(crate) const NETLINK_CAP_ACK: u32 = 10;
+pub(crate) const NETLINK_EXT_ACK: u32 = 11;
+pub(crate) const NETLINK_GET_STRICT_CHK: u32 = 12;
 
 pub(super) const ROWS: &[Row] = &[
     own(NETLINK_ADD_MEMBERSHIP, None, Some(|target, value| set_member(target, value, true))),

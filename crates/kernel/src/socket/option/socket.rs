@@ -2,18 +2,22 @@
 
 use super::{Row, Target, Value, flag, int, int_bytes, own};
 use crate::socket::Direction;
-use crate::socket::ancillary::{SO_TIMESTAMP, SO_TIMESTAMPNS};
+use crate::socket::ancillary::{SO_TIMESTAMP, SO_TIMESTAMPING, SO_TIMESTAMPNS};
 use crate::socket::common::BUFFER;
 use abi::Errno;
 use abi::layout::{Linger, Timeval};
 use abi::raw::net::*;
-use tcpip::{Opt, Options, Settings};
+use tcpip::{LinkId, Opt, Options, Settings};
 use zerocopy::{FromBytes, IntoBytes};
 
 // asm-generic/socket.h; the names of the 64-bit forms are the kernel's own.
-const SO_TIMESTAMPING: u32 = 37;
 const SO_RCVTIMEO_NEW: u32 = 66;
 const SO_SNDTIMEO_NEW: u32 = 67;
+
+/// `SOF_TIMESTAMPING_MASK` of Linux 6.1.
+const TIMESTAMPING_FLAGS: i32 = (1 << 17) - 1;
+/// `SKF_AD_MAX`: the ancillary data that packet filters can read.
+const BPF_EXTENSIONS: i32 = 64;
 
 /// `SOCK_MIN_SNDBUF`.
 const SNDBUF_MIN: i32 = 4608;
@@ -69,7 +73,16 @@ pub(super) const ROWS: &[Row] = &[
     own(SO_DETACH_FILTER, None, Some(detach_filter)),
     flag(SO_TIMESTAMP),
     flag(SO_TIMESTAMPNS),
-    own(SO_TIMESTAMPING, Some(|_| Ok(int_bytes(0))), None),
+    own(SO_TIMESTAMPING, Some(timestamping), Some(set_timestamping)),
+    own(SO_PEERNAME, Some(|t| t.socket.peer(t.k)), None),
+    // The bytes are the same without a checksum.
+    flag(SO_NO_CHECK),
+    // "Not implemented" since Linux 2.1 (socket(7)).
+    own(SO_BSDCOMPAT, Some(|_| Ok(int_bytes(0))), Some(|_, _| Ok(()))),
+    own(SO_BPF_EXTENSIONS, Some(|_| Ok(int_bytes(BPF_EXTENSIONS))), None),
+    own(SO_MEMINFO, Some(memory), None),
+    own(SO_INCOMING_NAPI_ID, Some(|_| Ok(int_bytes(0))), None),
+    own(SO_BINDTOIFINDEX, Some(|t| remembered(t, SO_BINDTODEVICE, 0)), Some(set_interface)),
     own(SO_ACCEPTCONN, Some(|t| Ok(int_bytes(i32::from(t.socket.is_listening(t.k))))), None),
     own(SO_SNDBUFFORCE, None, Some(|t, v| forced(t).and_then(|()| set_sndbuf(t, v, FORCED_MAX)))),
     own(SO_RCVBUFFORCE, None, Some(|t, v| forced(t).and_then(|()| set_rcvbuf(t, v, FORCED_MAX)))),
@@ -83,7 +96,7 @@ pub(super) const ROWS: &[Row] = &[
     flag(SO_LOCK_FILTER),
     flag(SO_SELECT_ERR_QUEUE),
     own(SO_BUSY_POLL, Some(|t| remembered(t, SO_BUSY_POLL, 0)), Some(set_busy_poll)),
-    own(SO_MAX_PACING_RATE, Some(|_| Ok(u64::MAX.to_ne_bytes().to_vec())), Some(|_, v| at_least(v, 4))),
+    own(SO_MAX_PACING_RATE, Some(pacing), Some(set_pacing)),
     int(SO_INCOMING_CPU, -1, i32::MIN, i32::MAX),
     own(SO_COOKIE, Some(|t| Ok(t.f.object.0.to_ne_bytes().to_vec())), None),
 ];
@@ -209,6 +222,7 @@ fn set_priority(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
 fn set_mark(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     let mark = number(value)?;
     forced(target)?;
+    super::apply(target, Some(Opt::Mark(mark.cast_unsigned())))?;
     target.common().remember(SOL_SOCKET, SO_MARK, mark);
     Ok(())
 }
@@ -226,8 +240,56 @@ fn set_busy_poll(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-fn at_least(value: &[u8], len: usize) -> Result<(), Errno> {
-    if value.len() < len { Err(Errno::EINVAL) } else { Ok(()) }
+/// Nothing is paced; all ones stand for no limit.
+fn pacing(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let rate = target.common().value(SOL_SOCKET, SO_MAX_PACING_RATE).map_or(u32::MAX, i32::cast_unsigned);
+    let rate = if rate == u32::MAX { u64::MAX } else { rate.into() };
+    Ok(rate.to_ne_bytes().to_vec())
+}
+
+/// 32 or 64 bits.
+fn set_pacing(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let rate = match value.first_chunk() {
+        Some(bytes) => u32::try_from(u64::from_ne_bytes(*bytes)).unwrap_or(u32::MAX),
+        None => number(value)?.cast_unsigned(),
+    };
+    target.common().remember(SOL_SOCKET, SO_MAX_PACING_RATE, rate.cast_signed());
+    Ok(())
+}
+
+/// `struct so_timestamping`: flags, and the number of a card's clock.
+fn timestamping(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let flags = target.common().value(SOL_SOCKET, SO_TIMESTAMPING).unwrap_or(0);
+    Ok([flags, 0].map(i32::to_ne_bytes).concat())
+}
+
+/// What came in is stamped. Of what is sent no stamps are made.
+fn set_timestamping(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let flags = number(value)?;
+    if flags & !TIMESTAMPING_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    target.common().remember(SOL_SOCKET, SO_TIMESTAMPING, flags);
+    Ok(())
+}
+
+/// `SK_MEMINFO_*` (linux/sock_diag.h): received, its limit, to be sent, its limit, and what only Linux counts.
+fn memory(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let queued = |count: Result<usize, Errno>| u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX);
+    let (unread, unsent) = (target.socket.unread(target.k), target.socket.unsent(target.k));
+    let limit = |bytes: Vec<u8>| bytes.first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+    let (rcvbuf, sndbuf) = (limit(rcvbuf(target)?), limit(sndbuf(target)?));
+    let all = [queued(unread), rcvbuf, queued(unsent), sndbuf, 0, 0, 0, 0, 0];
+    Ok(all.map(u32::to_ne_bytes).concat())
+}
+
+/// `SO_BINDTODEVICE` by number.
+fn set_interface(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let index = u32::try_from(number(value)?).map_err(|_| Errno::EINVAL)?;
+    let link = (index != 0).then(|| LinkId::from_index(index));
+    super::apply(target, Some(Opt::BindToDevice(link)))?;
+    target.common().remember(SOL_SOCKET, SO_BINDTODEVICE, index.cast_signed());
+    Ok(())
 }
 
 fn linger(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {

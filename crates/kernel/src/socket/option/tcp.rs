@@ -5,6 +5,10 @@ use abi::Errno;
 use abi::raw::net::*;
 use tcpip::Opt;
 
+const LEVEL: u32 = IPPROTO_TCP as u32;
+/// linux/tcp.h; also the type of the control message.
+pub(crate) const TCP_INQ: u32 = 36;
+
 /// The only congestion control there is.
 const CONGESTION: &[u8] = b"cubic";
 /// `TCP_CA_NAME_MAX`: getsockopt(2) answers that many bytes.
@@ -23,9 +27,12 @@ pub(super) const ROWS: &[Row] = &[
     number(TCP_KEEPINTVL, 75, 1, KEEP_SEC_MAX, |sec| Opt::KeepIntvl(sec.unsigned_abs())),
     number(TCP_KEEPCNT, 9, 1, 127, |count| Opt::KeepCnt(count.unsigned_abs())),
     int(TCP_SYNCNT, 6, 1, 127),
-    int(TCP_LINGER2, 60, i32::MIN, i32::MAX),
+    own(TCP_LINGER2, Some(linger2), Some(set_linger2)),
     own(TCP_DEFER_ACCEPT, Some(deferred), Some(set_deferred)),
-    int(TCP_WINDOW_CLAMP, 0, 0, i32::MAX),
+    own(TCP_WINDOW_CLAMP, Some(|t| remembered(t, TCP_WINDOW_CLAMP)), Some(set_window_clamp)),
+    int(TCP_THIN_LINEAR_TIMEOUTS, 0, 0, 1),
+    own(TCP_THIN_DUPACK, Some(|_| Ok(vec![0; 4])), Some(set_thin_dupack)),
+    int(TCP_INQ, 0, 0, 1),
     own(TCP_INFO, Some(info), None),
     Row { name: TCP_QUICKACK, value: Value::Flag { default: true, stack: None } },
     own(TCP_CONGESTION, Some(congestion), Some(set_congestion)),
@@ -39,6 +46,39 @@ pub(super) const ROWS: &[Row] = &[
     own(TCP_ULP, Some(|_| Ok(Vec::new())), Some(|_, _| Err(Errno::ENOENT))),
     own(TCP_REPAIR, None, Some(|_, _| Err(Errno::EPERM))),
 ];
+
+fn remembered(target: &mut Target<'_>, name: u32) -> Result<Vec<u8>, Errno> {
+    Ok(target.common().value(LEVEL, name).unwrap_or(0).to_ne_bytes().to_vec())
+}
+
+/// How long FIN-WAIT-2 lasts, in seconds; `net.ipv4.tcp_fin_timeout` if it was not said, -1: not at all (net/ipv4/tcp.c).
+fn linger2(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let usual = i32::try_from(target.k.net.stack.settings().tcp_fin_timeout).unwrap_or(i32::MAX);
+    let set = target.common().value(LEVEL, TCP_LINGER2).filter(|sec| *sec != 0);
+    Ok(set.unwrap_or(usual).to_ne_bytes().to_vec())
+}
+
+fn set_linger2(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    /// `TCP_FIN_TIMEOUT_MAX`.
+    const MOST: i32 = 120;
+    let sec = super::number((LEVEL, TCP_LINGER2), value)?;
+    target.common().remember(LEVEL, TCP_LINGER2, sec.clamp(-1, MOST));
+    Ok(())
+}
+
+/// Half of `SOCK_MIN_RCVBUF` at least, or 0.
+fn set_window_clamp(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    const LEAST: i32 = 1152;
+    let asked = super::number((LEVEL, TCP_WINDOW_CLAMP), value)?;
+    target.common().remember(LEVEL, TCP_WINDOW_CLAMP, if asked == 0 { 0 } else { asked.max(LEAST) });
+    Ok(())
+}
+
+/// Taken and not obeyed, as by Linux since 4.13.
+fn set_thin_dupack(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let asked = super::number((LEVEL, TCP_THIN_DUPACK), value)?;
+    if (0..=1).contains(&asked) { Ok(()) } else { Err(Errno::EINVAL) }
+}
 
 const fn number(name: u32, default: i32, min: i32, max: i32, stack: fn(i32) -> Opt) -> Row {
     Row { name, value: Value::Int { default, min, max, stack: Some(stack) } }
@@ -90,9 +130,9 @@ fn congestion(_: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
 
 fn set_congestion(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     match value.split(|byte| *byte == 0).next() {
-        Some([]) | None => Err(Errno::EINVAL),
+        _ if value.is_empty() => Err(Errno::EINVAL),
         Some(CONGESTION) => Ok(()),
-        Some(_) => Err(Errno::ENOENT),
+        _ => Err(Errno::ENOENT),
     }
 }
 

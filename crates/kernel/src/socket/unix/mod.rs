@@ -15,8 +15,8 @@ use crate::call::Stop;
 use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
 use abi::layout::Ucred;
-use abi::raw::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
-use abi::raw::net::{AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM};
+use abi::raw::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM};
+use abi::raw::net::{AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM};
 use std::rc::Rc;
 use table::{Endpoint, State, UnixId};
 
@@ -86,7 +86,8 @@ impl Socket for Unix {
         transfer::send(k, self.id, message)
     }
 
-    fn receive(&self, k: &mut Kernel, _f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
+    fn receive(&self, k: &mut Kernel, f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
+        let flags = if f.nonblock() { flags | MSG_DONTWAIT } else { flags };
         transfer::receive(k, self.id, len, flags)
     }
 
@@ -101,7 +102,7 @@ impl Socket for Unix {
         let unconnected = stream && matches!(end.state, State::Unconnected);
         let bits = [
             (readable, POLLIN | POLLRDNORM),
-            (k.unix.is_writable(self.id), POLLOUT | POLLWRNORM),
+            (k.unix.is_writable(self.id), POLLOUT | POLLWRNORM | POLLWRBAND),
             (end.no_receive, POLLRDHUP),
             ((end.no_receive && end.no_send) || unconnected, POLLHUP),
             (end.error.is_some(), POLLERR),

@@ -42,11 +42,11 @@ pub(super) fn bind(k: &mut Kernel, id: UnixId, addr: &[u8]) -> Result<(), Stop> 
         let name = Name::Inode(path::make(k, path, bound)?);
         return Ok(enter(k, id, name, whole_path(path))?);
     }
-    if bound {
-        return Err(Errno::EINVAL.into());
-    }
-    if auto {
-        return Ok(autobind(k, id, kind)?);
+    match (auto, bound) {
+        (true, true) => return Ok(()),
+        (true, false) => return Ok(autobind(k, id, kind)?),
+        (false, true) => return Err(Errno::EINVAL.into()),
+        (false, false) => {}
     }
     let name = abstract_name(addr, kind);
     if k.unix.names.contains_key(&name) {

@@ -9,7 +9,8 @@ use crate::socket::{Control, Incoming, Outgoing, Right};
 use abi::Errno;
 use abi::layout::Ucred;
 use abi::raw::net::{
-    MSG_OOB, MSG_PEEK, SCM_CREDENTIALS, SO_PASSCRED, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET,
+    MSG_DONTWAIT, MSG_OOB, MSG_PEEK, SCM_CREDENTIALS, SO_PASSCRED, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM,
+    SOL_SOCKET,
 };
 use zerocopy::IntoBytes;
 
@@ -150,7 +151,9 @@ pub(super) fn receive(k: &mut Kernel, id: UnixId, len: usize, flags: u32) -> Res
         if let Some(errno) = end.error.take() {
             return Err(errno.into());
         }
-        return if end.no_receive { Ok(Incoming::default()) } else { Err(Errno::EAGAIN.into()) };
+        // Of datagrams only who would wait is told that none is to come (unix_dgram_recvmsg).
+        let told = end.common.kind != SOCK_DGRAM || flags & MSG_DONTWAIT == 0;
+        return if end.no_receive && told { Ok(Incoming::default()) } else { Err(Errno::EAGAIN.into()) };
     }
     let peek = flags & MSG_PEEK != 0;
     let stream = end.common.kind == SOCK_STREAM;

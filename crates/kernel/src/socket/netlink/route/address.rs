@@ -1,7 +1,7 @@
 //! Addresses of links: `ip address`.
 
-use super::super::wire::{Attributes, Request, attribute};
-use super::{Row, Serve, family_of, ip, link_of, octets, ticks, wants};
+use super::super::wire::{Attributes, Refusal, Request, attribute};
+use super::{Listed, Row, Serve, family_of, ip, link_of, octets, ticks, wants};
 use crate::Kernel;
 use crate::socket::interface;
 use abi::Errno;
@@ -35,10 +35,14 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// Those of the family that the `struct ifaddrmsg` asks for.
-fn all(k: &Kernel, request: Request<'_>) -> Vec<Vec<u8>> {
+fn all(k: &Kernel, request: Request<'_>) -> Result<Listed, Refusal> {
     let mut addresses = interface::addresses(&k.net.stack);
     addresses.retain(|(_, address)| wants(request.byte(0), address.ip));
-    addresses.iter().map(|(link, address)| body(k, *link, address)).collect()
+    // Strictly, the index is that of the interface that is meant (inet_valid_dump_ifaddr_req).
+    let index = if request.manners.strict { request.number(4) } else { 0 };
+    addresses.retain(|(link, _)| index == 0 || link.index() == index);
+    let bodies = addresses.iter().map(|(link, address)| body(k, *link, address)).collect();
+    Ok(Listed { bodies, filtered: index != 0 })
 }
 
 /// Our own address: IPv6 messages may say it as `IFA_ADDRESS` (inet6_rtm_newaddr).
@@ -53,7 +57,7 @@ fn local(attributes: &Attributes<'_>, family: u8) -> Result<IpAddr, Errno> {
     }
 }
 
-fn add(stack: &mut Stack, now_ns: u64, request: Request<'_>) -> Result<(), Errno> {
+fn add(stack: &mut Stack, now_ns: u64, request: Request<'_>) -> Result<(), Refusal> {
     let attributes = request.attributes(IFADDRMSG);
     let family = request.byte(0);
     let link = link_of(stack, request.number(4))?;
@@ -69,10 +73,16 @@ fn add(stack: &mut Stack, now_ns: u64, request: Request<'_>) -> Result<(), Errno
     let same =
         |(at, a): &(LinkId, Address)| *at == link && a.ip == address.ip && a.prefix_len == address.prefix_len;
     match stack.addresses().iter().any(same) {
-        true if request.is_exclusive() || !request.replaces() => Err(Errno::EEXIST),
-        true => stack.change_address(link, address),
-        false => stack.add_address(link, address),
+        true if request.is_exclusive() || !request.replaces() => {
+            return Err(match address.ip {
+                IpAddr::V4(_) => Refusal::because(Errno::EEXIST, "ipv4: Address already assigned"),
+                IpAddr::V6(_) => Refusal::because(Errno::EEXIST, "ipv6: address already assigned"),
+            });
+        }
+        true => stack.change_address(link, address)?,
+        false => stack.add_address(link, address)?,
     }
+    Ok(())
 }
 
 /// Reads a `struct ifa_cacheinfo`: for how many seconds it is preferred, and valid.
@@ -96,7 +106,7 @@ fn set_lifetimes(address: &mut Address, attributes: &Attributes<'_>, now_ns: u64
 }
 
 /// Without `IFA_ADDRESS` the length of the prefix is not said, and the first address that agrees is meant (inet_rtm_deladdr).
-fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Errno> {
+fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Refusal> {
     let attributes = request.attributes(IFADDRMSG);
     let link = link_of(stack, request.number(4))?;
     let own = local(&attributes, request.byte(0))?;
@@ -109,8 +119,12 @@ fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), E
             && label.is_none_or(|label| a.label.as_deref().is_none_or(|own| own == label))
     };
     let addresses = stack.addresses();
-    let (_, found) = addresses.iter().find(fits).ok_or(Errno::EADDRNOTAVAIL)?;
-    stack.remove_address(link, found.ip, found.prefix_len)
+    let missing = match own {
+        IpAddr::V4(_) => Refusal::because(Errno::EADDRNOTAVAIL, "ipv4: Address not found"),
+        IpAddr::V6(_) => Refusal::because(Errno::EADDRNOTAVAIL, "ipv6: address not found"),
+    };
+    let (_, found) = addresses.iter().find(fits).ok_or(missing)?;
+    Ok(stack.remove_address(link, found.ip, found.prefix_len)?)
 }
 
 /// A `struct ifaddrmsg` with its attributes (net/ipv4/devinet.c, inet_fill_ifaddr).

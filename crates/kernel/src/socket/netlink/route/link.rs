@@ -1,7 +1,7 @@
 //! Links: `ip link`.
 
-use super::super::wire::{Request, attribute};
-use super::{Row, Serve};
+use super::super::wire::{Refusal, Request, attribute};
+use super::{Listed, Row, Serve};
 use crate::Kernel;
 use crate::socket::interface;
 use abi::Errno;
@@ -28,6 +28,14 @@ const IFLA_STATS64: u16 = 23;
 const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_PROMISCUITY: u16 = 30;
+const IFLA_NUM_TX_QUEUES: u16 = 31;
+const IFLA_NUM_RX_QUEUES: u16 = 32;
+const IFLA_GSO_MAX_SEGS: u16 = 40;
+const IFLA_GSO_MAX_SIZE: u16 = 41;
+const IFLA_GRO_MAX_SIZE: u16 = 58;
+const IFLA_TSO_MAX_SIZE: u16 = 59;
+const IFLA_TSO_MAX_SEGS: u16 = 60;
+const IFLA_ALLMULTI: u16 = 61;
 const IFLA_CARRIER: u16 = 33;
 const IFLA_MIN_MTU: u16 = 50;
 const IFLA_MAX_MTU: u16 = 51;
@@ -45,18 +53,18 @@ pub(super) const ROWS: &[Row] = &[
     Row(RTM_DELLINK, Serve::Set(delete)),
 ];
 
-fn all(k: &Kernel, request: Request<'_>) -> Vec<Vec<u8>> {
+fn all(k: &Kernel, request: Request<'_>) -> Result<Listed, Refusal> {
     /// `AF_BRIDGE`: bridge(8) asks for the ports of bridges.
     const AF_BRIDGE: u8 = 7;
-    match request.byte(0) {
-        AF_BRIDGE => Vec::new(),
-        _ => k.net.stack.links().iter().map(body).collect(),
-    }
+    Ok(match request.byte(0) {
+        AF_BRIDGE => Vec::new().into(),
+        _ => k.net.stack.links().iter().map(body).collect::<Vec<_>>().into(),
+    })
 }
 
-fn one(k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Errno> {
+fn one(k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Refusal> {
     let unnamed = request.number(4) == 0 && request.attributes(IFINFOMSG).get(IFLA_IFNAME).is_none();
-    if unnamed { Err(Errno::EINVAL) } else { named(&k.net.stack, request).map(|link| body(&link)) }
+    if unnamed { Err(Errno::EINVAL.into()) } else { Ok(body(&named(&k.net.stack, request)?)) }
 }
 
 /// The link whose index or name the request says.
@@ -73,15 +81,17 @@ fn named(stack: &Stack, request: Request<'_>) -> Result<LinkInfo, Errno> {
 }
 
 /// `RTM_NEWLINK` of a link that is there, `RTM_SETLINK`. Links are made by the server, which has their other ends.
-fn set(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Errno> {
+fn set(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Refusal> {
     let link = match named(stack, request) {
-        Ok(_) if request.creates() && request.is_exclusive() => return Err(Errno::EEXIST),
-        Err(Errno::ENODEV) if request.creates() => return Err(Errno::EOPNOTSUPP),
+        Ok(_) if request.creates() && request.is_exclusive() => return Err(Errno::EEXIST.into()),
+        Err(Errno::ENODEV) if request.creates() => {
+            return Err(Refusal::because(Errno::EOPNOTSUPP, "Unknown device type"));
+        }
         found => found?,
     };
     let attributes = request.attributes(IFINFOMSG);
     if [IFLA_MASTER, IFLA_NET_NS_PID, IFLA_NET_NS_FD].iter().any(|kind| attributes.get(*kind).is_some()) {
-        return Err(Errno::EOPNOTSUPP);
+        return Err(Errno::EOPNOTSUPP.into());
     }
     let id = link.id;
     if let Some(address) = attributes.get(IFLA_ADDRESS) {
@@ -100,12 +110,13 @@ fn set(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Errn
         return Ok(());
     }
     // No mask is an old program's way to say: all (rtnl_dev_combine_flags).
-    interface::set_flags(stack, &link, flags, if mask == 0 { u32::MAX } else { mask })
+    Ok(interface::set_flags(stack, &link, flags, if mask == 0 { u32::MAX } else { mask })?)
 }
 
 /// `RTM_DELLINK`: as for a card in its slot. The server takes its links away (`rump link del`).
-fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Errno> {
-    named(stack, request).and(Err(Errno::EOPNOTSUPP))
+fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Refusal> {
+    named(stack, request)?;
+    Err(Errno::EOPNOTSUPP.into())
 }
 
 /// A `struct ifinfomsg` with its attributes (net/core/rtnetlink.c, rtnl_fill_ifinfo).
@@ -118,10 +129,20 @@ pub(in super::super) fn body(link: &LinkInfo) -> Vec<u8> {
     let mut number = |kind, value: u32| attribute(&mut bytes, kind, &value.to_ne_bytes());
     number(IFLA_TXQLEN, interface::TX_QUEUE_LEN);
     number(IFLA_MTU, u32::try_from(link.mtu).unwrap_or(u32::MAX));
-    number(IFLA_MIN_MTU, 68);
-    number(IFLA_MAX_MTU, 65535);
+    // 0: there is no bound (drivers/net/loopback.c).
+    number(IFLA_MIN_MTU, if link.loopback { 0 } else { 68 });
+    number(IFLA_MAX_MTU, if link.loopback { 0 } else { 65535 });
     number(IFLA_GROUP, 0);
     number(IFLA_PROMISCUITY, u32::from(link.promiscuous));
+    number(IFLA_ALLMULTI, 0);
+    number(IFLA_NUM_TX_QUEUES, 1);
+    number(IFLA_NUM_RX_QUEUES, 1);
+    // GSO_LEGACY_MAX_SIZE, GSO_MAX_SEGS, TSO_MAX_SIZE and so on (linux/netdevice.h).
+    number(IFLA_GSO_MAX_SEGS, 65535);
+    number(IFLA_GSO_MAX_SIZE, 65536);
+    number(IFLA_GRO_MAX_SIZE, 65536);
+    number(IFLA_TSO_MAX_SIZE, 524_280);
+    number(IFLA_TSO_MAX_SEGS, 65535);
     attribute(&mut bytes, IFLA_IFNAME, &[link.name.as_bytes(), &[0]].concat());
     attribute(&mut bytes, IFLA_QDISC, b"noqueue\0");
     attribute(&mut bytes, IFLA_OPERSTATE, &[interface::operational_state(link) as u8]);

@@ -6,9 +6,9 @@ mod namespace;
 pub(super) mod neighbour;
 #[expect(clippy::module_inception, reason = "a route is what rtnetlink is named for")]
 pub(super) mod route;
-mod rule;
+pub(super) mod rule;
 
-use super::wire::{Attributes, Request};
+use super::wire::{Attributes, Refusal, Request};
 use crate::Kernel;
 use abi::Errno;
 use abi::raw::net::{AF_INET, AF_INET6, AF_UNSPEC};
@@ -21,20 +21,39 @@ const ANSWER_MAX: usize = 4096;
 /// What a type of request is answered by.
 enum Serve {
     /// `RTM_GET…`: `reply` with the body of each that the request asks for, or of one.
-    Get { reply: u16, all: fn(&Kernel, Request<'_>) -> Vec<Vec<u8>>, one: Option<One> },
+    Get { reply: u16, all: All, one: Option<One> },
     /// `RTM_NEW…`, `RTM_DEL…`: a change, which only those who rule the kernel may ask for. It is told when it was made; the time is
     /// the stack's.
-    Set(fn(&mut Stack, u64, Request<'_>) -> Result<(), Errno>),
+    Set(fn(&mut Stack, u64, Request<'_>) -> Result<(), Refusal>),
+}
+
+/// Makes the bodies of all objects that a request asks for.
+type All = fn(&Kernel, Request<'_>) -> Result<Listed, Refusal>;
+
+/// A list, and whether something was left out as the request said.
+struct Listed {
+    bodies: Vec<Vec<u8>>,
+    filtered: bool,
+}
+
+impl From<Vec<Vec<u8>>> for Listed {
+    fn from(bodies: Vec<Vec<u8>>) -> Self {
+        Self { bodies, filtered: false }
+    }
 }
 
 /// Makes the body for the one object that a request names.
-type One = fn(&Kernel, Request<'_>) -> Result<Vec<u8>, Errno>;
+type One = fn(&Kernel, Request<'_>) -> Result<Vec<u8>, Refusal>;
 
 /// One type of request.
 struct Row(u16, Serve);
 
 const ROWS: &[&[Row]] =
-    &[link::ROWS, address::ROWS, route::ROWS, neighbour::ROWS, rule::ROWS, namespace::ROWS];
+    &[link::ROWS, address::ROWS, route::ROWS, neighbour::ROWS, rule::ROWS, namespace::ROWS, NEXT_HOPS];
+
+/// `RTM_GETNEXTHOP`: there are no next hops apart from routes.
+const NEXT_HOPS: &[Row] =
+    &[Row(106, Serve::Get { reply: 104, all: |_, _| Ok(Vec::new().into()), one: None })];
 
 /// The datagrams that answer a request.
 pub(super) fn answer(k: &mut Kernel, request: Request<'_>, port: u32) -> Vec<Vec<u8>> {
@@ -42,34 +61,44 @@ pub(super) fn answer(k: &mut Kernel, request: Request<'_>, port: u32) -> Vec<Vec
     const GET: u16 = 2;
     let row = ROWS.iter().flat_map(|rows| rows.iter()).find(|Row(kind, _)| *kind == request.kind);
     if request.kind % 4 != GET && !k.is_ruled_by_caller() {
-        return vec![request.error(port, Some(Errno::EPERM))];
+        return vec![request.error(port, Errno::EPERM)];
     }
     let outcome = match row {
-        None => Err(Errno::EOPNOTSUPP),
+        None => Err(Errno::EOPNOTSUPP.into()),
         Some(Row(_, Serve::Set(set))) => {
             let now_ns = k.now.mono_ns;
             set(&mut k.net.stack, now_ns, request).map(|()| Vec::new())
         }
         Some(Row(_, Serve::Get { reply, all, .. })) if request.is_dump() => {
-            let messages = all(k, request).iter().map(|body| request.reply(*reply, port, body)).collect();
-            let mut answers = gathered(messages);
-            answers.push(request.done(port));
-            return answers;
+            return match all(k, request) {
+                Ok(listed) => list(request, *reply, port, &listed),
+                Err(refusal) => vec![request.broken_off(port, refusal)],
+            };
         }
-        Some(Row(_, Serve::Get { one: None, .. })) => Err(Errno::EOPNOTSUPP),
+        Some(Row(_, Serve::Get { one: None, .. })) => Err(Errno::EOPNOTSUPP.into()),
         Some(Row(_, Serve::Get { reply, one: Some(one), .. })) => {
             one(k, request).map(|body| request.reply(*reply, port, &body))
         }
     };
     match outcome {
-        Err(errno) => vec![request.error(port, Some(errno))],
+        Err(refusal) => vec![request.error(port, refusal)],
         Ok(mut bytes) => {
             if request.wants_ack() {
-                bytes.extend_from_slice(&request.error(port, None));
+                bytes.extend_from_slice(&request.acknowledgement(port));
             }
             if bytes.is_empty() { Vec::new() } else { vec![bytes] }
         }
     }
+}
+
+fn list(request: Request<'_>, reply: u16, port: u32, listed: &Listed) -> Vec<Vec<u8>> {
+    let message = |body: &Vec<u8>| match listed.filtered {
+        true => request.filtered(reply, port, body),
+        false => request.reply(reply, port, body),
+    };
+    let mut answers = gathered(listed.bodies.iter().map(message).collect());
+    answers.push(request.done(port));
+    answers
 }
 
 /// As many messages in each datagram as fit.

@@ -1,7 +1,7 @@
 //! Numbers that a network namespace has for others: `ip monitor` and `ip netns` ask for those of all that have names on the host. Here
 //! no namespace has one.
 
-use super::super::wire::{Request, attribute};
+use super::super::wire::{Refusal, Request, attribute};
 use super::{Row, Serve};
 use crate::Kernel;
 use abi::Errno;
@@ -18,13 +18,13 @@ const NETNSA_FD: u16 = 3;
 const NETNSA_NSID_NOT_ASSIGNED: i32 = -1;
 
 pub(super) const ROWS: &[Row] =
-    &[Row(RTM_GETNSID, Serve::Get { reply: RTM_NEWNSID, all: |_, _| Vec::new(), one: Some(one) })];
+    &[Row(RTM_GETNSID, Serve::Get { reply: RTM_NEWNSID, all: |_, _| Ok(Vec::new().into()), one: Some(one) })];
 
 /// A namespace is named by a process in it or a descriptor of it (net/core/net_namespace.c, rtnl_net_getid).
-fn one(_k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Errno> {
+fn one(_k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Refusal> {
     let attributes = request.attributes(RTGENMSG);
     if attributes.get(NETNSA_PID).or(attributes.get(NETNSA_FD)).is_none() {
-        return Err(Errno::EINVAL);
+        return Err(Errno::EINVAL.into());
     }
     let mut bytes = vec![0; RTGENMSG];
     attribute(&mut bytes, NETNSA_NSID, &NETNSA_NSID_NOT_ASSIGNED.to_ne_bytes());

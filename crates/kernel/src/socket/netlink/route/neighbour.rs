@@ -1,7 +1,7 @@
 //! Neighbours: `ip neighbour`.
 
-use super::super::wire::{Request, attribute};
-use super::{Row, Serve, family_of, ip, link_of, octets, ticks, wants};
+use super::super::wire::{Refusal, Request, attribute};
+use super::{Listed, Row, Serve, family_of, ip, link_of, octets, ticks, wants};
 use crate::Kernel;
 use abi::Errno;
 use tcpip::{LinkId, Mac, Neighbour, NeighbourState, Stack};
@@ -33,46 +33,47 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// Those of the family that the `struct ndmsg` asks for. There are no proxies.
-fn all(k: &Kernel, request: Request<'_>) -> Vec<Vec<u8>> {
+fn all(k: &Kernel, request: Request<'_>) -> Result<Listed, Refusal> {
     if request.byte(10) & NTF_PROXY != 0 {
-        return Vec::new();
+        return Ok(Vec::new().into());
     }
     let neighbours = k.net.stack.neighbours();
-    neighbours.iter().filter(|n| wants(request.byte(0), n.ip)).map(|n| body(k, n)).collect()
+    let wanted = neighbours.iter().filter(|n| wants(request.byte(0), n.ip));
+    Ok(wanted.map(|n| body(k, n)).collect::<Vec<_>>().into())
 }
 
-fn one(k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Errno> {
+fn one(k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Refusal> {
     let attributes = request.attributes(NDMSG);
     let dst = ip(&attributes, NDA_DST, request.byte(0))?.ok_or(Errno::EINVAL)?;
     let link = LinkId::from_index(request.number(4));
     let neighbours = k.net.stack.neighbours();
     let found = neighbours.iter().find(|n| n.ip == dst && n.link == link);
-    found.map(|n| body(k, n)).ok_or(Errno::ENOENT)
+    found.map(|n| body(k, n)).ok_or(Refusal::because(Errno::ENOENT, "Neighbour entry not found"))
 }
 
-fn add(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Errno> {
+fn add(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Refusal> {
     let attributes = request.attributes(NDMSG);
     let link = link_of(stack, request.number(4))?;
     let dst = ip(&attributes, NDA_DST, request.byte(0))?.ok_or(Errno::EINVAL)?;
     let mac = attributes.get(NDA_LLADDR).ok_or(Errno::EINVAL)?;
     let mac = Mac(*mac.first_chunk().ok_or(Errno::EINVAL)?);
     if request.byte(10) & NTF_PROXY != 0 {
-        return Err(Errno::EOPNOTSUPP);
+        return Err(Errno::EOPNOTSUPP.into());
     }
     let known = stack.neighbours().iter().any(|n| n.ip == dst && n.link == link);
     if !known && !request.creates() {
-        return Err(Errno::ENOENT);
+        return Err(Errno::ENOENT.into());
     }
     let [low, high] = [request.byte(8), request.byte(9)];
     let state = NeighbourState::from_number(u16::from_ne_bytes([low, high])).ok_or(Errno::EINVAL)?;
-    stack.add_neighbour(link, dst, mac, state, request.is_exclusive())
+    Ok(stack.add_neighbour(link, dst, mac, state, request.is_exclusive())?)
 }
 
-fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Errno> {
+fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Refusal> {
     let attributes = request.attributes(NDMSG);
     let link = link_of(stack, request.number(4))?;
     let dst = ip(&attributes, NDA_DST, request.byte(0))?.ok_or(Errno::EINVAL)?;
-    stack.remove_neighbour(link, dst)
+    Ok(stack.remove_neighbour(link, dst)?)
 }
 
 /// A `struct ndmsg` with its attributes (net/core/neighbour.c, neigh_fill_info).

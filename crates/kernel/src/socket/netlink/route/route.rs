@@ -1,7 +1,7 @@
 //! Routes: `ip route`.
 
-use super::super::wire::{Attributes, Request, attribute};
-use super::{Row, Serve, family_of, ip, octets, wants};
+use super::super::wire::{Attributes, Refusal, Request, attribute};
+use super::{Listed, Row, Serve, family_of, ip, octets, wants};
 use crate::Kernel;
 use crate::socket::interface;
 use abi::Errno;
@@ -14,6 +14,8 @@ const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
 const RTM_GETROUTE: u16 = 26;
 const RTA_DST: u16 = 1;
+const RTA_SRC: u16 = 2;
+const RTA_IIF: u16 = 3;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
@@ -22,6 +24,7 @@ const RTA_METRICS: u16 = 8;
 const RTA_MULTIPATH: u16 = 9;
 const RTA_CACHEINFO: u16 = 12;
 const RTA_TABLE: u16 = 15;
+const RTA_MARK: u16 = 16;
 const RTA_VIA: u16 = 18;
 const RTA_PREF: u16 = 20;
 const RTA_ENCAP: u16 = 22;
@@ -60,27 +63,102 @@ pub(super) const ROWS: &[Row] = &[
     Row(RTM_DELROUTE, Serve::Set(delete)),
 ];
 
-/// Those of the family that the `struct rtmsg` asks for.
-fn all(k: &Kernel, request: Request<'_>) -> Vec<Vec<u8>> {
+/// Those of the family that the `struct rtmsg` asks for; strictly, of the table, protocol, kind and link that it says, too.
+fn all(k: &Kernel, request: Request<'_>) -> Result<Listed, Refusal> {
     let mut routes = interface::routes(&k.net.stack);
-    routes.retain(|route| wants(request.byte(0), route.dst));
-    routes.iter().map(|route| body(k, route, 0)).collect()
+    let family = request.byte(0);
+    routes.retain(|route| wants(family, route.dst));
+    let mut filtered = false;
+    if request.manners.strict {
+        let filter = Filter::read(request)?;
+        filter.check_table(&k.net.stack, family)?;
+        filtered = filter.is_some();
+        routes.retain(|route| filter.fits(route));
+    }
+    Ok(Listed { bodies: routes.iter().map(|route| body(k, route, 0)).collect(), filtered })
+}
+
+/// Which routes a list is to have (net/ipv4/fib_frontend.c, ip_valid_fib_dump_req); 0 and none: any.
+struct Filter {
+    table: u32,
+    protocol: u8,
+    kind: Option<RouteKind>,
+    link: Option<LinkId>,
+}
+
+impl Filter {
+    fn read(request: Request<'_>) -> Result<Self, Errno> {
+        let attributes = request.attributes(RTMSG);
+        Ok(Self {
+            table: attributes.number(RTA_TABLE)?.unwrap_or(u32::from(request.byte(4))),
+            protocol: request.byte(5),
+            kind: kind(request.byte(7))?,
+            link: attributes.number(RTA_OIF)?.map(LinkId::from_index),
+        })
+    }
+
+    fn is_some(&self) -> bool {
+        self.table != 0 || self.protocol != 0 || self.kind.is_some() || self.link.is_some()
+    }
+
+    /// A table is there once it had a route.
+    fn check_table(&self, stack: &Stack, family: u8) -> Result<(), Refusal> {
+        let missing = |v6| self.table != 0 && !stack.has_table(v6, self.table);
+        match u32::from(family) {
+            AF_INET if missing(false) => {
+                Err(Refusal::because(Errno::ENOENT, "ipv4: FIB table does not exist"))
+            }
+            AF_INET6 if missing(true) => Err(Refusal::because(Errno::ENOENT, "FIB table does not exist")),
+            _ => Ok(()),
+        }
+    }
+
+    fn fits(&self, route: &Route) -> bool {
+        (self.table == 0 || route.table == self.table)
+            && (self.protocol == 0 || route.protocol == self.protocol)
+            && self.kind.is_none_or(|kind| route.kind == kind)
+            && self.link.is_none_or(|link| route.link == Some(link))
+    }
 }
 
 /// `ip route get`: the way to one destination.
-fn one(k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Errno> {
+fn one(k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Refusal> {
     let attributes = request.attributes(RTMSG);
-    let dst = ip(&attributes, RTA_DST, request.byte(0))?.ok_or(Errno::EINVAL)?;
+    let family = request.byte(0);
+    let dst = ip(&attributes, RTA_DST, family)?.ok_or(Errno::EINVAL)?;
+    let source = ip(&attributes, RTA_SRC, family)?;
     let link = attributes.number(RTA_OIF)?.map(LinkId::from_index);
-    let mut route = k.net.stack.route_to(dst, link)?;
-    // Without rules of their own, Linux looks in both tables as in one, which is main.
-    route.table = Route::TABLE_MAIN;
+    let mark = attributes.number(RTA_MARK)?.unwrap_or(0);
+    if attributes.get(RTA_IIF).is_some() {
+        // The way of packets that come in.
+        return Err(Errno::EOPNOTSUPP.into());
+    }
+    let stack = &k.net.stack;
+    if source.is_some_and(|source| !stack.addresses().iter().any(|(_, own)| own.ip == source)) {
+        return Err(Errno::ENETUNREACH.into());
+    }
+    let mut route = stack.route_for(dst, link, source, mark)?;
+    if stack.rules_are_plain() {
+        // Without rules of their own, Linux looks in both tables as in one, which is main.
+        route.table = Route::TABLE_MAIN;
+    }
     let cache = match route.kind {
         RouteKind::Local => RTM_F_CLONED | RTCF_LOCAL,
         RouteKind::Broadcast => RTM_F_CLONED | RTCF_BROADCAST,
         _ => RTM_F_CLONED,
     };
+    if source.is_some() {
+        route.source = None;
+    }
     let mut bytes = body(k, &route, cache);
+    if let Some(source) = source {
+        // rtm_src_len.
+        bytes[2] = if source.is_ipv4() { 32 } else { 128 };
+        attribute(&mut bytes, RTA_SRC, &octets(source));
+    }
+    if mark != 0 {
+        attribute(&mut bytes, RTA_MARK, &mark.to_ne_bytes());
+    }
     attribute(&mut bytes, RTA_UID, &k.caller_credentials().uid.to_ne_bytes());
     Ok(bytes)
 }
@@ -128,14 +206,14 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn add(stack: &mut Stack, now_ns: u64, request: Request<'_>) -> Result<(), Errno> {
+fn add(stack: &mut Stack, now_ns: u64, request: Request<'_>) -> Result<(), Refusal> {
     let asked = Asked::read(request)?;
     let update = match (request.creates(), request.replaces(), request.is_exclusive()) {
         (true, _, true) => RouteUpdate::Add,
         (true, true, false) => RouteUpdate::Replace,
         (false, true, _) => RouteUpdate::Change,
         (true, false, false) => RouteUpdate::Append,
-        (false, false, _) => return Err(Errno::ENOENT),
+        (false, false, _) => return Err(Errno::ENOENT.into()),
     };
     let mut route = Route::new(asked.dst, asked.prefix_len, asked.ip(RTA_GATEWAY)?, asked.link()?);
     // Bits behind the prefix are refused, not cleared.
@@ -150,15 +228,31 @@ fn add(stack: &mut Stack, now_ns: u64, request: Request<'_>) -> Result<(), Errno
     route.mtu = asked.attributes.nested(RTA_METRICS).number(RTAX_MTU)?;
     let seconds = asked.attributes.number(RTA_EXPIRES)?;
     route.expires_ns = seconds.map(|n| now_ns.saturating_add(u64::from(n) * 1_000_000_000));
-    stack.add_route(route, update)
+    let wanted = route.clone();
+    stack.add_route(route, update).map_err(|errno| explained(stack, &wanted, errno))
 }
 
-fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Errno> {
+/// Why a route is refused, where Linux says so (net/ipv4/fib_semantics.c, fib_frontend.c, net/ipv6/route.c).
+fn explained(stack: &Stack, route: &Route, errno: Errno) -> Refusal {
+    let plain = Route::new(route.dst, route.prefix_len, None, None);
+    let foreign = |source| !stack.addresses().iter().any(|(_, own)| own.ip == source);
+    let text = match errno {
+        Errno::EINVAL if route.dst.is_ipv6() && route.source.is_some_and(foreign) => "Invalid source address",
+        _ if route.dst.is_ipv6() => return errno.into(),
+        Errno::EINVAL if route.prefix_len > 32 => "Invalid prefix length",
+        Errno::EINVAL if plain.dst != route.dst => "Invalid prefix for given prefix length",
+        Errno::EINVAL if route.source.is_some_and(foreign) => "Invalid prefsrc address",
+        Errno::EINVAL | Errno::ENETUNREACH if route.gateway.is_some() => "Nexthop has invalid gateway",
+        Errno::ENETDOWN => "Device for nexthop is not up",
+        _ => return errno.into(),
+    };
+    Refusal::because(errno, text)
+}
+
+fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), Refusal> {
     let asked = Asked::read(request)?;
-    if asked.table != Route::TABLE_MAIN {
-        return Err(Errno::ESRCH);
-    }
-    stack.remove_route(&RouteMatch {
+    Ok(stack.remove_route(&RouteMatch {
+        table: asked.table,
         gateway: asked.ip(RTA_GATEWAY)?,
         link: asked.link()?,
         metric: asked.attributes.number(RTA_PRIORITY)?.filter(|n| *n != 0),
@@ -166,7 +260,7 @@ fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), E
         protocol: Some(request.byte(5)).filter(|n| *n != 0),
         kind: kind(request.byte(7))?,
         ..RouteMatch::to(asked.dst, asked.prefix_len)
-    })
+    })?)
 }
 
 /// The kind of a number; 0: none is said.
