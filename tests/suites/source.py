@@ -19,9 +19,9 @@ def fetch(package, directory):
     configuration.write_text(CONFIGURATION.format(directory))
     for words in (["update", "-q"], ["source", "--download-only", "-q", package]):
         apt(configuration, words, directory)
-    archive = next(directory.glob("*.orig.tar.*"))
+    archive = next(path for path in directory.glob("*.orig.tar.*") if path.suffix != ".asc")
     subprocess.run(["tar", "-xf", archive], check=True, cwd=directory)
-    return next(path for path in directory.glob(f"{package}-*") if path.is_dir())
+    return next(path for path in directory.iterdir() if path.is_dir() and path.name != "lists")
 
 
 def apt(configuration, words, directory):

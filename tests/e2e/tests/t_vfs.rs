@@ -76,6 +76,11 @@ fn ln_x() {
     let output = sh(&server, "touch f; ! ln ./f /rump/. 2>&1; ls -A /rump | grep -c '^f$' || true");
     assert!(output.contains("cross-device"), "{output}");
     assert!(output.ends_with("0\n"), "{output}");
+    // Linux looks for the file first (fs/namei.c, do_linkat).
+    for (from, to) in [("/rump/none", "g"), ("none", "/rump/g")] {
+        let output = sh(&server, &format!("! link {from} {to} 2>&1"));
+        assert!(output.contains("No such file"), "{output}");
+    }
 }
 
 #[test]

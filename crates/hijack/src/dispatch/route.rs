@@ -5,8 +5,8 @@ use crate::Hijack;
 use crate::owner::Owner;
 use crate::path::{self, RumpPath};
 use crate::world::World;
-use abi::raw::general::{AT_EMPTY_PATH, F_GETFD};
-use abi::{Errno, nr};
+use abi::raw::general::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD};
+use abi::{Errno, nr, table};
 use alloc::vec::Vec;
 
 /// `AT_FDCWD` (linux/fcntl.h), as the low half of a register.
@@ -106,9 +106,32 @@ impl<W: World> Hijack<W> {
                 self.is_path(argument(args, second.1))?;
                 let (dir, path) = if found.is_none() { first } else { second };
                 self.is_open_directory(dir.map(|at| argument(args, at)), argument(args, path))?;
+                if matches!(row.nr, nr::LINK | nr::LINKAT) {
+                    let dir = first.0.map(|at| argument(args, at));
+                    self.is_there(found.as_ref(), dir, argument(args, first.1))?;
+                }
                 // rename(2), link(2): not on the same file system. mv(1) copies then.
                 Err(Errno::EXDEV)
             }
+        }
+    }
+
+    /// link(2) looks for the file before it looks where the link is to be. `found`: what the rump kernel is told in its place.
+    ///
+    /// # Errors
+    /// As faccessat2(2).
+    fn is_there(&self, found: Option<&(u64, Told)>, dir: Option<u64>, path: u64) -> Result<(), Errno> {
+        let at = |dir, path| [dir, path, 0, AT_SYMLINK_NOFOLLOW.into(), 0, 0];
+        match found {
+            Some((dir, told)) => {
+                let row = table::lookup(nr::FACCESSAT2).ok_or(Errno::ENOSYS)?;
+                self.rump(row, at(*dir, told.address())).map(drop)
+            }
+            None => match self.world.host(nr::FACCESSAT2, at(dir.unwrap_or(AT_FDCWD.into()), path)) {
+                // Linux before 5.8.
+                Err(Errno::ENOSYS) => Ok(()),
+                other => other.map(drop),
+            },
         }
     }
 
