@@ -42,6 +42,7 @@ pub use notify::Event;
 pub use op::attr::statx_of;
 pub use op::handle::HANDLE_TYPE;
 pub use op::open::{Opened, Opening};
+pub use op::rename::Moved;
 pub use permission::Who;
 pub use protected::Protected;
 pub use walk::{Follow, Start};

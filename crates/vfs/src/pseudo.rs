@@ -35,7 +35,7 @@ pub struct Node {
 pub struct Jump {
     /// The place.
     pub to: Location,
-    /// The directory in which it was opened and its name there, where it is no directory.
+    /// The directory that it is in and its name there; none: it is a directory that knows its own.
     pub name: Option<(Location, Vec<u8>)>,
 }
 

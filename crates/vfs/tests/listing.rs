@@ -31,7 +31,9 @@ fn apply(vfs: &mut Vfs, start: Start, change: &Change) {
     let _refused = match change {
         Change::Make(number) => vfs.mkdir(&ROOT, start, &name(number), 0o755, 1),
         Change::Remove(number) => vfs.unlink(&ROOT, start, &name(number), abi::raw::general::AT_REMOVEDIR, 1),
-        Change::Rename(from, to) => vfs.rename(&ROOT, (start, &name(from)), (start, &name(to)), 0, 1),
+        Change::Rename(from, to) => {
+            vfs.rename(&ROOT, (start, &name(from)), (start, &name(to)), 0, 1).map(drop)
+        }
     };
 }
 

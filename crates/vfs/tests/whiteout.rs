@@ -20,7 +20,7 @@ fn a_name_that_is_moved_leaves_a_whiteout() {
     let start = Start { root: vfs.root(), dir: vfs.root() };
     vfs.mkdir(&USER, start, b"/tmp/d", 0o755, 1).unwrap();
     let rename = |vfs: &mut Vfs, from: &str, to: &str, flags| {
-        vfs.rename(&USER, (start, from.as_bytes()), (start, to.as_bytes()), flags, 1)
+        vfs.rename(&USER, (start, from.as_bytes()), (start, to.as_bytes()), flags, 1).map(drop)
     };
     assert_eq!(rename(&mut vfs, "/tmp/d", "/tmp/e", RENAME_WHITEOUT | RENAME_EXCHANGE), Err(Errno::EINVAL));
     assert_eq!(rename(&mut vfs, "/tmp/d", "/tmp/e", RENAME_WHITEOUT), Ok(()));

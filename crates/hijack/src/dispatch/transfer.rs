@@ -3,10 +3,12 @@
 
 use super::{Answer, Call, Verdict, row_of, with};
 use crate::Hijack;
-use crate::fds::Kind;
+use crate::fds::{Kind, RumpFd};
 use crate::owner::Owner;
 use crate::world::{Args, Outcome, World};
-use abi::raw::general::{F_GETFL, O_APPEND, SEEK_CUR, SEEK_SET};
+use abi::raw::general::{
+    F_GETFL, O_ACCMODE, O_APPEND, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_SET,
+};
 use abi::{Errno, nr};
 use alloc::vec;
 
@@ -32,13 +34,26 @@ impl End {
         Ok(Self { fd, owner: h.owner(fd)? })
     }
 
-    /// sendfile(2), EINVAL: "out_fd has the O_APPEND flag set".
-    fn takes_positions<W: World>(&self, h: &Hijack<W>) -> Result<(), Errno> {
-        match self.owner {
-            Owner::Rump(rump) if rump.kind == Kind::Regular => {
-                let flags = self.call(h, nr::FCNTL, [F_GETFL.into(), 0, 0])?;
-                if flags & u64::from(O_APPEND) != 0 { Err(Errno::EINVAL) } else { Ok(()) }
-            }
+    /// How it was opened.
+    fn flags<W: World>(&self, h: &Hijack<W>) -> Result<u32, Errno> {
+        self.call(h, nr::FCNTL, [F_GETFL.into(), 0, 0]).map(|flags| flags as u32)
+    }
+
+    /// Whether sendfile(2) takes it for what it is to do.
+    ///
+    /// # Errors
+    /// `EBADF`: not open for that. `EINVAL`: "out_fd has the O_APPEND flag set".
+    fn check<W: World>(&self, h: &Hijack<W>, writes: bool) -> Result<(), Errno> {
+        if matches!(self.owner, Owner::Rump(rump) if rump.kind != Kind::Regular) {
+            // A socket's or a fifo's end says so when it is read or written.
+            return Ok(());
+        }
+        let flags = self.flags(h)?;
+        let wanted = if writes { O_WRONLY } else { O_RDONLY };
+        let mode = flags & O_ACCMODE;
+        match flags {
+            _ if flags & O_PATH != 0 || mode != wanted && mode != O_RDWR => Err(Errno::EBADF),
+            _ if writes && flags & O_APPEND != 0 => Err(Errno::EINVAL),
             _ => Ok(()),
         }
     }
@@ -61,7 +76,11 @@ pub(super) fn sendfile<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     if to.owner == Owner::Host && from.owner == Owner::Host {
         return Ok(Answer::Host);
     }
-    to.takes_positions(h)?;
+    if let (Owner::Rump(target), Owner::Rump(source)) = (to.owner, from.owner) {
+        return inside(h, call, (target, source)).map(Answer::Value);
+    }
+    from.check(h, false)?;
+    to.check(h, true)?;
     let start = if offset_at == 0 {
         // sendfile(2), EINVAL: "an mmap(2)-like operation is not available for in_fd".
         from.call(h, nr::LSEEK, [0, SEEK_CUR.into(), 0]).map_err(|_| Errno::EINVAL)?
@@ -78,6 +97,23 @@ pub(super) fn sendfile<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
         h.world.write(offset_at, &end.to_ne_bytes())?;
     }
     Ok(Answer::Value(moved))
+}
+
+/// sendfile(2) from one rump descriptor to another: the rump kernel copies, a part at a time.
+fn inside<W: World>(h: &Hijack<W>, call: &Call, (to, from): (RumpFd, RumpFd)) -> Outcome {
+    let [target, _, offset_at, count, ..] = call.args;
+    let row = row_of(call.nr)?;
+    let mut moved = 0;
+    loop {
+        let left = count.min(COUNT_MAX) - moved;
+        let args = [to.kernel_fd.0.into(), from.kernel_fd.0.into(), offset_at, left, 0, 0];
+        match h.rump_on(row, args, (target as u32, to)) {
+            Ok(more) if more > 0 && more < left => moved += more,
+            Ok(last) => return Ok(moved + last),
+            Err(_) if moved > 0 => return Ok(moved),
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// Copies from a position on, until `count` bytes, the end, or an error: that one is told if nothing was moved.
@@ -107,12 +143,14 @@ fn copy<W: World>(h: &Hijack<W>, from: &End, to: &End, start: u64, count: u64) -
 
 /// copy_file_range(2): `EXDEV` across kernels; cp(1) reads and writes then.
 pub(super) fn copy_file_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    match (h.owner(call.args[0])?, h.owner(call.args[2])?) {
+    let (from, to) = (End::new(h, call.args[0])?, End::new(h, call.args[2])?);
+    match (from.owner, to.owner) {
         (Owner::Host, Owner::Host) => Ok(Answer::Host),
         (Owner::Rump(from), Owner::Rump(to)) => {
             let args = with(with(call.args, 0, from.kernel_fd.0.into()), 2, to.kernel_fd.0.into());
             h.rump(row_of(call.nr)?, args).map(Answer::Value)
         }
-        _ => Err(Errno::EXDEV),
+        // One that is none at all is told of first.
+        _ => from.flags(h).and(to.flags(h)).and(Err(Errno::EXDEV)),
     }
 }

@@ -24,7 +24,7 @@ use crate::socket::Socket;
 use crate::{Effect, Kernel, SignalTo};
 use abi::Errno;
 use abi::layout::Stat;
-use abi::raw::general::{IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, O_ACCMODE, O_RDONLY, O_WRONLY};
+use abi::raw::general::{IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY};
 use abi::table::{self, Route};
 use foldhash::HashMap;
 use std::cell::{Cell, RefCell};
@@ -149,11 +149,6 @@ pub(crate) trait File {
         None
     }
 
-    /// The directory in which it was opened, and its name there.
-    fn name(&self) -> Option<&(vfs::Location, Vec<u8>)> {
-        None
-    }
-
     /// The socket, if it is one.
     fn socket(&self) -> Option<&dyn Socket> {
         None
@@ -226,6 +221,8 @@ pub(crate) struct OpenFile {
     pub(crate) watched: Cell<bool>,
     /// Who gets SIGIO while O_ASYNC is set (F_SETOWN): a process, or a group where negative; 0: nobody.
     pub(crate) owner: Cell<i32>,
+    /// The directory that it is in and its name there, the last one if it was taken away.
+    pub(crate) name: RefCell<Option<vfs::Entry>>,
     /// Strong references: descriptors of processes that hold files by their own table.
     strong: Cell<usize>,
     pub(crate) ops: Box<dyn File>,
@@ -248,13 +245,13 @@ impl OpenFile {
     /// # Errors
     /// `EBADF`: not open for reading.
     pub(crate) fn check_reads(&self) -> Result<(), Errno> {
-        if self.flags.get() & O_ACCMODE == O_WRONLY { Err(Errno::EBADF) } else { Ok(()) }
+        if matches!(self.flags.get() & O_ACCMODE, O_RDONLY | O_RDWR) { Ok(()) } else { Err(Errno::EBADF) }
     }
 
     /// # Errors
     /// `EBADF`: not open for writing.
     pub(crate) fn check_writes(&self) -> Result<(), Errno> {
-        if self.flags.get() & O_ACCMODE == O_RDONLY { Err(Errno::EBADF) } else { Ok(()) }
+        if matches!(self.flags.get() & O_ACCMODE, O_WRONLY | O_RDWR) { Ok(()) } else { Err(Errno::EBADF) }
     }
 
     /// The offset at which a transfer starts; the end is its own to find.
@@ -297,12 +294,26 @@ impl FileTable {
             offset: Cell::new(0),
             watched: Cell::new(false),
             owner: Cell::new(0),
+            name: RefCell::new(None),
             strong: Cell::new(1),
             ops,
         };
         self.files.borrow_mut().insert(id, Rc::new(file));
         self.by_object.entry(object).or_default().push(id);
         id
+    }
+
+    /// Open files whose names have changed are called by the new ones (fs/dcache.c, d_move).
+    pub(crate) fn rename(&self, moved: &vfs::Moved) {
+        for file in self.files.borrow().values() {
+            let mut name = file.name.borrow_mut();
+            let (Some(known), Some(at)) = (name.as_ref(), file.ops.location()) else { continue };
+            if at.key() == moved.node.key() && *known == moved.old {
+                *name = Some(moved.new.clone());
+            } else if moved.exchanged.is_some_and(|other| at.key() == other.key()) && *known == moved.new {
+                *name = Some(moved.old.clone());
+            }
+        }
     }
 
     /// Names something new to wait for.
@@ -402,7 +413,7 @@ impl Kernel {
     fn tell_closed(&mut self, file: &OpenFile) {
         if let Some(at) = file.ops.location().filter(|_| file.ops.kind() != FileKind::Path) {
             let mask = if file.check_writes().is_ok() { IN_CLOSE_WRITE } else { IN_CLOSE_NOWRITE };
-            self.fs.vfs.tell(at, file.ops.name(), mask);
+            self.fs.vfs.tell(at, file.name.borrow().as_ref(), mask);
         }
     }
 

@@ -109,6 +109,9 @@ pub(crate) fn open_fifo(
     let pipe = known.unwrap_or_else(|| Rc::new(RefCell::new(Pipe::new(cx.kernel))));
     cx.kernel.fifos.0.insert(key, Rc::clone(&pipe));
     let mode = flags & O_ACCMODE;
+    if mode == O_ACCMODE {
+        return Err(Errno::EINVAL.into());
+    }
     if mode != O_RDWR && !other_end(&pipe, mode) {
         match (mode, flags & O_NONBLOCK != 0) {
             (O_RDONLY, true) => {}

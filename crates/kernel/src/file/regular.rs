@@ -19,8 +19,6 @@ const CLONES: [u32; 3] = [FICLONE, FICLONERANGE, FIDEDUPERANGE];
 /// An open regular file.
 pub(crate) struct Regular {
     pub(crate) at: Location,
-    /// The directory in which it was opened, and its name there.
-    pub(crate) name: Option<(Location, Vec<u8>)>,
 }
 
 impl File for Regular {
@@ -32,10 +30,6 @@ impl File for Regular {
         Some(self.at)
     }
 
-    fn name(&self) -> Option<&(Location, Vec<u8>)> {
-        self.name.as_ref()
-    }
-
     fn read(&self, k: &mut Kernel, f: &OpenFile, buf: &mut [u8], at: At) -> Result<usize, Stop> {
         f.check_reads()?;
         let atime = (f.flags.get() & O_NOATIME == 0).then_some(k.now.real_ns);
@@ -43,7 +37,7 @@ impl File for Regular {
         let moved = k.fs.vfs.read(self.at, offset, buf, atime)?;
         f.move_on(at, offset, moved);
         if moved > 0 {
-            k.fs.vfs.tell(self.at, self.name.as_ref(), IN_ACCESS);
+            k.fs.vfs.tell(self.at, f.name.borrow().as_ref(), IN_ACCESS);
         }
         Ok(moved)
     }
@@ -65,7 +59,7 @@ impl File for Regular {
         let data = &data[..data.len().min(room)];
         let tree = k.tree()?;
         let moved = tree.vfs.write(&tree.who, self.at, offset, data, tree.now)?;
-        tree.vfs.tell(self.at, self.name.as_ref(), IN_MODIFY);
+        tree.vfs.tell(self.at, f.name.borrow().as_ref(), IN_MODIFY);
         f.move_on(at, offset, moved);
         Ok(moved)
     }

@@ -52,7 +52,7 @@ impl View {
 
 /// Where a descriptor's link leads, if its file is in the tree.
 pub(super) fn jump(file: &OpenFile) -> Option<Jump> {
-    file.ops.location().map(|to| Jump { to, name: file.ops.name().cloned() })
+    file.ops.location().map(|to| Jump { to, name: file.name.borrow().clone() })
 }
 
 /// What a descriptor's link shows where its file is not in the tree (proc_pid_fd(5)).

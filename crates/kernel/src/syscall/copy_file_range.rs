@@ -27,6 +27,12 @@ pub(crate) fn copy_file_range(cx: &mut Cx<'_>) -> Answer {
     }
     let (source, target) = (Place::of_argument(cx, 1)?, Place::of_argument(cx, 3)?);
     let len = cx.arg(4);
+    if source.offset(&from).checked_add(len).is_none() || target.offset(&to).checked_add(len).is_none() {
+        return Err(Errno::EOVERFLOW.into());
+    }
+    // Up to the end, before anything is made of it (generic_copy_file_checks).
+    let size = cx.kernel.fs.vfs.attr(from.ops.location().ok_or(Errno::EINVAL)?)?.size;
+    let len = len.min(size.saturating_sub(source.offset(&from)));
     refuse_overlap(&from, source, &to, target, len)?;
     copy::copy(cx, (&from, source), (&to, target), len)
 }
@@ -34,9 +40,6 @@ pub(crate) fn copy_file_range(cx: &mut Cx<'_>) -> Answer {
 /// Within one file the two ranges must not overlap.
 fn refuse_overlap(from: &OpenFile, source: Place, to: &OpenFile, target: Place, len: u64) -> Result<(), Stop> {
     let (start, end) = (source.offset(from), target.offset(to));
-    if start.checked_add(len).is_none() || end.checked_add(len).is_none() {
-        return Err(Errno::EOVERFLOW.into());
-    }
     let overlap = from.ops.location() == to.ops.location()
         && start < end.saturating_add(len)
         && end < start.saturating_add(len);

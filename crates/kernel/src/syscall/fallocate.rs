@@ -4,7 +4,10 @@ use crate::call::Answer;
 use crate::cx::Cx;
 use crate::file::FileKind;
 use abi::Errno;
-use abi::raw::general::FALLOC_FL_KEEP_SIZE;
+use abi::raw::general::{
+    FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
+    FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE,
+};
 
 pub(crate) fn fallocate(cx: &mut Cx<'_>) -> Answer {
     let file = cx.file(0)?;
@@ -12,6 +15,7 @@ pub(crate) fn fallocate(cx: &mut Cx<'_>) -> Answer {
     if offset < 0 || len <= 0 {
         return Err(Errno::EINVAL.into());
     }
+    check_mode(mode)?;
     file.check_writes()?;
     let at = file.ops.location().ok_or(match file.ops.kind() {
         FileKind::Pipe => Errno::ESPIPE,
@@ -25,4 +29,16 @@ pub(crate) fn fallocate(cx: &mut Cx<'_>) -> Answer {
     let tree = cx.tree()?;
     tree.vfs.allocate(&tree.who, at, mode, range, tree.now)?;
     Ok(0)
+}
+
+/// Of all modes one, which says whether it may leave the size (fs/open.c, vfs_fallocate).
+fn check_mode(mode: u32) -> Result<(), Errno> {
+    let keeps_size = mode & FALLOC_FL_KEEP_SIZE != 0;
+    let known = match mode & !FALLOC_FL_KEEP_SIZE {
+        0 | FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_ZERO_RANGE => true,
+        FALLOC_FL_PUNCH_HOLE => keeps_size,
+        FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE => !keeps_size,
+        _ => false,
+    };
+    if known { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
 }

@@ -31,6 +31,9 @@ pub(crate) fn fcntl(cx: &mut Cx<'_>) -> Answer {
         _ if file.ops.kind() == FileKind::Path => Err(Errno::EBADF.into()),
         F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => lock::fcntl(cx, &file, cmd),
         F_SETFL => {
+            // Files of the tree have nobody to tell (fs/fcntl.c, setfl: without `fasync` the flag stays away).
+            let tells = !matches!(file.ops.kind(), FileKind::Regular | FileKind::Directory);
+            let arg = if tells { arg } else { arg & !FASYNC };
             let kept = file.flags.get() & !CHANGEABLE;
             file.flags.set(kept | (arg & CHANGEABLE));
             Ok(0)

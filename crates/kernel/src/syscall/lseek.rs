@@ -11,8 +11,12 @@ use vfs::Location;
 pub(crate) fn lseek(cx: &mut Cx<'_>) -> Answer {
     let file = cx.file(0)?;
     let (offset, whence) = (cx.arg(1).cast_signed(), cx.uint(2));
-    let at = file.ops.location().filter(|_| file.ops.kind() != FileKind::Pipe).ok_or(Errno::ESPIPE)?;
     if whence > SEEK_HOLE {
+        return Err(Errno::EINVAL.into());
+    }
+    let at = file.ops.location().filter(|_| file.ops.kind() != FileKind::Pipe).ok_or(Errno::ESPIPE)?;
+    if file.ops.kind() == FileKind::Directory && !matches!(whence, SEEK_SET | SEEK_CUR) {
+        // fs/libfs.c, dcache_dir_lseek.
         return Err(Errno::EINVAL.into());
     }
     if file.ops.kind() == FileKind::Device {

@@ -15,7 +15,7 @@ use abi::raw::general::{
     IN_OPEN, O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE as LARGEFILE, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDONLY, O_TRUNC, RESOLVE_IN_ROOT,
 };
 use crate::sysfs;
-use vfs::{Kind, Location, Opened, Opening};
+use vfs::{Entry, Kind, Location, Opened, Opening};
 
 /// What no open file keeps of the flags it was opened with (fs/open.c, do_dentry_open).
 const NOT_KEPT: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
@@ -63,18 +63,18 @@ fn drive(cx: &Cx<'_>, at: Location, rdev: u64, flags: u32) -> Result<Option<Driv
 /// Gives the caller a descriptor for what was opened.
 pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
     let Opened { at, kind, rdev, name } = opened;
-    let by_name = name.clone();
     let (kept, cloexec) = (flags & !NOT_KEPT, flags & O_CLOEXEC != 0);
     let writes = flags & O_ACCMODE != O_RDONLY;
     let file: Box<dyn File> = match kind {
         _ if flags & O_PATH != 0 => {
             cx.kernel.fs.vfs.hold(at, true);
-            return cx.install(Box::new(PathOnly { at }), kept, cloexec, 0);
+            let fd = cx.install(Box::new(PathOnly { at }), kept, cloexec, 0)?;
+            return named(cx, fd, name);
         }
         Kind::Regular => match cx.kernel.fs.vfs.made_up(at) {
             Some((sysfs::NAME, ino)) => sysfs::open(at, ino, writes)?,
             Some((_, ino)) => cx.kernel.open_made(at, ino, writes)?,
-            None => Box::new(Regular { at, name }),
+            None => Box::new(Regular { at }),
         },
         Kind::Directory => Box::new(Directory { at }),
         Kind::Char | Kind::Block if let Some(drive) = drive(cx, at, rdev, flags)? => Box::new(drive),
@@ -86,13 +86,22 @@ pub(super) fn enter(cx: &mut Cx<'_>, opened: Opened, flags: u32) -> Answer {
             let inode = cx.kernel.fs.vfs.stat(at)?;
             let (end, object) = open_fifo(cx, at.key(), inode, flags)?;
             cx.kernel.fs.vfs.hold(at, true);
-            cx.kernel.fs.vfs.tell(at, by_name.as_ref(), IN_OPEN);
-            return cx.install_on(Box::new(Fifo { at, end }), kept | LARGEFILE, cloexec, 0, object);
+            cx.kernel.fs.vfs.tell(at, name.as_ref(), IN_OPEN);
+            let fd = cx.install_on(Box::new(Fifo { at, end }), kept | LARGEFILE, cloexec, 0, object)?;
+            return named(cx, fd, name);
         }
         Kind::Block | Kind::Socket => return Err(Errno::ENXIO.into()),
         Kind::Symlink => return Err(Errno::ELOOP.into()),
     };
     cx.kernel.fs.vfs.hold(at, true);
-    cx.kernel.fs.vfs.tell(at, by_name.as_ref(), IN_OPEN);
-    cx.install(file, kept | LARGEFILE, cloexec, 0)
+    cx.kernel.fs.vfs.tell(at, name.as_ref(), IN_OPEN);
+    let fd = cx.install(file, kept | LARGEFILE, cloexec, 0)?;
+    named(cx, fd, name)
+}
+
+/// Notes by which name a file was opened.
+fn named(cx: &mut Cx<'_>, fd: u64, name: Option<Entry>) -> Answer {
+    let id = cx.process()?.fds.get(u32::try_from(fd).map_err(|_| Errno::EBADF)?)?;
+    *cx.kernel.files.get(id)?.name.borrow_mut() = name;
+    Ok(fd)
 }

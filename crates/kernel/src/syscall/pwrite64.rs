@@ -6,8 +6,9 @@ use crate::io::{self, Transfer};
 use crate::socket::message::Buffers;
 
 pub(crate) fn pwrite64(cx: &mut Cx<'_>) -> Answer {
-    let file = cx.file(0)?;
+    // In this order: fs/read_write.c, ksys_pwrite64.
     let how = Transfer::at_offset(cx, 3)?;
+    let file = cx.file(0)?;
     let buffers = Buffers::one(cx.arg(1), cx.arg(2));
     io::write(cx, &file, &buffers, how)
 }

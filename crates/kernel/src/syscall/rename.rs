@@ -12,6 +12,10 @@ pub(crate) fn rename(cx: &mut Cx<'_>) -> Answer {
 /// Moves a name as `RENAME_*` flags say.
 pub(super) fn move_name(cx: &mut Cx<'_>, from: &PathArg, to: &PathArg, flags: u32) -> Answer {
     let tree = cx.tree()?;
-    tree.vfs.rename(&tree.who, (from.start, &from.path), (to.start, &to.path), flags, tree.now)?;
+    let moved =
+        tree.vfs.rename(&tree.who, (from.start, &from.path), (to.start, &to.path), flags, tree.now)?;
+    if let Some(moved) = moved {
+        cx.kernel.files.rename(&moved);
+    }
     Ok(0)
 }

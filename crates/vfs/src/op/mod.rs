@@ -7,5 +7,5 @@ pub(crate) mod io;
 mod names;
 pub(crate) mod open;
 mod path;
-mod rename;
+pub(crate) mod rename;
 mod xattr;

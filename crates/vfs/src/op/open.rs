@@ -42,7 +42,7 @@ impl Opening {
         // Since Linux 6.4 always; before, it could make a regular file.
         let makes_directory = self.flags & (O_CREAT | O_DIRECTORY) == O_CREAT | O_DIRECTORY;
         let unnamed = self.flags & TMPFILE != 0;
-        let unnamed_wrong = self.flags & O_DIRECTORY == 0 || wanted(self.flags) & WRITE == 0;
+        let unnamed_wrong = self.flags & O_DIRECTORY == 0 || self.flags & O_ACCMODE == O_RDONLY;
         if makes_directory || unnamed && unnamed_wrong { Err(Errno::EINVAL) } else { Ok(self) }
     }
 }

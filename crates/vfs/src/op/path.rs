@@ -1,11 +1,11 @@
 //! The path of a directory (getcwd(2)), and where a link leads.
 
-use crate::Ino;
 use crate::fs::DEPTH_MAX;
 use crate::mount::{Entry, Location, Vfs};
 use crate::mount_table::joined;
 use crate::permission::Who;
 use crate::pseudo::Jump;
+use crate::{Ino, Kind};
 use abi::Errno;
 
 impl Vfs {
@@ -53,18 +53,21 @@ impl Vfs {
     /// # Errors
     /// `EINVAL`: no symbolic link. `EACCES`: one of another user's process.
     pub fn readlink(&self, who: &Who<'_>, root: Location, at: Location) -> Result<Vec<u8>, Errno> {
-        match self.jump(who, at)? {
-            Some(Jump { to, name: Some((dir, name)) }) => {
-                let gone = self.fs(dir)?.lookup(dir.ino, &name) != Ok(to.ino);
-                let mut path = self.path_of_entry(root, &(dir, name))?;
-                if gone {
-                    path.extend(b" (deleted)");
-                }
-                Ok(path)
+        let Some(Jump { to, name }) = self.jump(who, at)? else { return self.fs(at)?.readlink(at.ino) };
+        let Some((dir, name)) = name else { return self.path_of(root, to) };
+        if self.attr(to)?.kind == Kind::Directory {
+            // It knows its own name, until it is removed.
+            match self.path_of(root, to) {
+                Err(Errno::ENOENT) => {}
+                path => return path,
             }
-            Some(Jump { to, name: None }) => self.path_of(root, to),
-            None => self.fs(at)?.readlink(at.ino),
         }
+        let gone = self.fs(dir)?.lookup(dir.ino, &name) != Ok(to.ino);
+        let mut path = self.path_of_entry(root, &(dir, name))?;
+        if gone {
+            path.extend(b" (deleted)");
+        }
+        Ok(path)
     }
 
     /// What the kernel knows the file by that a link leads to, if that file is in no tree: a walk ends at the link.

@@ -1,7 +1,7 @@
 //! renameat2(2).
 
 use crate::fs::upwards;
-use crate::mount::{Location, Vfs};
+use crate::mount::{Entry, Location, Vfs};
 use crate::node::{Attr, Ino, Kind, NewName, NewNode, Time};
 use crate::permission::{WRITE, Who};
 use crate::walk::{Start, Walked};
@@ -17,8 +17,21 @@ struct End {
     attr: Attr,
 }
 
+/// What renameat2(2) has done.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// What was moved.
+    pub node: Location,
+    /// What it was called.
+    pub old: Entry,
+    /// What it is called.
+    pub new: Entry,
+    /// What has the old name now, where names were exchanged.
+    pub exchanged: Option<Location>,
+}
+
 impl Vfs {
-    /// renameat2(2).
+    /// renameat2(2). None: both are names of one file, and stay.
     ///
     /// # Errors
     /// As renameat2(2).
@@ -29,7 +42,7 @@ impl Vfs {
         to: (Start, &[u8]),
         flags: u32,
         now: Time,
-    ) -> Result<(), Errno> {
+    ) -> Result<Option<Moved>, Errno> {
         let exchange = flags & RENAME_EXCHANGE != 0;
         let known = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
         if flags & !known != 0 || exchange && flags != RENAME_EXCHANGE {
@@ -54,7 +67,7 @@ impl Vfs {
             Some(node) => {
                 let target = self.end(&target, node)?;
                 if !self.move_over(who, &source_end, &target, exchange)? {
-                    return Ok(());
+                    return Ok(None);
                 }
                 replaced = Some((node, target.attr.kind));
             }
@@ -76,7 +89,13 @@ impl Vfs {
             self.tell_move((target.dir, new), (source.dir, old), kind);
             self.tell_moved(node);
         }
-        Ok(())
+        let (old, new) = ((source.dir, old.to_vec()), (target.dir, new.to_vec()));
+        Ok(Some(Moved {
+            node: source_end.node,
+            old,
+            new,
+            exchanged: replaced.filter(|_| exchange).map(|(node, _)| node),
+        }))
     }
 
     /// Tells those who watch of a name that has moved, maybe over another.
