@@ -85,6 +85,27 @@ fn ip_filters_and_forms() {
     );
 }
 
+/// What ss(8) tells of connections besides their ends.
+#[test]
+fn ss_details() {
+    const SCRIPT: &str = r"ip link set lo up 2>/dev/null; python3 - <<'END'
+import socket, subprocess
+server = socket.create_server(('127.0.0.1', 4000))
+client = socket.create_connection(('127.0.0.1', 4000)); taken, _ = server.accept()
+client.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)
+six = socket.create_server(('::', 4001), family=socket.AF_INET6)
+for how in ('-tnim state established', '-tlne', '-tn sport = :4000'):
+    out = subprocess.run(['ss', *how.split()], capture_output=True, text=True).stdout
+    for word in ('skmem:(', ' mss:', 'rto:', 'wscale:', 'segs_in:', 'v6only:0', '<->', 'ESTAB', 'LISTEN', '127.0.0.1:4000'):
+        print(how, word, out.count(word))
+END";
+    let server = Server::start();
+    let printed = run(server.hijacked("sh").args(["-c", SCRIPT])).success();
+    let Some(mut natively) = in_a_namespace(SCRIPT) else { return };
+    assert_eq!(printed, run(&mut natively).success(), "hijacked (left) differs from native (right)");
+    assert!(server.counter("calls") > 0, "nothing went through the rump kernel");
+}
+
 /// The old tools.
 #[test]
 fn ifconfig_and_route() {

@@ -6,7 +6,7 @@ use crate::run::{Outcome, is_root, run};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SENDER: &str = "10.219.251.1";
+pub(super) const SENDER: &str = "10.219.251.1";
 const NAMESPACES: [&str; 2] = ["rumpbus0", "rumpbus1"];
 
 /// The row; the host's figure only for root, who alone may make namespaces.
@@ -36,10 +36,10 @@ fn rump(release: &Path) -> Outcome<f64> {
 }
 
 /// Two network namespaces.
-struct Veth;
+pub(super) struct Veth;
 
 impl Veth {
-    fn new() -> Outcome<Self> {
+    pub(super) fn new() -> Outcome<Self> {
         let host = Self;
         for name in NAMESPACES {
             run(Command::new("ip").args(["netns", "add", name]))?;
@@ -61,7 +61,7 @@ impl Veth {
         Ok(host)
     }
 
-    fn megabytes(&self) -> Outcome<f64> {
+    pub(super) fn megabytes(&self) -> Outcome<f64> {
         ends::iperf3(|at| {
             let mut command = Command::new("ip");
             command.args(["netns", "exec", NAMESPACES[at], "iperf3"]);

@@ -7,6 +7,7 @@ mod measures;
 mod path;
 mod redis;
 mod server;
+mod tap;
 mod transport;
 
 use crate::run::{Outcome, cargo, root, run};
@@ -76,6 +77,9 @@ fn calls(release: &Path, runs: usize, only: Option<&str>) -> Outcome<Option<Stri
     }
     if only.is_none_or(|part| "iperf3 over a bus".contains(part)) {
         rows.extend(bus::figures(&bench.release, runs.min(3))?);
+    }
+    if only.is_none_or(|part| "iperf3 over a tap".contains(part)) {
+        rows.extend(tap::figures(&bench.release, runs.min(3))?);
     }
     if only.is_none_or(|part| "redis".contains(part)) {
         rows.extend(redis::figures(&bench.release, runs.min(5))?);

@@ -4,6 +4,7 @@ use super::route::gathered;
 use super::wire::{Request, attribute};
 use crate::Kernel;
 use crate::socket::inventory::InetSocket;
+use crate::socket::option::tcp;
 use crate::socket::unix::UnixSocket;
 use abi::Errno;
 use abi::raw::net::{AF_INET, AF_INET6, AF_UNIX, IPPROTO_RAW, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE};
@@ -12,6 +13,13 @@ use tcpip::{Domain, Protocol};
 
 // linux/sock_diag.h, linux/inet_diag.h, linux/unix_diag.h
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const INET_DIAG_INFO: u16 = 2;
+const INET_DIAG_CONG: u16 = 4;
+const INET_DIAG_TOS: u16 = 5;
+const INET_DIAG_SKMEMINFO: u16 = 7;
+const INET_DIAG_SHUTDOWN: u16 = 8;
+const INET_DIAG_SKV6ONLY: u16 = 11;
+const INET_DIAG_MARK: u16 = 15;
 const UNIX_DIAG_NAME: u16 = 0;
 const UNIX_DIAG_PEER: u16 = 2;
 const UNIX_DIAG_RQLEN: u16 = 4;
@@ -73,7 +81,9 @@ fn inet(k: &Kernel, request: Request<'_>, family: u32, port: u32) -> Result<Vec<
     };
     let sockets = k.inet_sockets(protocol, domain);
     let message = |socket: &InetSocket| {
-        request.reply(SOCK_DIAG_BY_FAMILY, port, &inet_message(request.byte(0), socket))
+        let mut body = inet_message(request.byte(0), socket);
+        extend(k, socket, request.byte(2), &mut body);
+        request.reply(SOCK_DIAG_BY_FAMILY, port, &body)
     };
     Ok(sockets.iter().filter(|socket| meant(socket)).map(message).collect())
 }
@@ -89,6 +99,49 @@ fn inet_message(family: u8, socket: &InetSocket) -> Vec<u8> {
         bytes.extend_from_slice(&number.to_ne_bytes());
     }
     bytes
+}
+
+/// What a socket is besides, as far as `wanted` asks for it: a bit for each attribute, the lowest for the first
+/// (net/ipv4/inet_diag.c, inet_sk_diag_fill).
+fn extend(k: &Kernel, socket: &InetSocket, wanted: u8, bytes: &mut Vec<u8>) {
+    let asked = |kind: u16| wanted & 1 << (kind - 1) != 0;
+    attribute(bytes, INET_DIAG_SHUTDOWN, &[shut(socket.info.state)]);
+    let Some(id) = socket.info.id else { return };
+    let stack = &k.net.stack;
+    let Ok(options) = stack.options(id) else { return };
+    if socket.info.domain == Domain::Inet6 {
+        attribute(bytes, INET_DIAG_SKV6ONLY, &[u8::from(options.v6only)]);
+    }
+    if asked(INET_DIAG_TOS) {
+        attribute(bytes, INET_DIAG_TOS, &[options.tos]);
+    }
+    if options.mark != 0 {
+        attribute(bytes, INET_DIAG_MARK, &options.mark.to_ne_bytes());
+    }
+    if asked(INET_DIAG_SKMEMINFO) {
+        let [recv, send] = [socket.info.recv_queue, socket.info.send_queue].map(narrow);
+        // SK_MEMINFO_*; the last five are what only Linux counts.
+        let numbers = [recv, options.rcvbuf, send, options.sndbuf, 0, 0, 0, 0, 0];
+        attribute(bytes, INET_DIAG_SKMEMINFO, &numbers.map(u32::to_ne_bytes).concat());
+    }
+    if let Ok(info) = stack.tcp_info(id) {
+        if asked(INET_DIAG_CONG) {
+            attribute(bytes, INET_DIAG_CONG, &[tcp::CONGESTION, &[0]].concat());
+        }
+        if asked(INET_DIAG_INFO) {
+            attribute(bytes, INET_DIAG_INFO, &tcp::info_bytes(&info));
+        }
+    }
+}
+
+/// `sk_shutdown`: 1 nothing comes any more, 2 nothing goes.
+fn shut(state: &str) -> u8 {
+    match state {
+        "CLOSE-WAIT" => 1,
+        "FIN-WAIT-1" | "FIN-WAIT-2" => 2,
+        "LAST-ACK" | "CLOSING" | "TIME-WAIT" => 3,
+        _ => 0,
+    }
 }
 
 /// Ports and addresses of `struct inet_diag_sockid`, in network order.

@@ -3,14 +3,14 @@
 use super::{Row, Target, Value, flag, int, own};
 use abi::Errno;
 use abi::raw::net::*;
-use tcpip::Opt;
+use tcpip::{Opt, TcpInfo};
 
 const LEVEL: u32 = IPPROTO_TCP as u32;
 /// linux/tcp.h; also the type of the control message.
 pub(crate) const TCP_INQ: u32 = 36;
 
 /// The only congestion control there is.
-const CONGESTION: &[u8] = b"cubic";
+pub(crate) const CONGESTION: &[u8] = b"cubic";
 /// `TCP_CA_NAME_MAX`: getsockopt(2) answers that many bytes.
 const CONGESTION_LEN: usize = 16;
 /// `sizeof (struct tcp_info)` of Linux 6.1.
@@ -136,10 +136,13 @@ fn set_congestion(_: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     }
 }
 
-/// The fields that the stack knows, at their places in `struct tcp_info` (linux/tcp.h); the others are 0.
 fn info(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     let id = target.socket.inet().ok_or(Errno::ENOPROTOOPT)?;
-    let info = target.k.net.stack.tcp_info(id)?;
+    Ok(info_bytes(&target.k.net.stack.tcp_info(id)?))
+}
+
+/// The fields that the stack knows, at their places in `struct tcp_info` (linux/tcp.h); the others are 0.
+pub(crate) fn info_bytes(info: &TcpInfo) -> Vec<u8> {
     let mut bytes = vec![0; TCP_INFO_LEN];
     bytes[0] = info.state;
     (bytes[4], bytes[5]) = (info.backoff, info.options);
@@ -161,5 +164,5 @@ fn info(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     for (at, value) in fields {
         bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
     }
-    Ok(bytes)
+    bytes
 }
