@@ -30,9 +30,10 @@ pub(crate) fn meminfo(k: &Kernel) -> String {
         ("MemAvailable", free),
         ("Buffers", 0),
         ("Cached", total.saturating_sub(free)),
-        ("Shmem", total.saturating_sub(free)),
+        ("SwapCached", 0),
         ("SwapTotal", 0),
         ("SwapFree", 0),
+        ("Shmem", total.saturating_sub(free)),
     ];
     let mut text = String::new();
     for (name, value) in rows {

@@ -18,7 +18,8 @@ pub(crate) fn cmdline(_: &Kernel, process: &Process) -> Vec<u8> {
 /// proc_pid_status(5).
 pub(crate) fn status(k: &Kernel, process: &Process) -> Vec<u8> {
     let (uid, gid) = (process.who.uid, process.who.gid);
-    let groups: String = process.who.groups.iter().map(|group| format!("{group} ")).collect();
+    let groups: Vec<String> = process.who.groups.iter().map(u32::to_string).collect();
+    let groups = groups.join(" ");
     let (letter, word) = state(k, process);
     let pid = process.pid.0;
     let mut text = String::new();
@@ -27,7 +28,7 @@ pub(crate) fn status(k: &Kernel, process: &Process) -> Vec<u8> {
         text,
         "Name:\t{}\nUmask:\t{:04o}\nState:\t{letter} ({word})\nTgid:\t{pid}\nNgid:\t0\nPid:\t{pid}\nPPid:\t{}\n\
          TracerPid:\t0\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{gid}\t{gid}\t{gid}\t{gid}\nFDSize:\t{}\n\
-         Groups:\t{groups}\nThreads:\t1\n",
+         Groups:\t{groups} \nThreads:\t1\n",
         String::from_utf8_lossy(&process.name).replace('\n', "\\n"),
         process.umask,
         process.ppid.0,
