@@ -31,9 +31,10 @@ macro_rules! private {
 }
 
 private! {
-    /// `rump_watch(fd)`: from now on drive this file's host descriptor so that the host's poll sees its
-    /// readiness. Idempotent.
-    WATCH "rump_watch" &[Arg::Fd];
+    /// `rump_watch(fd, what)`: from now on drive this file's host descriptor so that the host's poll sees its
+    /// readiness; of urgent data it is told only if `what` is 1. Idempotent. Answers what is so and cannot be shown: `POLLHUP` of a socket
+    /// that may still connect.
+    WATCH "rump_watch" &[Arg::Fd, Arg::Flags];
     /// `rump_identify(cookie)`: which of the kernel's files has the host descriptor with this `SO_COOKIE`?
     /// Answers its descriptor in this process (entered if new) or `ENOENT`: then it is a host socket.
     IDENTIFY "rump_identify" &[Arg::Int];

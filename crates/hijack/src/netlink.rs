@@ -129,7 +129,7 @@ impl<W: World> Hijack<W> {
             self.netlinks.remember(cookie, made);
         }
         // It has something to tell at once.
-        let _ = watch(self, fd, rump);
+        let _ = watch(self, fd, rump, false);
         Some(rump)
     }
 

@@ -14,6 +14,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// poll(2) bits.
 pub const POLLIN: u16 = 0x1;
 /// poll(2) bits.
+pub const POLLPRI: u16 = 0x2;
+/// poll(2) bits.
 pub const POLLOUT: u16 = 0x4;
 /// poll(2) bits.
 pub const POLLERR: u16 = 0x8;
@@ -54,6 +56,8 @@ struct HostFile {
     uid: u32,
     /// Bytes sent to A which no reply told to take out.
     tokens: u32,
+    /// One of them was sent as urgent.
+    urgent: bool,
     /// A reply told to put a filler in, and none has come out here since.
     filled: bool,
     /// Whether the file is writable as far as the kernel has said.
@@ -90,7 +94,17 @@ impl Files {
         self.by_cookie.insert(cookie, file);
         self.files.insert(
             file,
-            HostFile { b, cookie, kind, uid, tokens: 0, filled: false, writable: true, shut: None },
+            HostFile {
+                b,
+                cookie,
+                kind,
+                uid,
+                tokens: 0,
+                urgent: false,
+                filled: false,
+                writable: true,
+                shut: None,
+            },
         );
         Ok((a, cookie))
     }
@@ -171,7 +185,10 @@ impl HostFile {
     fn ready(&mut self, mask: u16, edge: bool) {
         let readable = mask & (POLLIN | POLLRDHUP | POLLHUP | POLLERR) != 0;
         if readable && (edge || self.tokens == 0) {
-            self.post();
+            self.post(SendFlags::empty());
+        }
+        if mask & POLLPRI != 0 && !self.urgent {
+            self.urgent = self.post(SendFlags::OOB);
         }
         self.writable = mask & POLLOUT != 0;
         if self.filled {
@@ -182,9 +199,16 @@ impl HostFile {
 
     fn touched(&mut self, mask: u16) -> Hint {
         self.ready(mask, false);
-        let keep = u32::from(self.shut.is_some() || mask & (POLLIN | POLLERR | POLLHUP | POLLRDHUP) != 0);
+        let readable = mask & (POLLIN | POLLERR | POLLHUP | POLLRDHUP) != 0;
+        let keep = u32::from(self.shut.is_some() || readable);
         let mut hint = Hint::default();
-        if keep == 0 || self.tokens > TOKENS_MANY {
+        if self.urgent && mask & POLLPRI == 0 && self.shut.is_none() {
+            // The urgent one may be the last: all go, and what is to stay is posted behind them.
+            (hint.drain, self.tokens, self.urgent) = (self.tokens, 0, false);
+            if readable {
+                self.post(SendFlags::empty());
+            }
+        } else if !self.urgent && (keep == 0 || self.tokens > TOKENS_MANY) {
             hint.drain = self.tokens.saturating_sub(keep);
             self.tokens -= hint.drain;
         }
@@ -196,11 +220,12 @@ impl HostFile {
         hint
     }
 
-    fn post(&mut self) {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        if self.shut.is_none() && rustix::net::send(&self.b, &[1], flags).is_ok() {
-            self.tokens += 1;
-        }
+    /// Posts a token; whether it could. An urgent one (Linux 5.15) shows as `POLLPRI` until it is taken, and as `POLLIN` too.
+    fn post(&mut self, how: SendFlags) -> bool {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | how;
+        let posted = self.shut.is_none() && rustix::net::send(&self.b, &[1], flags).is_ok();
+        self.tokens += u32::from(posted);
+        posted
     }
 
     /// Takes all fillers out if the file is writable (one who wants SIGIO puts in as many as there is room for). What has not arrived yet
@@ -230,7 +255,7 @@ impl HostFile {
             return;
         }
         if self.tokens == 0 {
-            self.post();
+            self.post(SendFlags::empty());
         }
         if rustix::net::shutdown(&self.b, wanted).is_ok() {
             self.shut = Some(wanted);
@@ -329,6 +354,23 @@ mod tests {
             assert_eq!((edges(), edges()), (1, 0));
             obey(&a, files.touched(FileId(7), POLLIN));
         }
+    }
+
+    #[test]
+    fn urgent_data_comes_and_goes() {
+        let (mut files, a) = file(FileKind::Socket);
+        // As the library does before it asks for urgent data: each token is read like another.
+        sockopt::set_socket_oobinline(&a, true).unwrap();
+        files.ready(FileId(7), POLLPRI | POLLOUT, true);
+        assert_eq!(poll_of(&a), PollFlags::PRI | PollFlags::IN | PollFlags::OUT);
+        obey(&a, files.touched(FileId(7), POLLPRI | POLLOUT));
+        assert!(poll_of(&a).contains(PollFlags::PRI), "it was not read");
+        files.ready(FileId(7), POLLPRI | POLLIN | POLLOUT, true);
+        let hint = files.touched(FileId(7), POLLIN | POLLOUT);
+        obey(&a, hint);
+        assert_eq!(poll_of(&a), PollFlags::IN | PollFlags::OUT, "what there is besides stays");
+        obey(&a, files.touched(FileId(7), POLLOUT));
+        assert_eq!(poll_of(&a), PollFlags::OUT);
     }
 
     #[test]

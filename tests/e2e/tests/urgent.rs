@@ -31,6 +31,57 @@ except OSError as e: print(e)
     assert!(server.counter("call.ppoll") > 0, "select(2) did not go through the rump kernel");
 }
 
+/// poll(2), select(2) and epoll(7) of descriptors of both kernels: urgent data, and sockets that have never been connected.
+#[test]
+fn beside_descriptors_of_the_host() {
+    let script = r"
+import os, select, socket, threading, time
+P = select.POLLIN | select.POLLPRI | select.POLLOUT | select.POLLRDHUP
+r, w = os.pipe()
+l = socket.create_server(('127.0.0.1', 0)); c = socket.create_connection(l.getsockname()); s, _ = l.accept()
+names = {c.fileno(): 'c', s.fileno(): 's', l.fileno(): 'l', r: 'pipe'}
+def poll(timeout=0, **fds):
+    p = select.poll(); p.register(r, select.POLLIN)
+    for fd, events in fds.items(): p.register(globals()[fd], events)
+    return sorted((names.get(fd, fd), hex(events)) for fd, events in p.poll(timeout))
+def sets(*args, timeout=0): return [sorted(names.get(x if isinstance(x, int) else x.fileno(), '?') for x in found) for found in select.select(*args, timeout)]
+def later(what): t = threading.Thread(target=lambda: (time.sleep(0.1), what())); t.start(); return t
+# Sockets that have never been connected.
+f = socket.socket(); names[f.fileno()] = 'f'; u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); names[u.fileno()] = 'u'
+print('fresh', poll(f=P), poll(f=0), poll(f=select.POLLIN, timeout=5000), poll(u=P), poll(l=P), poll(c=P))
+print(sets([r, f, u], [], []), sets([r], [f], [f]), sets([r, f], [f], [f], timeout=5))
+os.write(w, b'x'); print(poll(f=P), sets([r, f], [], [f])); os.read(r, 1)
+print('refused', f.connect_ex(('127.0.0.1', 9)), poll(f=select.POLLIN)); f.close()
+f = socket.socket(); names[f.fileno()] = 'f'; print(poll(f=P))
+f.connect(l.getsockname()); print('connected', poll(f=P), sets([r, f], [f], [f])); g, _ = l.accept(); g.send(b'x')
+print(poll(f=select.POLLIN, timeout=5000)); f.close(); g.close()
+f = socket.socket(); names[f.fileno()] = 'f'; f.bind(('127.0.0.1', 0)); print('bound', poll(f=P)); f.listen(1); print('listens', poll(f=P), sets([r, f], [], [f])); f.close()
+# Urgent data.
+t = later(lambda: c.send(b'!', socket.MSG_OOB)); print('urgent', poll(s=select.POLLIN | select.POLLPRI, timeout=5000)); t.join()
+print(poll(s=P), sets([r, s], [s], [s], timeout=5))
+e = select.epoll(); e.register(r, select.EPOLLIN); e.register(s, select.EPOLLPRI)
+t = select.epoll(); t.register(s, select.EPOLLPRI | select.EPOLLET); o = select.epoll(); o.register(s, select.EPOLLPRI | select.EPOLLONESHOT)
+def wait(set, timeout=0): return [(names[fd], hex(events)) for fd, events in set.poll(timeout)]
+print('epoll', wait(e, 5), wait(e), wait(t), wait(t), wait(o), wait(o))
+print(s.recv(1, socket.MSG_OOB), poll(s=P), wait(e), wait(t), wait(o), sets([r, s], [], [s]))
+t2 = later(lambda: c.send(b'ab!', socket.MSG_OOB)); print('again', wait(e, 5)); t2.join(); print(wait(t), wait(t), wait(o))
+o.modify(s, select.EPOLLPRI | select.EPOLLONESHOT); print(wait(o), wait(o))
+print(poll(s=P), s.recv(10), poll(s=P), s.recv(1, socket.MSG_OOB), poll(s=P), wait(e))
+c.send(b'more'); print(poll(s=P, timeout=5000), s.recv(10), poll(s=P))
+os.write(w, b'x'); t = later(lambda: c.send(b'?', socket.MSG_OOB)); print('both', poll(s=select.POLLPRI, timeout=5000)); os.read(r, 1); t.join()
+t = later(lambda: os.write(w, b'y')); s.recv(1, socket.MSG_OOB); began = time.monotonic()
+print(poll(s=select.POLLIN | select.POLLPRI, timeout=5000), sets([r, s], [], [s], timeout=5), time.monotonic() - began > 0.05); t.join()
+print('time', poll(s=select.POLLPRI, timeout=50)) if os.read(r, 1) else None
+began = time.monotonic(); print(sets([r], [], [s], timeout=0.2), 0.15 < time.monotonic() - began < 3)
+";
+    let expected = run(native("python3").args(["-c", script]));
+    assert_eq!(expected.status, 0, "natively: {expected:?}");
+    let server = Server::start();
+    let found = run(server.hijacked("python3").args(["-c", script]));
+    assert_eq!(found, expected, "hijacked (left) differs from native (right)");
+    assert!(server.counter("call.rump_watch") > 0, "nothing was mixed");
+}
+
 /// A group that F_SETOWN names gets SIGURG, each process of it that has to do with the rump kernel; of the threads of a process the one
 /// that F_SETOWN_EX names.
 #[test]

@@ -6,7 +6,7 @@ use crate::fds::{Entry, Kind};
 use crate::owner::Owner;
 use crate::world::World;
 use abi::Errno;
-use abi::raw::general::{EPOLL_CTL_ADD, EPOLL_CTL_MOD};
+use abi::raw::general::{EPOLL_CTL_ADD, EPOLL_CTL_MOD, POLLPRI};
 
 pub(super) fn epoll_ctl<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let [set, operation, fd, ..] = call.args;
@@ -19,7 +19,13 @@ pub(super) fn epoll_ctl<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
             // epoll_ctl(2): "The target file fd does not support epoll."
             return Err(Errno::EPERM);
         }
-        poll::watch(h, fd as u32, rump)?;
+        poll::watch(h, fd as u32, rump, asks_for_urgent(h, call.args[3]))?;
     }
     Ok(Answer::Host)
+}
+
+/// Whether a `struct epoll_event`, whose events come first, has `EPOLLPRI`. The host answers `EFAULT`.
+fn asks_for_urgent<W: World>(h: &Hijack<W>, event: u64) -> bool {
+    let mut events = [0; 4];
+    h.world.read(event, &mut events).is_ok() && u32::from_ne_bytes(events) & POLLPRI != 0
 }

@@ -88,7 +88,7 @@ fn signals<W: World>(h: &Hijack<W>, fd: u64, on: bool) -> Result<(), Errno> {
     }
     if on {
         // First: what there is already is no news.
-        poll::watch(h, fd as u32, rump)?;
+        poll::watch(h, fd as u32, rump, false)?;
     }
     let flags = before & !u64::from(FASYNC) | if on { u64::from(FASYNC) } else { 0 };
     h.world.host(nr::FCNTL, [fd, F_SETFL.into(), flags, 0, 0, 0]).map(drop)

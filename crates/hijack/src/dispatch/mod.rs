@@ -18,6 +18,7 @@ mod inotify;
 mod interfaces;
 mod link;
 mod message;
+mod mixed;
 mod mmap;
 mod mount;
 mod mounts;

@@ -1,15 +1,20 @@
 //! poll(2), ppoll(2). Rump descriptors alone: one request to their kernel. A mix: the rump kernel drives the
 //! host descriptors of its files, and the host's poll sees them all.
 
-use super::{Answer, Call, Verdict, row_of};
+use super::{Answer, Call, Verdict, mixed, row_of};
 use crate::Hijack;
 use crate::fds::{Entry, Kind, RumpFd};
 use crate::owner::Owner;
 use crate::world::{Args, World};
 use abi::layout::Pollfd;
+use abi::raw::general::{POLLHUP, POLLPRI};
+use abi::raw::net::SOL_SOCKET;
 use abi::{Errno, nr};
 use alloc::vec::Vec;
 use zerocopy::{FromZeros, IntoBytes};
+
+/// asm-generic/socket.h
+const SO_OOBINLINE: u64 = 10;
 
 /// More descriptors than RLIMIT_NOFILE can allow; the host answers `EINVAL`.
 const NFDS_MAX: u64 = 1 << 20;
@@ -23,21 +28,25 @@ pub(super) fn ppoll<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
         return all_rump_or_host(h, call);
     }
     // A signal mask that holds for the wait alone is the host's to set: its poll does the waiting.
-    let fds = read_fds(h, call)?;
-    watch_all(h, call, fds);
+    let mut fds = read_fds(h, call)?;
+    watch_all(h, call, &mut fds);
     Ok(Answer::Host)
 }
 
 fn all_rump_or_host<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    let fds = read_fds(h, call)?;
+    let mut fds = read_fds(h, call)?;
     let mut asked = fds.iter().filter(|entry| entry.fd >= 0);
     if asked.clone().next().is_some()
         && asked.all(|entry| matches!(h.owner_at_once(fd_of(entry)), Ok(Owner::Rump(_))))
     {
         return in_rump(h, call, fds).map(Answer::Value);
     }
-    watch_all(h, call, fds);
-    Ok(Answer::Host)
+    if watch_all(h, call, &mut fds) == Seen::All {
+        return Ok(Answer::Host);
+    }
+    let ready = mixed::wait(h, &mut fds, (call.nr, call.args[2]))?;
+    write_events(h, call.args[0], &fds)?;
+    Ok(Answer::Value(ready))
 }
 
 /// The program's array, empty if there is nothing of the rump kernel in it or the host answers an error anyway.
@@ -88,33 +97,53 @@ fn in_rump<W: World>(h: &Hijack<W>, call: &Call, mut fds: Vec<Pollfd>) -> Result
     let args: Args = [fds.as_mut_ptr() as u64, count, timeout, mask, mask_size, 0];
     let slow_down = |errno: &Errno| first.into_iter().for_each(|fd| h.slow_down(fd, *errno));
     let ready = h.rump(row_of(call.nr)?, args).inspect_err(slow_down)?;
+    write_events(h, address, &fds)?;
+    Ok(ready)
+}
+
+fn write_events<W: World>(h: &Hijack<W>, address: u64, fds: &[Pollfd]) -> Result<(), Errno> {
     for (at, entry) in fds.iter().enumerate() {
         let revents_at = address.wrapping_add((at * size_of::<Pollfd>() + 6) as u64);
         h.world.write(revents_at, &entry.revents.to_ne_bytes())?;
     }
-    Ok(ready)
+    Ok(())
+}
+
+/// What the host's poll sees of the rump kernel's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// All that is asked for.
+    All,
+    /// Not what is so and cannot be shown, or more than is so: their kernel has to be asked as well.
+    Roughly,
 }
 
 /// Has all be watched that can be. One that cannot has lost its kernel, and the host's poll sees it hung up.
-fn watch_all<W: World>(h: &Hijack<W>, call: &Call, mut fds: Vec<Pollfd>) {
+fn watch_all<W: World>(h: &Hijack<W>, call: &Call, fds: &mut [Pollfd]) -> Seen {
     let mut early_ms = 0;
+    let mut seen = Seen::All;
     for entry in fds.iter_mut().filter(|entry| entry.fd >= 0) {
         let fd = entry.fd as u32;
         let watched = match h.owner_at_once(fd_of(entry)) {
-            Ok(Owner::Rump(rump)) => watch(h, fd, rump),
-            Ok(Owner::Host) => Ok(()),
+            Ok(Owner::Rump(rump)) => watch(h, fd, rump, entry.events & POLLPRI as u16 != 0),
+            Ok(Owner::Host) => Ok(Seen::All),
             Err(errno) => Err(errno),
         };
-        if watched.is_err() && h.entry(fd) != Entry::Own {
-            early_ms = early_ms.max(h.comes_too_early(fd));
-            entry.fd = -1;
+        match watched {
+            Ok(Seen::All) => {}
+            Ok(Seen::Roughly) => seen = Seen::Roughly,
+            Err(_) if h.entry(fd) == Entry::Own => {}
+            Err(_) => early_ms = early_ms.max(h.comes_too_early(fd)),
         }
     }
     if early_ms > 0 && !is_a_look(h, call) {
         // The others are not kept waiting by what the program does not give up.
-        let args = [fds.as_mut_ptr() as u64, fds.len() as u64, early_ms.into(), 0, 0, 0];
+        let is_lost = |fd: &u64| h.owner_at_once(*fd).is_err();
+        let mut others: Vec<Pollfd> = fds.iter().filter(|entry| !is_lost(&fd_of(entry))).copied().collect();
+        let args = [others.as_mut_ptr() as u64, others.len() as u64, early_ms.into(), 0, 0, 0];
         let _ = h.world.host_waiting(nr::POLL, args);
     }
+    seen
 }
 
 /// Whether the call does not wait at all.
@@ -131,18 +160,29 @@ fn fd_of(entry: &Pollfd) -> u64 {
     u64::from(entry.fd as u32)
 }
 
-/// Has the rump kernel drive this file's host descriptor from now on.
-pub(crate) fn watch<W: World>(h: &Hijack<W>, fd: u32, rump: RumpFd) -> Result<(), Errno> {
+/// Has the rump kernel drive this file's host descriptor from now on, which is to tell of `urgent` data as well.
+pub(crate) fn watch<W: World>(h: &Hijack<W>, fd: u32, rump: RumpFd, urgent: bool) -> Result<Seen, Errno> {
     // A lone file is always ready, and so is what stands for it. Of a packet socket the answer takes back what was told of a ring that
     // is empty by now.
-    if rump.lone || rump.watched && rump.kind != Kind::Packet {
-        return Ok(());
+    let urgent = urgent && rump.kind.is_socket();
+    if rump.lone || rump.watched && rump.kind != Kind::Packet && !urgent {
+        return Ok(Seen::All);
+    }
+    if urgent {
+        // What tells of it is a token among others, to be taken like them.
+        let on = 1_u32;
+        let args = [fd.into(), SOL_SOCKET.into(), SO_OOBINLINE, (&raw const on) as u64, 4, 0];
+        let _ = h.world.host(nr::SETSOCKOPT, args);
     }
     let row = row_of(abi::private::WATCH)?;
-    h.rump_on(row, [rump.kernel_fd.0.into(), 0, 0, 0, 0, 0], (fd, rump))?;
+    let unseen = h.rump_on(row, [rump.kernel_fd.0.into(), urgent.into(), 0, 0, 0, 0], (fd, rump))?;
+    if unseen & u64::from(POLLHUP) != 0 {
+        // Until it connects it is asked for each time.
+        return Ok(Seen::Roughly);
+    }
     h.remember_netlink(fd, rump);
     if !h.world.in_vfork_child() {
         h.fds.set_watched(fd, rump);
     }
-    Ok(())
+    Ok(if urgent { Seen::Roughly } else { Seen::All })
 }

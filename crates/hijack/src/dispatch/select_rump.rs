@@ -1,5 +1,5 @@
-//! select(2) of rump descriptors alone that asks for exceptional conditions: one request to their kernel, as for poll(2). The
-//! host descriptor of a rump file tells of reading and writing, and not of urgent data.
+//! select(2) as a poll(2) of what is in its sets: of rump descriptors alone that asks for exceptional conditions (one request to their
+//! kernel), and of both kernels' where the host does not see all that is so.
 
 use super::{Call, row_of};
 use crate::Hijack;
@@ -33,14 +33,7 @@ struct Sets {
 
 /// Serves the call if all its descriptors are the rump kernel's and one is in the third set; `None`: it is not of that kind.
 pub(super) fn select<W: World>(h: &Hijack<W>, count: u32, call: &Call) -> Option<Result<u64, Errno>> {
-    let [_, reading, writing, exceptional, timeout, mask] = call.args;
-    // A signal mask that holds for the wait alone is the host's to set.
-    let masked = call.nr == nr::PSELECT6 && mask != 0 && points_to_mask(h, mask);
-    if exceptional == 0 || masked {
-        return None;
-    }
-    let limit = Limit { at: timeout, unit_ns: if call.nr == nr::SELECT { 1000 } else { 1 } };
-    let sets = Sets::read(h, [reading, writing, exceptional], usize::try_from(count).ok()?).ok()?;
+    let (sets, limit) = Sets::of(h, count, call).filter(|_| call.args[3] != 0)?;
     if sets.words[2].iter().all(|word| *word == 0) {
         return None;
     }
@@ -51,7 +44,20 @@ pub(super) fn select<W: World>(h: &Hijack<W>, count: u32, call: &Call) -> Option
         let number = i32::try_from(rump.kernel_fd.0).ok()?;
         fds.push(Pollfd { fd: number, events: sets.events(*fd), revents: 0 });
     }
-    Some(wait(h, &mut fds, limit).and_then(|()| sets.answer(h, &numbers, &fds)))
+    let ask = |fds: &mut [Pollfd], limit| {
+        h.rump(row_of(nr::PPOLL)?, [fds.as_mut_ptr() as u64, fds.len() as u64, limit, 0, 8, 0])
+    };
+    Some(wait(h, &mut fds, limit, ask).and_then(|()| sets.answer(h, &numbers, &fds)))
+}
+
+/// Serves a call on descriptors of both kernels; `None`: it has a signal mask, or the host knows what is wrong with it.
+pub(super) fn mixed<W: World>(h: &Hijack<W>, count: u32, call: &Call) -> Option<Result<u64, Errno>> {
+    let (sets, limit) = Sets::of(h, count, call)?;
+    let numbers: Vec<u32> = (0..count).filter(|fd| sets.events(*fd) != 0).collect();
+    let entry = |fd: &u32| Pollfd { fd: *fd as i32, events: sets.events(*fd), revents: 0 };
+    let mut fds: Vec<Pollfd> = numbers.iter().map(entry).collect();
+    let ask = |fds: &mut [Pollfd], limit| super::mixed::wait(h, fds, (nr::PPOLL, limit));
+    Some(wait(h, &mut fds, limit, ask).and_then(|()| sets.answer(h, &numbers, &fds)))
 }
 
 /// Whether pselect6(2)'s last argument, a pointer to a pointer and a length, holds a mask.
@@ -69,8 +75,13 @@ struct Limit {
     unit_ns: i64,
 }
 
-/// poll(2) in the rump kernel. What is left of the time is written back, as Linux does.
-fn wait<W: World>(h: &Hijack<W>, fds: &mut [Pollfd], time: Limit) -> Result<(), Errno> {
+/// ppoll(2) by `ask`, which is told where the limit is. What is left of the time is written back, as Linux does.
+fn wait<W: World>(
+    h: &Hijack<W>,
+    fds: &mut [Pollfd],
+    time: Limit,
+    ask: impl FnOnce(&mut [Pollfd], u64) -> Result<u64, Errno>,
+) -> Result<(), Errno> {
     let mut limit = Timespec::new_zeroed();
     let limit_at = if time.at == 0 {
         0
@@ -81,10 +92,9 @@ fn wait<W: World>(h: &Hijack<W>, fds: &mut [Pollfd], time: Limit) -> Result<(), 
         (&raw const limit) as u64
     };
     let began = now(h);
-    let args = [fds.as_mut_ptr() as u64, fds.len() as u64, limit_at, 0, 8, 0];
-    let ready = h.rump(row_of(nr::PPOLL)?, args);
+    let whole = limit.tv_sec.saturating_mul(NS).saturating_add(limit.tv_nsec);
+    let ready = ask(fds, limit_at);
     if time.at != 0 {
-        let whole = limit.tv_sec.saturating_mul(NS).saturating_add(limit.tv_nsec);
         let left = whole.saturating_sub(now(h).saturating_sub(began)).max(0);
         // Linux has nobody fail for a time that cannot be written.
         let _ = h.world.write(time.at, &[left / NS, left % NS / time.unit_ns].map(i64::to_ne_bytes).concat());
@@ -101,6 +111,18 @@ fn now<W: World>(h: &Hijack<W>) -> i64 {
 }
 
 impl Sets {
+    /// The sets of a call and its limit; `None` if it has a signal mask that holds for the wait alone, which is the host's to set, or
+    /// what cannot be read.
+    fn of<W: World>(h: &Hijack<W>, count: u32, call: &Call) -> Option<(Self, Limit)> {
+        let [_, reading, writing, exceptional, timeout, mask] = call.args;
+        if call.nr == nr::PSELECT6 && mask != 0 && points_to_mask(h, mask) {
+            return None;
+        }
+        let limit = Limit { at: timeout, unit_ns: if call.nr == nr::SELECT { 1000 } else { 1 } };
+        let sets = Self::read(h, [reading, writing, exceptional], usize::try_from(count).ok()?).ok()?;
+        Some((sets, limit))
+    }
+
     fn read<W: World>(h: &Hijack<W>, addresses: [u64; 3], count: usize) -> Result<Self, Errno> {
         let mut words = [const { Vec::new() }; 3];
         for (words, address) in words.iter_mut().zip(addresses).filter(|(_, address)| *address != 0) {

@@ -24,7 +24,7 @@ use crate::socket::Socket;
 use crate::{Effect, Kernel, SignalTo};
 use abi::Errno;
 use abi::layout::Stat;
-use abi::raw::general::{IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY};
+use abi::raw::general::{IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY, POLLPRI};
 use abi::table::{self, Route};
 use foldhash::HashMap;
 use std::cell::{Cell, RefCell};
@@ -219,6 +219,8 @@ pub(crate) struct OpenFile {
     pub(crate) offset: Cell<u64>,
     /// Whether some process watches its readiness through the host's poll.
     pub(crate) watched: Cell<bool>,
+    /// Whether that is to see urgent data.
+    pub(crate) tells_urgent: Cell<bool>,
     /// Who gets SIGIO while O_ASYNC is set (F_SETOWN): a process, or a group where negative; 0: nobody.
     pub(crate) owner: Cell<i32>,
     /// The directory that it is in and its name there, the last one if it was taken away.
@@ -229,6 +231,13 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
+    /// The readiness that its host descriptor is to have. There urgent data looks as if there were something to read as well, so only
+    /// those are shown it who ask for it.
+    pub(crate) fn shown(&self, kernel: &Kernel) -> u16 {
+        let hidden = if self.tells_urgent.get() { 0 } else { POLLPRI };
+        self.ops.poll(kernel) & !(hidden as u16)
+    }
+
     /// What locks know its inode by.
     pub(crate) fn lock_key(&self) -> Key {
         /// No file system's number.
@@ -293,6 +302,7 @@ impl FileTable {
             flags: Cell::new(flags),
             offset: Cell::new(0),
             watched: Cell::new(false),
+            tells_urgent: Cell::new(false),
             owner: Cell::new(0),
             name: RefCell::new(None),
             strong: Cell::new(1),
@@ -422,7 +432,7 @@ impl Kernel {
     pub(crate) fn report_readiness(&mut self, object: ObjectId) {
         for file in self.files.of_object(object) {
             if file.watched.get() {
-                let mask = file.ops.poll(self);
+                let mask = file.shown(self);
                 self.effects.push_back(Effect::Ready { file: file.id, mask, edge: true });
             }
             if file.flags.get() & abi::raw::general::FASYNC != 0 {
@@ -482,6 +492,6 @@ impl Kernel {
         let fd = u32::try_from(call.args[usize::from(at)]).ok()?;
         let id = self.processes.get(call.pid).ok()?.fds.get(fd).ok()?;
         let file = self.files.get(id).ok()?;
-        file.watched.get().then(|| (id, file.ops.poll(self)))
+        file.watched.get().then(|| (id, file.shown(self)))
     }
 }
