@@ -185,9 +185,10 @@ static int room(int fd)
 static void fill(int fd)
 {
 	static char bytes[65536];
-	for (int quiet = 0; quiet < 3; quiet++, usleep(5000))
-		while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0 || send(fd, bytes, 1, MSG_DONTWAIT) > 0)
-			quiet = 0;
+	for (int round = 0; round < 4; round++, usleep(5000))
+		for (size_t size = sizeof(bytes); size > 0; size /= 16)
+			while (send(fd, bytes, size, MSG_DONTWAIT) > 0)
+				;
 }
 
 static void drain_later(int fd)
@@ -211,8 +212,11 @@ static void forget_signals(void)
 
 static void to_write(void)
 {
-	int ends[2];
+	int ends[2], size = 32768;
 	connected(ends);
+	/* Else they grow while they are filled. */
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(ends[1], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	fcntl(ends[0], F_SETOWN, getpid());
 	fcntl(ends[0], F_SETSIG, SIGRTMIN + 1);
 	fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK);
