@@ -148,7 +148,8 @@ fn monitors_hear_of_changes() {
         };
         std::iter::from_fn(|| stack.next_event()).map(name).collect()
     };
-    let all = ["New link p2p0 false", "New link p2p0 true", "New address 10.0.0.1", "New route 10.0.0.0/24"];
+    let mut all = vec!["New link p2p0 false", "New link p2p0 true", "New address 10.0.0.1"];
+    all.extend(["New route 10.0.0.1/32", "New route 10.0.0.255/32", "New route 10.0.0.0/24"]);
     assert_eq!(events(&mut stack), all);
     stack.remove_link(link).expect("gone");
     let all = ["Del route 10.0.0.0/24", "New link p2p0 false", "Del address 10.0.0.1", "Del link p2p0 false"];

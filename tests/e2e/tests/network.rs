@@ -125,7 +125,7 @@ fn ip_monitor() {
          timeout 20 ip monitor route >routes & r=$!; timeout 20 ip monitor rule >rules & u=$!; timeout 20 ip monitor address link >addresses & a=$!; sleep 1
          ip route add blackhole 10.5.0.0/16; ip route del blackhole 10.5.0.0/16; ip rule add fwmark 3 table 9; ip rule del fwmark 3
          ip addr add 10.1.0.1/24 dev lo; ip link set lo mtu 9000; ip addr del 10.1.0.1/24 dev lo
-         sleep 0.5; kill $r $a $u; wait 2>/dev/null; grep -v local routes | grep -v broadcast; cat addresses rules; rm -r $PWD",
+         sleep 0.5; kill $r $a $u; wait 2>/dev/null; cat routes; cat addresses rules; rm -r $PWD",
     );
 }
 

@@ -141,6 +141,7 @@ impl Stack {
     /// whose MTU is below 1280.
     pub fn add_address(&mut self, id: LinkId, mut address: Address) -> Result<(), Errno> {
         let now_ns = self.now_ns;
+        let local = self.local_table();
         let link = self.links.get_mut(id).ok_or(Errno::ENODEV)?;
         link.check_address(&address)?;
         address.updated_ns = now_ns;
@@ -157,6 +158,7 @@ impl Stack {
         link.addrs.push(address.clone());
         let up = link.up;
         self.note_event(Event::Address(Change::New, id, address.clone()));
+        self.tell_local_routes(local);
         self.watch_lifetime(id, &address);
         if up {
             self.bring_address_up(id, &address);
@@ -190,6 +192,7 @@ impl Stack {
     /// # Errors
     /// `ENODEV`: no such link. `EADDRNOTAVAIL`: it has no such address.
     pub fn remove_address(&mut self, id: LinkId, ip: IpAddr, prefix_len: u8) -> Result<(), Errno> {
+        let local = self.local_table();
         let link = self.links.get_mut(id).ok_or(Errno::ENODEV)?;
         let place = link.addrs.iter().position(|a| a.ip == ip && a.prefix_len == prefix_len);
         let address = link.addrs.remove(place.ok_or(Errno::EADDRNOTAVAIL)?);
@@ -203,6 +206,7 @@ impl Stack {
         for address in gone {
             self.forget_address(id, address);
         }
+        self.tell_local_routes(local);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use abi::Errno;
 
 use crate::{
     Stack,
+    event::{Change, Event},
     link::{Address, Link, Links},
     types::LinkId,
 };
@@ -285,12 +286,28 @@ impl Stack {
     /// `RTM_GETROUTE` dumps: the routes that were made, in table main, and those that follow from addresses, in table local.
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
-        let local = self
-            .links
-            .iter()
-            .filter(|l| l.up)
-            .flat_map(|link| link.addrs.iter().flat_map(move |address| local_routes(link, address)));
-        self.routes.routes.iter().cloned().chain(local).collect()
+        self.routes.routes.iter().cloned().chain(self.local_table()).collect()
+    }
+
+    /// Table local: what follows from addresses.
+    pub(crate) fn local_table(&self) -> Vec<Route> {
+        let up = self.links.iter().filter(|l| l.up);
+        up.flat_map(|link| link.addrs.iter().flat_map(move |address| local_routes(link, address))).collect()
+    }
+
+    /// Tells how table local has changed since it was this.
+    pub(crate) fn tell_local_routes(&mut self, before: Vec<Route>) {
+        let after = self.local_table();
+        for route in after.iter().filter(|route| !before.contains(route)) {
+            self.note_event(Event::Route(Change::New, route.clone()));
+        }
+        // A network goes before its addresses (net/ipv4/fib_frontend.c, fib_del_ifaddr).
+        let is_address = |route: &Route| route.prefix_len == if route.dst.is_ipv4() { 32 } else { 128 };
+        let mut gone: Vec<_> = before.into_iter().filter(|route| !after.contains(route)).collect();
+        gone.sort_by_key(|route| is_address(route) && route.kind == RouteKind::Local);
+        for route in gone {
+            self.note_event(Event::Route(Change::Del, route));
+        }
     }
 
     /// [`Stack::route_for`] a packet without a source address and a mark.
