@@ -128,12 +128,17 @@ fn sock_diag_lists_tcp_by_state() {
     assert_eq!(all[3].0, DONE);
     let listening = ask(&mut rump, DUMP, &inet_request(IPPROTO_TCP as u32, 1 << 10));
     let (kind, body) = &listening[0];
-    assert_eq!((*kind, body.len(), listening.len()), (20, 72, 2));
+    // INET_DIAG_SHUTDOWN (8) comes unasked.
+    assert_eq!((*kind, &body[72..], listening.len()), (20, &[5, 0, 8, 0, 0, 0, 0, 0][..], 2));
     assert_eq!((&body[..2], &body[4..6], &body[8..12]), (&[2, 10][..], &[0, 80][..], &[127, 0, 0, 1][..]));
     assert_ne!(body[68..72], [0; 4], "an inode");
     // The same socket, asked for by its ends.
     let one = [&[2, 6, 0, 0, 0, 0, 0, 0][..], &body[4..40], &[0; 12]].concat();
     assert_eq!(ask(&mut rump, REQUEST, &one)[0], (20, body.clone()));
+    // The second extension is `struct tcp_info`, whose first byte is the state.
+    let asked = [&[2, 6, 2, 0][..], &one[4..]].concat();
+    let (_, told) = &ask(&mut rump, REQUEST, &asked)[0];
+    assert_eq!((&told[80..84], told[84]), (&[244, 0, 2, 0][..], 10));
     let nobody = [&one[..8], &[9; 48]].concat();
     assert_eq!(ask(&mut rump, REQUEST, &nobody)[0].0, ERROR);
 }
