@@ -38,6 +38,8 @@ const FIRST_SESSION: SessionId = 16;
 /// Requests of one client served before the others have their turn.
 const TURN: usize = 16;
 const EVENTS: usize = 256;
+/// So long a write is held back at most while there is something to do.
+const HELD_NS: u64 = 2_000_000;
 
 /// A server that listens.
 pub struct Server {
@@ -180,6 +182,7 @@ impl Server {
             });
             let mut asked = self.read_sessions(looks);
             let mut waits = !looks && !asked && self.links.sleep();
+            self.disks.hand_out_held(if waits { u64::MAX } else { self.now.mono_ns.saturating_sub(HELD_NS) });
             if waits {
                 self.leave_lanes();
                 asked = !self.ready.is_empty();

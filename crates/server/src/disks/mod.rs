@@ -9,8 +9,10 @@ mod worker;
 
 pub(crate) use drives::{Drives, open_all};
 
+use crate::clock;
 use abi::Errno;
 use kernel::CallId;
+use queue::Held;
 use rustix::event::EventfdFlags;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -63,6 +65,7 @@ pub(crate) struct Disks {
     /// Those that were told to end.
     ending: Vec<Thread>,
     last: Worker,
+    held: Held,
     answers: Answers,
     done: Receiver<Done>,
 }
@@ -77,13 +80,35 @@ impl Disks {
         let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let last = drives.last();
         let answers = Answers { sender, wake: Arc::new(wake) };
-        Ok(Self { drives, workers: HashMap::new(), ending: Vec::new(), last, answers, done })
+        Ok(Self {
+            drives,
+            workers: HashMap::new(),
+            ending: Vec::new(),
+            last,
+            held: Held::default(),
+            answers,
+            done,
+        })
     }
 
     /// Hands an operation to its worker.
+    ///
+    /// Writes for which nobody waits are held back for a moment: programs write some KiB at a time, and go on where they were.
     pub(crate) fn send(&mut self, worker: Worker, call: Option<CallId>, op: Op) {
-        let weight = op.weight();
-        let sent = self.try_send(worker, Job { call, op });
+        let out = self.held.pass(worker, Job { call, op }, clock::mono_ns());
+        out.into_iter().flatten().for_each(|(worker, job)| self.hand_out(worker, job));
+    }
+
+    /// Hands out what is held since before this time.
+    pub(crate) fn hand_out_held(&mut self, before_ns: u64) {
+        if let Some((worker, job)) = self.held.take(before_ns) {
+            self.hand_out(worker, job);
+        }
+    }
+
+    fn hand_out(&mut self, worker: Worker, job: Job) {
+        let (call, weight) = (job.call, job.op.weight());
+        let sent = self.try_send(worker, job);
         if let Err(errno) = sent {
             self.answers.send(Done { worker, call, weight, answer: Err(errno) });
         }
@@ -137,6 +162,7 @@ impl Disks {
 
     /// Ends all workers: file systems are taken away as umount(2) does, and what was written is on the disk then.
     pub(crate) fn finish(&mut self) {
+        self.hand_out_held(u64::MAX);
         // Without their senders they end.
         self.ending.extend(self.workers.drain().map(|(_, (_, thread))| thread));
         self.ending.drain(..).for_each(Thread::join);

@@ -5,17 +5,51 @@ use crate::clock;
 use crate::spin::Spin;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use vfs::remote::Op;
+use vfs::remote::{Op, Worker};
 
 /// Bytes of writes that are taken together at most. Programs write some KiB at a time; a file system looks for room, changes its trees
 /// and its journal once for each write.
-const MERGED_MAX: usize = 1 << 20;
+pub(super) const MERGED_MAX: usize = 1 << 20;
 
 /// A job, and what was put in front of it.
 pub(super) struct Taken {
     pub(super) job: Job,
     /// Bytes of writes that nobody waits for, in front of the write that the job's call waits for.
     pub(super) before: usize,
+}
+
+/// A write that was not handed to its worker yet, since more may follow that goes on from it.
+#[derive(Default)]
+pub(super) struct Held(Option<(Worker, Job, u64)>);
+
+impl Held {
+    /// Takes a job in if it is a write for which nobody waits; `now_ns` is the time. Answers what is to be handed out, in this order.
+    pub(super) fn pass(&mut self, worker: Worker, job: Job, now_ns: u64) -> [Option<(Worker, Job)>; 2] {
+        let (first, job) = match self.0.take() {
+            Some((same, mut first, since_ns)) if same == worker && job.call.is_none() => {
+                match append(&mut first.op, job) {
+                    Ok(()) if first.op.weight() < MERGED_MAX => {
+                        self.0 = Some((worker, first, since_ns));
+                        return [None, None];
+                    }
+                    Ok(()) => return [Some((worker, first)), None],
+                    Err(job) => (Some((worker, first)), job),
+                }
+            }
+            first => (first.map(|(worker, job, _)| (worker, job)), job),
+        };
+        if job.call.is_none() && matches!(job.op, Op::Write { .. }) {
+            self.0 = Some((worker, job, now_ns));
+            return [first, None];
+        }
+        [first, Some((worker, job))]
+    }
+
+    /// What was held, if it came before this time.
+    pub(super) fn take(&mut self, before_ns: u64) -> Option<(Worker, Job)> {
+        let (worker, job, _) = self.0.take_if(|(.., since_ns)| *since_ns < before_ns)?;
+        Some((worker, job))
+    }
 }
 
 /// The jobs of one worker.
@@ -127,6 +161,29 @@ mod tests {
             taken,
             [op(1, 0, 15, 10), op(1, 16, 4, 16), op(2, 20, 2, 21), Op::Release(2), op(2, 22, 1, 22)]
         );
+    }
+
+    #[test]
+    fn writes_are_held_until_something_else_comes() {
+        let mut held = Held::default();
+        let pass = |held: &mut Held, worker, job: Job| -> Vec<(Worker, Op)> {
+            let out = held.pass(worker, job, 5);
+            out.into_iter().flatten().map(|(worker, job)| (worker, job.op)).collect()
+        };
+        let op = |ino, offset, len, now| Op::Write { ino, offset, bytes: vec![1; len], now };
+        assert_eq!(pass(&mut held, 1, write(1, 0, 10)), []);
+        assert_eq!(pass(&mut held, 1, write(1, 10, 5)), []);
+        let other = Job { call: None, op: Op::Release(2) };
+        assert_eq!(pass(&mut held, 1, other), [(1, op(1, 0, 15, 10)), (1, Op::Release(2))]);
+        assert_eq!(pass(&mut held, 1, write(1, 15, 5)), []);
+        assert_eq!(pass(&mut held, 2, write(1, 20, 5)), [(1, op(1, 15, 5, 15))], "another file system's");
+        let waits = Job { call: Some(kernel::CallId(7)), ..write(1, 25, 1) };
+        assert_eq!(pass(&mut held, 2, waits), [(2, op(1, 20, 5, 20)), (2, op(1, 25, 1, 25))]);
+        assert!(held.take(u64::MAX).is_none());
+        pass(&mut held, 1, write(1, 0, MERGED_MAX - 1));
+        assert_eq!(pass(&mut held, 1, write(1, MERGED_MAX as u64 - 1, 1)).len(), 1, "enough");
+        pass(&mut held, 1, write(3, 0, 1));
+        assert!(held.take(5).is_none() && held.take(6).is_some() && held.take(6).is_none());
     }
 
     #[test]
