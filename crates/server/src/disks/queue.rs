@@ -5,6 +5,7 @@ use crate::clock;
 use crate::spin::Spin;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
+use vfs::Ino;
 use vfs::remote::{Op, Worker};
 
 /// Bytes of writes that are taken together at most. Programs write some KiB at a time; a file system looks for room, changes its trees
@@ -20,16 +21,21 @@ pub(super) struct Taken {
 
 /// A write that was not handed to its worker yet, since more may follow that goes on from it.
 #[derive(Default)]
-pub(super) struct Held(Option<(Worker, Job, u64)>);
+pub(super) struct Held {
+    job: Option<(Worker, Job, u64)>,
+    /// Where the last write ended. One that begins elsewhere may be the only one: its worker begins with it at once.
+    end: Option<(Worker, Ino, u64)>,
+}
 
 impl Held {
     /// Takes a job in if it is a write for which nobody waits; `now_ns` is the time. Answers what is to be handed out, in this order.
     pub(super) fn pass(&mut self, worker: Worker, job: Job, now_ns: u64) -> [Option<(Worker, Job)>; 2] {
-        let (first, job) = match self.0.take() {
+        let goes_on = self.goes_on(worker, &job);
+        let (first, job) = match self.job.take() {
             Some((same, mut first, since_ns)) if same == worker && job.call.is_none() => {
                 match append(&mut first.op, job) {
                     Ok(()) if first.op.weight() < MERGED_MAX => {
-                        self.0 = Some((worker, first, since_ns));
+                        self.job = Some((worker, first, since_ns));
                         return [None, None];
                     }
                     Ok(()) => return [Some((worker, first)), None],
@@ -38,16 +44,23 @@ impl Held {
             }
             first => (first.map(|(worker, job, _)| (worker, job)), job),
         };
-        if job.call.is_none() && matches!(job.op, Op::Write { .. }) {
-            self.0 = Some((worker, job, now_ns));
+        if goes_on {
+            self.job = Some((worker, job, now_ns));
             return [first, None];
         }
         [first, Some((worker, job))]
     }
 
+    /// Whether the job is a write for which nobody waits, and which begins where the last one ended.
+    fn goes_on(&mut self, worker: Worker, job: &Job) -> bool {
+        let Op::Write { ino, offset, bytes, .. } = &job.op else { return false };
+        let end = offset.checked_add(bytes.len() as u64).map(|end| (worker, *ino, end));
+        std::mem::replace(&mut self.end, end) == Some((worker, *ino, *offset)) && job.call.is_none()
+    }
+
     /// What was held, if it came before this time.
     pub(super) fn take(&mut self, before_ns: u64) -> Option<(Worker, Job)> {
-        let (worker, job, _) = self.0.take_if(|(.., since_ns)| *since_ns < before_ns)?;
+        let (worker, job, _) = self.job.take_if(|(.., since_ns)| *since_ns < before_ns)?;
         Some((worker, job))
     }
 }
@@ -171,18 +184,24 @@ mod tests {
             out.into_iter().flatten().map(|(worker, job)| (worker, job.op)).collect()
         };
         let op = |ino, offset, len, now| Op::Write { ino, offset, bytes: vec![1; len], now };
-        assert_eq!(pass(&mut held, 1, write(1, 0, 10)), []);
+        assert_eq!(
+            pass(&mut held, 1, write(1, 0, 10)),
+            [(1, op(1, 0, 10, 0))],
+            "the first may be the only one"
+        );
         assert_eq!(pass(&mut held, 1, write(1, 10, 5)), []);
-        let other = Job { call: None, op: Op::Release(2) };
-        assert_eq!(pass(&mut held, 1, other), [(1, op(1, 0, 15, 10)), (1, Op::Release(2))]);
         assert_eq!(pass(&mut held, 1, write(1, 15, 5)), []);
-        assert_eq!(pass(&mut held, 2, write(1, 20, 5)), [(1, op(1, 15, 5, 15))], "another file system's");
-        let waits = Job { call: Some(kernel::CallId(7)), ..write(1, 25, 1) };
-        assert_eq!(pass(&mut held, 2, waits), [(2, op(1, 20, 5, 20)), (2, op(1, 25, 1, 25))]);
+        let other = Job { call: None, op: Op::Release(2) };
+        assert_eq!(pass(&mut held, 1, other), [(1, op(1, 10, 10, 15)), (1, Op::Release(2))]);
+        assert_eq!(pass(&mut held, 1, write(1, 20, 5)), []);
+        assert_eq!(pass(&mut held, 2, write(1, 25, 5)).len(), 2, "another file system's");
+        assert_eq!(pass(&mut held, 2, write(1, 30, 5)), []);
+        let waits = Job { call: Some(kernel::CallId(7)), ..write(1, 35, 1) };
+        assert_eq!(pass(&mut held, 2, waits), [(2, op(1, 30, 5, 30)), (2, op(1, 35, 1, 35))]);
         assert!(held.take(u64::MAX).is_none());
-        pass(&mut held, 1, write(1, 0, MERGED_MAX - 1));
-        assert_eq!(pass(&mut held, 1, write(1, MERGED_MAX as u64 - 1, 1)).len(), 1, "enough");
-        pass(&mut held, 1, write(3, 0, 1));
+        pass(&mut held, 2, write(1, 36, MERGED_MAX - 1));
+        assert_eq!(pass(&mut held, 2, write(1, 35 + MERGED_MAX as u64, 1)).len(), 1, "enough");
+        pass(&mut held, 2, write(1, 36 + MERGED_MAX as u64, 1));
         assert!(held.take(5).is_none() && held.take(6).is_some() && held.take(6).is_none());
     }
 
