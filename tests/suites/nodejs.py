@@ -29,23 +29,25 @@ def install():
 def command(suite, directory, hijacked):
     """What runs the tests of a subject (net, dgram, …), and what reads their results then."""
     report = directory / "report"
-    words = [sys.executable, __file__, suite, str(directory), str(report)]
+    # Tests of files have theirs in the rump kernel's tree.
+    place = "/rump/tmp" if hijacked and suite == "fs" else str(directory)
+    words = [sys.executable, __file__, suite, place, str(report)]
     return network.alone(words, hijacked), lambda: set(report.read_text().split()) if report.exists() else set()
 
 
-def main(suite, directory, report):
+def main(suite, place, report):
     tree = SOURCE / "built"
     tests = sorted(tree.glob(f"test/parallel/test-{suite}-*.js"))
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool, open(report, "w") as file:
-        for test, passed in zip(tests, pool.map(lambda test: passes(test, directory), tests)):
+        for test, passed in zip(tests, pool.map(lambda test: passes(test, place), tests)):
             if passed:
                 print(test.stem.removeprefix("test-"), file=file)
 
 
-def passes(test, directory):
+def passes(test, place):
     """Whether a test ends with 0. It and what it has started end with it."""
     flags = FLAGS.search(test.read_text(errors="replace"))
-    with tempfile.TemporaryDirectory(dir=directory) as own:
+    with tempfile.TemporaryDirectory(dir=place) as own:
         words = ["node", *(flags[1].split() if flags else []), str(test)]
         program = subprocess.Popen(words, env={**os.environ, "NODE_TEST_DIR": own}, cwd=SOURCE / "built", start_new_session=True,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
