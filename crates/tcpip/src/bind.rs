@@ -15,7 +15,9 @@ impl Stack {
     pub(crate) fn bind_explicitly(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
         let socket = self.sockets.find(id)?;
         let raw = socket.protocol() == Protocol::Raw;
-        let fresh = (socket.binding.is_none() || raw) && socket.connection().is_none();
+        // A connection that is over keeps a port that bind(2) gave, and no other (net/ipv4/tcp.c, tcp_set_state).
+        let over = |key| self.connections.get(key).is_none_or(|connection| connection.over);
+        let fresh = (socket.binding.is_none() || raw) && socket.connection().is_none_or(over);
         let end = addr::from_program(socket.domain, addr)?;
         let v4_mapped = addr.is_ipv6() && end.ip.is_ipv4();
         if v4_mapped && socket.options.v6only {
@@ -73,6 +75,17 @@ impl Stack {
         if let Some(binding) = socket.binding {
             self.ports_of(socket.protocol()).unbind(id, binding.port);
         }
+    }
+
+    /// A port that nobody has asked for is given back; an address that bind(2) gave stays.
+    pub(crate) fn give_port_back(&mut self, id: SocketId) -> Result<(), Errno> {
+        let socket = self.sockets.find(id)?;
+        let Some(binding) = socket.binding.filter(|binding| !binding.locked) else { return Ok(()) };
+        let protocol = socket.protocol();
+        self.ports_of(protocol).unbind(id, binding.port);
+        let socket = self.sockets.find_mut(id)?;
+        socket.binding = binding.ip.map(|_| Binding { port: 0, ..binding });
+        Ok(())
     }
 
     /// Each protocol has ports of its own.

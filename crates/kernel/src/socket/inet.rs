@@ -6,11 +6,11 @@ use abi::Errno;
 use abi::raw::general::{
     POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM,
 };
-use abi::raw::net::{AF_INET, AF_INET6};
+use abi::raw::net::{AF_INET, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY};
 use std::net::{Shutdown, SocketAddr};
 use tcpip::{Domain, Protocol, Readiness, SocketId};
 
-use super::{How, Incoming, Summary, address, ancillary};
+use super::{Common, How, Incoming, Summary, address, ancillary};
 
 /// The stack's name for a family.
 pub(super) fn domain(family: u32) -> Domain {
@@ -18,13 +18,21 @@ pub(super) fn domain(family: u32) -> Domain {
 }
 
 /// bind(2).
-pub(super) fn bind(k: &mut Kernel, id: SocketId, family: u32, addr: &[u8]) -> Result<(), Stop> {
-    let addr = address::for_bind(family, addr)?;
+pub(super) fn bind(k: &mut Kernel, id: SocketId, common: &Common, addr: &[u8]) -> Result<(), Stop> {
+    let addr = address::for_bind(common.family, addr)?;
     let privileged = (1..k.tunables.ip_unprivileged_port_start).contains(&addr.port());
     if privileged && !k.is_ruled_by_caller() {
         return Err(Errno::EACCES.into());
     }
-    Ok(k.net.stack.bind(id, addr)?)
+    k.net.stack.bind(id, addr)?;
+    if let SocketAddr::V6(v6) = addr
+        && !v6.ip().is_unspecified()
+        && v6.ip().to_ipv4_mapped().is_none()
+    {
+        // Such an address is IPv6's alone (net/ipv6/af_inet6.c, __inet6_bind).
+        common.remember(IPPROTO_IPV6 as u32, IPV6_V6ONLY, 1);
+    }
+    Ok(())
 }
 
 /// connect(2).

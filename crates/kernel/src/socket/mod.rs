@@ -276,8 +276,11 @@ pub(crate) trait Socket {
     }
 
     /// `SIOCATMARK`: whether what is read next follows urgent data.
-    fn at_mark(&self, _k: &Kernel) -> bool {
-        false
+    ///
+    /// # Errors
+    /// `ENOTTY`: it has no such thing.
+    fn at_mark(&self, _k: &Kernel) -> Result<bool, Errno> {
+        Ok(false)
     }
 
     /// The socket of the TCP/IP stack, if it is one of those.

@@ -44,7 +44,7 @@ impl Socket for Tcp {
     }
 
     fn bind(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
-        inet::bind(k, self.id, self.common.family, addr)
+        inet::bind(k, self.id, &self.common, addr)
     }
 
     fn listen(&self, k: &mut Kernel, _f: &OpenFile, backlog: u32) -> Result<(), Stop> {
@@ -138,8 +138,8 @@ impl Socket for Tcp {
         if self.is_listening(k) { Err(Errno::EINVAL) } else { Ok(k.net.stack.not_sent(self.id)) }
     }
 
-    fn at_mark(&self, k: &Kernel) -> bool {
-        k.net.stack.at_mark(self.id)
+    fn at_mark(&self, k: &Kernel) -> Result<bool, Errno> {
+        Ok(k.net.stack.at_mark(self.id))
     }
 
     fn inet(&self) -> Option<SocketId> {

@@ -88,7 +88,7 @@ impl Socket for Udp {
             // Identifiers are nobody's privilege.
             return Ok(k.net.stack.bind(self.id, address::for_bind(self.common.family, addr)?)?);
         }
-        inet::bind(k, self.id, self.common.family, addr)
+        inet::bind(k, self.id, &self.common, addr)
     }
 
     fn connect(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
@@ -104,7 +104,13 @@ impl Socket for Udp {
     }
 
     fn send(&self, k: &mut Kernel, _f: &OpenFile, message: &Outgoing<'_>) -> Result<usize, Stop> {
-        if message.flags & MSG_OOB != 0 {
+        let is_udp = matches!(self.protocol(), Protocol::Udp | Protocol::UdpLite);
+        if is_udp {
+            // Before anything can fail (net/ipv4/af_inet.c, inet_send_prepare).
+            k.net.stack.take_port(self.id)?;
+        }
+        // Only IPv4's looks at it.
+        if message.flags & MSG_OOB != 0 && self.common.family == AF_INET {
             return Err(Errno::EOPNOTSUPP.into());
         }
         let to = match message.to {
@@ -140,6 +146,10 @@ impl Socket for Udp {
 
     fn receive_error(&self, k: &mut Kernel) -> Result<Incoming, Errno> {
         inet::receive_error(k, self.id, self.common.family)
+    }
+
+    fn at_mark(&self, _k: &Kernel) -> Result<bool, Errno> {
+        Err(Errno::ENOTTY)
     }
 
     fn shutdown(&self, k: &mut Kernel, _f: &OpenFile, how: How) -> Result<(), Stop> {

@@ -51,6 +51,14 @@ impl Stack {
         self.tcp_listen(id, backlog)
     }
 
+    /// An unbound socket gets an ephemeral port, as before the first datagram that it sends.
+    ///
+    /// # Errors
+    /// `EAGAIN`: none is free.
+    pub fn take_port(&mut self, id: SocketId) -> Result<(), Errno> {
+        self.udp_port(id).map(drop)
+    }
+
     /// connect(2). For UDP it sets the peer. For TCP the first call starts and answers `EINPROGRESS`, even on `lo`;
     /// later ones answer `EALREADY` while it goes on, success or the failure once, then `EISCONN`. A kernel that
     /// blocks calls it again when the socket has changed.

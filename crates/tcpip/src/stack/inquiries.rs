@@ -32,7 +32,11 @@ impl Stack {
     /// `EBADF`: no such socket.
     pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr, Errno> {
         let socket = self.sockets.find(id)?;
-        let end = self.flow_of(socket).map(|flow| flow.local).or_else(|| socket.bound_end());
+        let bound = socket.bound_end();
+        // After its connection was over it may have been bound to another port.
+        let rebound =
+            |local: &addr::Endpoint| bound.is_some_and(|bound| bound.port != 0 && bound.port != local.port);
+        let end = self.flow_of(socket).map(|flow| flow.local).filter(|local| !rebound(local)).or(bound);
         Ok(end.map_or_else(
             || SocketAddr::new(addr::unspecified(socket.domain), 0),
             |end| addr::scoped(addr::to_program(socket.domain, end), self.bound_of(socket)),

@@ -94,11 +94,14 @@ impl Stack {
         let Kind::Tcp(tcp) = &mut socket.kind else { return Err(Errno::EOPNOTSUPP) };
         let tcp = std::mem::replace(tcp, Tcp::Closed);
         (socket.read_shut, socket.write_shut) = (false, false);
-        socket.error = None;
+        let lost =
+            matches!(tcp, Tcp::Connection(key) if self.connections.get(key).is_some_and(|open| !open.over));
+        socket.error = lost.then_some(Errno::ECONNRESET);
         if let (Tcp::Listening(_), Some(binding)) = (&tcp, socket.binding) {
             self.tcp_ports.set_listening(id, binding.port, false);
         }
         self.tcp_close(id, tcp, Some(0));
+        self.give_port_back(id)?;
         self.note(id);
         Ok(())
     }

@@ -49,6 +49,9 @@ impl Stack {
 
     pub(crate) fn tcp_recv(&mut self, id: SocketId, buf: &mut [u8], peek: bool) -> Result<usize, Errno> {
         let socket = self.sockets.find_mut(id)?;
+        if let Kind::Tcp(Tcp::Listening(_)) = socket.kind {
+            return Err(Errno::ENOTCONN);
+        }
         let Some(key) = socket.connection() else {
             socket.check_error()?;
             return if socket.read_shut { Ok(0) } else { Err(Errno::ENOTCONN) };
@@ -93,6 +96,9 @@ impl Stack {
     pub(crate) fn tcp_recv_urgent(&mut self, id: SocketId, peek: bool) -> Result<Option<u8>, Errno> {
         let socket = self.sockets.find(id)?;
         let (read_shut, key) = (socket.read_shut, socket.connection());
+        if let Kind::Tcp(Tcp::Listening(_)) = socket.kind {
+            return Err(Errno::ENOTCONN);
+        }
         let Some(connection) = key.and_then(|key| self.connections.get_mut(key)) else {
             return Err(Errno::EINVAL);
         };

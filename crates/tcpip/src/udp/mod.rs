@@ -14,7 +14,7 @@ use crate::{
     ip_options::IpOptions,
     raw::RawOptions,
     route::{Hints, Way},
-    socket::{Binding, Kind, Socket},
+    socket::{Kind, Socket},
     types::{LinkId, Readiness, SocketId},
     udp_header::Variant,
 };
@@ -140,14 +140,7 @@ impl Stack {
     /// connect(2) with `AF_UNSPEC`: a port that nobody has asked for is given back (net/ipv4/udp.c, __udp_disconnect).
     pub(crate) fn udp_forget_peer(&mut self, id: SocketId) -> Result<(), Errno> {
         self.udp_disconnect(id)?;
-        let socket = self.sockets.find(id)?;
-        let Some(binding) = socket.binding.filter(|binding| !binding.locked) else { return Ok(()) };
-        let protocol = socket.protocol();
-        self.ports_of(protocol).unbind(id, binding.port);
-        let socket = self.sockets.find_mut(id)?;
-        // bind(2) may have given it an address alone.
-        socket.binding = binding.ip.map(|_| Binding { port: 0, ..binding });
-        Ok(())
+        self.give_port_back(id)
     }
 
     fn forget_udp_flow(&mut self, id: SocketId, variant: Variant, flow: Option<Flow>) {
@@ -202,7 +195,7 @@ impl Stack {
     }
 
     /// The port it is bound to, an ephemeral one from now on if it was not.
-    fn udp_port(&mut self, id: SocketId) -> Result<u16, Errno> {
+    pub(crate) fn udp_port(&mut self, id: SocketId) -> Result<u16, Errno> {
         let binding = self.sockets.find(id)?.binding;
         if binding.is_none_or(|binding| binding.port == 0) {
             self.bind_to(id, binding.and_then(|binding| binding.ip), 0).map_err(|_| Errno::EAGAIN)?;

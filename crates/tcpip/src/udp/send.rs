@@ -26,15 +26,6 @@ impl Stack {
         how: &Sending,
     ) -> Result<usize, Errno> {
         let socket = self.sockets.find_mut(id)?;
-        // Linux sends a raw socket's packets whatever became of those before, unless the program writes their headers
-        // (sock_alloc_send_skb, which reports errors, is not called for them).
-        let unheld = udp_of(socket)?.raw.as_deref().is_some_and(|raw| !raw.header_included);
-        if !unheld {
-            socket.check_error()?;
-        }
-        if socket.write_shut {
-            return Err(Errno::EPIPE);
-        }
         let (domain, options) = (socket.domain, socket.options);
         let &mut Udp { flow: connected, variant, scope: connected_scope, .. } = udp_of(socket)?;
         let (mut remote, scope) = match (to, connected) {
@@ -48,6 +39,15 @@ impl Stack {
             Variant::Ping | Variant::Raw(_) => remote.port = 0,
             _ if remote.port == 0 => return Err(Errno::EINVAL),
             _ => {}
+        }
+        // Linux sends a raw socket's packets whatever became of those before, unless the program writes their headers
+        // (sock_alloc_send_skb, which reports errors, is not called for them).
+        let unheld = udp_of(socket)?.raw.as_deref().is_some_and(|raw| !raw.header_included);
+        if !unheld {
+            socket.check_error()?;
+        }
+        if socket.write_shut {
+            return Err(Errno::EPIPE);
         }
         if !variant.may_send(data, remote.ip) {
             return Err(Errno::EINVAL);

@@ -28,7 +28,7 @@ pub(super) fn ioctl(cx: &mut Cx<'_>, f: &OpenFile, socket: &dyn Socket, cmd: u32
         FIONREAD => put_count(cx, addr, socket.unread(cx.kernel)?),
         TIOCOUTQ => put_count(cx, addr, socket.unsent(cx.kernel)?),
         SIOCOUTQNSD => put_count(cx, addr, socket.unqueued(cx.kernel)?),
-        SIOCATMARK => put_count(cx, addr, usize::from(socket.at_mark(cx.kernel))),
+        SIOCATMARK => put_count(cx, addr, usize::from(socket.at_mark(cx.kernel)?)),
         FIOSETOWN | SIOCSPGRP => {
             f.owner.set(cx.get::<i32>(addr)?);
             Ok(0)
