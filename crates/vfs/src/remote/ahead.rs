@@ -68,7 +68,8 @@ impl Ahead {
         }
         let arrived = self.arrivals.take();
         let counts = |Arrived { ino, token, bytes }| {
-            let (_, part) = self.asked.remove(&ino).filter(|(asked, _)| *asked == token)?;
+            self.asked.get(&ino).filter(|(asked, _)| *asked == token)?;
+            let (_, part) = self.asked.remove(&ino)?;
             Some((ino, part.start, bytes?))
         };
         arrived.into_iter().filter_map(counts).collect()

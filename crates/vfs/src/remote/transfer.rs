@@ -91,7 +91,8 @@ impl Remote {
             mapped.write(offset, bytes)?;
         }
         let key = self.key_of(What::Write, ino, (offset, bytes.len()));
-        let size = self.cache.borrow().node(ino).map_or(0, |node| node.attr.size);
+        // Not known where everything was forgotten while this waited: then a page may hold more than is written.
+        let size = self.cache.borrow().node(ino).map_or(u64::MAX, |node| node.attr.size);
         let replayed = self.exchange.borrow_mut().replay(key);
         match replayed {
             Some((Ok(Value::Changed { count, nodes, .. }), fresh)) => {
