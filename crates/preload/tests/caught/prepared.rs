@@ -5,12 +5,17 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// How many mappings of a process are of prepared code: trampolines and text, of libc and ld.so each.
+/// How many mappings of a process are of prepared code: trampolines and text, of libc and ld.so each. What lies in the directory that is
+/// taken where this one cannot be had (`/tmp/rumphijack-UID`) is not counted: other programs may have left something there.
 fn mapped(cache: &Path) -> usize {
     let mut cat = command(Layer::Rewritten, "/bin/cat");
     let output = run(cat.arg("/proc/self/maps").env("XDG_CACHE_HOME", cache));
     assert!(output.status.success(), "{} {}", output.status, String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().filter(|line| line.ends_with(".code")).count()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter(|line| line.ends_with(".code") && !line.contains("/rumphijack-"))
+        .count()
 }
 
 fn files(cache: &Path) -> Vec<PathBuf> {
