@@ -3,7 +3,6 @@
 use super::{At, File, FileKind, OpenFile};
 use crate::Kernel;
 use crate::call::Stop;
-use abi::layout::Stat;
 use vfs::Location;
 
 /// An open device.
@@ -29,13 +28,5 @@ impl File for Device {
         f.check_writes()?;
         let tree = k.tree()?;
         Ok(tree.vfs.write(&tree.who, self.at, 0, data, tree.now)?)
-    }
-
-    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(k.fs.vfs.stat(self.at)?)
-    }
-
-    fn close(&self, k: &mut Kernel) {
-        k.fs.vfs.hold(self.at, false);
     }
 }

@@ -4,7 +4,6 @@ use super::{At, File, FileKind, OpenFile};
 use crate::Kernel;
 use crate::call::Stop;
 use abi::Errno;
-use abi::layout::Stat;
 use vfs::Location;
 
 /// An open directory. Its position is the cookie of the entry that was read last.
@@ -31,13 +30,5 @@ impl File for Directory {
 
     fn sync(&self, k: &mut Kernel) -> Result<(), Stop> {
         Ok(k.fs.vfs.sync(self.at)?)
-    }
-
-    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(k.fs.vfs.stat(self.at)?)
-    }
-
-    fn close(&self, k: &mut Kernel) {
-        k.fs.vfs.hold(self.at, false);
     }
 }

@@ -5,7 +5,6 @@ use crate::Kernel;
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use abi::Errno;
-use abi::layout::Stat;
 use vfs::Location;
 
 /// linux/fs.h
@@ -81,13 +80,5 @@ impl File for Drive {
             _ => return Err(Errno::ENOTTY.into()),
         }
         Ok(0)
-    }
-
-    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(k.fs.vfs.stat(self.at)?)
-    }
-
-    fn close(&self, k: &mut Kernel) {
-        k.fs.vfs.hold(self.at, false);
     }
 }

@@ -5,7 +5,6 @@ use super::{At, File, FileKind, OpenFile};
 use crate::Kernel;
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
-use abi::layout::Stat;
 use vfs::Location;
 
 /// An end of the pipe behind an inode.
@@ -43,12 +42,7 @@ impl File for Fifo {
         Some(&self.end)
     }
 
-    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(k.fs.vfs.stat(self.at)?)
-    }
-
     fn close(&self, k: &mut Kernel) {
         self.end.close(k);
-        k.fs.vfs.hold(self.at, false);
     }
 }

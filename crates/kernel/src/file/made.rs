@@ -4,7 +4,6 @@ use super::{At, File, FileKind, OpenFile};
 use crate::Kernel;
 use crate::call::Stop;
 use abi::Errno;
-use abi::layout::Stat;
 use vfs::Location;
 
 /// An open file with what it held then.
@@ -34,14 +33,6 @@ impl File for Made {
 
     fn sync(&self, _k: &mut Kernel) -> Result<(), Stop> {
         Ok(())
-    }
-
-    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(k.fs.vfs.stat(self.at)?)
-    }
-
-    fn close(&self, k: &mut Kernel) {
-        k.fs.vfs.hold(self.at, false);
     }
 }
 

@@ -196,13 +196,16 @@ pub(crate) trait File {
         None
     }
 
-    /// What fstat(2) answers.
+    /// What fstat(2) answers. A file that has no place in the file tree has an answer of its own.
     ///
     /// # Errors
     /// As fstat(2).
-    fn stat(&self, k: &mut Kernel, f: &OpenFile) -> Result<Stat, Stop>;
+    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
+        let at = self.location().ok_or(Errno::EBADF)?;
+        Ok(k.fs.vfs.stat(at)?)
+    }
 
-    /// The last descriptor is closed.
+    /// The last descriptor is closed. The inode at its location is let go of after this.
     fn close(&self, _k: &mut Kernel) {}
 }
 
@@ -415,6 +418,9 @@ impl Kernel {
         self.unlock_file(id.0, file.lock_key());
         self.tell_closed(&file);
         file.ops.close(self);
+        if let Some(at) = file.ops.location() {
+            self.fs.vfs.hold(at, false);
+        }
         self.wake(file.object);
         self.effects.push_back(Effect::Closed(id));
     }

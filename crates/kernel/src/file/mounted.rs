@@ -2,10 +2,8 @@
 //! it is nowhere in the tree.
 
 use super::path::PathOnly;
-use super::{File, FileKind, OpenFile};
+use super::{File, FileKind};
 use crate::Kernel;
-use crate::call::Stop;
-use abi::layout::Stat;
 use vfs::Location;
 
 pub(crate) struct Mounted(PathOnly);
@@ -30,12 +28,7 @@ impl File for Mounted {
         self.0.poll(k)
     }
 
-    fn stat(&self, k: &mut Kernel, f: &OpenFile) -> Result<Stat, Stop> {
-        self.0.stat(k, f)
-    }
-
     fn close(&self, k: &mut Kernel) {
         k.fs.vfs.dissolve(self.0.at);
-        self.0.close(k);
     }
 }

@@ -1,9 +1,7 @@
 //! What O_PATH opens: a place in the tree, nothing to read or write (open(2)).
 
-use super::{File, FileKind, OpenFile};
+use super::{File, FileKind};
 use crate::Kernel;
-use crate::call::Stop;
-use abi::layout::Stat;
 use abi::raw::general::POLLNVAL;
 use vfs::Location;
 
@@ -23,13 +21,5 @@ impl File for PathOnly {
 
     fn poll(&self, _k: &Kernel) -> u16 {
         u16::try_from(POLLNVAL).unwrap_or(u16::MAX)
-    }
-
-    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(k.fs.vfs.stat(self.at)?)
-    }
-
-    fn close(&self, k: &mut Kernel) {
-        k.fs.vfs.hold(self.at, false);
     }
 }

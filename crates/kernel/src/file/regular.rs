@@ -5,7 +5,6 @@ use crate::Kernel;
 use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use abi::Errno;
-use abi::layout::Stat;
 use abi::raw::general::{IN_ACCESS, IN_MODIFY, O_APPEND, O_NOATIME};
 use abi::raw::ioctl::{FICLONE, FICLONERANGE, FIDEDUPERANGE, FIGETBSZ, FIONREAD};
 use vfs::Location;
@@ -84,13 +83,5 @@ impl File for Regular {
 
     fn sync(&self, k: &mut Kernel) -> Result<(), Stop> {
         Ok(k.fs.vfs.sync(self.at)?)
-    }
-
-    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(k.fs.vfs.stat(self.at)?)
-    }
-
-    fn close(&self, k: &mut Kernel) {
-        k.fs.vfs.hold(self.at, false);
     }
 }

@@ -6,7 +6,6 @@ use crate::call::Stop;
 use crate::file::made;
 use crate::file::{At, File, FileKind, OpenFile};
 use abi::Errno;
-use abi::layout::Stat;
 use vfs::Location;
 
 /// The longest write that is looked at (proc_sys_call_handler: `KMALLOC_MAX_SIZE`; no node needs a page).
@@ -44,14 +43,6 @@ impl File for SysctlFile {
         }
         made::moved(f, at, data.len());
         Ok(data.len())
-    }
-
-    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(k.fs.vfs.stat(self.at)?)
-    }
-
-    fn close(&self, k: &mut Kernel) {
-        k.fs.vfs.hold(self.at, false);
     }
 }
 

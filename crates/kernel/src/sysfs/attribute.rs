@@ -7,7 +7,6 @@ use crate::call::Stop;
 use crate::file::made;
 use crate::file::{At, File, FileKind, OpenFile};
 use abi::Errno;
-use abi::layout::Stat;
 use tcpip::LinkId;
 use vfs::Location;
 
@@ -64,13 +63,5 @@ impl File for AttributeFile {
         store(&mut k.net.stack, &link, text.trim())?;
         made::moved(f, at, taken);
         Ok(taken)
-    }
-
-    fn stat(&self, k: &mut Kernel, _f: &OpenFile) -> Result<Stat, Stop> {
-        Ok(k.fs.vfs.stat(self.at)?)
-    }
-
-    fn close(&self, k: &mut Kernel) {
-        k.fs.vfs.hold(self.at, false);
     }
 }
