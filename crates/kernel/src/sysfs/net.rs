@@ -13,9 +13,9 @@ const OWN_FLAGS: u32 = 0xffff & !0x40;
 
 pub(super) const ROWS: &[Row] = &[
     ("addr_assign_type", Content::Text("0\n")),
-    ("addr_len", Content::Interface(|link| line(address(link).len()))),
-    ("address", Content::Interface(|link| line(colons(&address(link))))),
-    ("broadcast", Content::Interface(|link| line(colons(&broadcast(link))))),
+    ("addr_len", Content::Interface(|link| line(addresses(link)[0].len()))),
+    ("address", Content::Interface(|link| line(colons(&addresses(link)[0])))),
+    ("broadcast", Content::Interface(|link| line(colons(&addresses(link)[1])))),
     ("carrier", Content::Interface(|link| while_up(link, u8::from(link.running)))),
     ("dev_id", Content::Text("0x0\n")),
     ("dev_port", Content::Text("0\n")),
@@ -94,12 +94,11 @@ fn of_ethernet(link: &LinkInfo, value: &str) -> Result<String, Errno> {
     }
 }
 
-fn address(link: &LinkInfo) -> Vec<u8> {
-    interface::hardware_addresses(link).map(|(address, _)| address.to_vec()).unwrap_or_default()
-}
-
-fn broadcast(link: &LinkInfo) -> Vec<u8> {
-    interface::hardware_addresses(link).map(|(_, broadcast)| broadcast.to_vec()).unwrap_or_default()
+/// Its own address and that of all; empty where the medium has none.
+fn addresses(link: &LinkInfo) -> [Vec<u8>; 2] {
+    interface::hardware_addresses(link)
+        .map(|(own, broadcast)| [own.to_vec(), broadcast.to_vec()])
+        .unwrap_or_default()
 }
 
 fn colons(address: &[u8]) -> String {

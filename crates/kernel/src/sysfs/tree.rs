@@ -184,15 +184,18 @@ impl Sysfs {
         let mut found = Vec::new();
         for (at, class) in CLASSES.iter().enumerate() {
             let seen = (class.seen)(&self.view).borrow();
-            for object in seen.iter() {
-                if directory(class.home) == dir {
-                    found.push((Place::Of(at, object.number, 0).number(), object.name.clone().into()));
-                }
-                for (link, (_, name)) in
-                    class.links.iter().enumerate().filter(|(_, (path, _))| directory(path) == dir)
-                {
-                    found.push((Place::Link(at, object.number, link).number(), name(object).into()));
-                }
+            if directory(class.home) == dir {
+                let named =
+                    |object: &Seen| (Place::Of(at, object.number, 0).number(), object.name.clone().into());
+                found.extend(seen.iter().map(named));
+            }
+            for (link, (_, name)) in
+                class.links.iter().enumerate().filter(|(_, (path, _))| directory(path) == dir)
+            {
+                found.extend(
+                    seen.iter()
+                        .map(|object| (Place::Link(at, object.number, link).number(), name(object).into())),
+                );
             }
         }
         found

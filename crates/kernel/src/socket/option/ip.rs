@@ -125,16 +125,13 @@ fn set_ttl(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// -1 is the default again. Streams go to no groups.
+/// Streams go to no groups.
 fn set_multicast_ttl(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     let asked = super::number((LEVEL, IP_MULTICAST_TTL), value)?;
     if target.common().kind == SOCK_STREAM {
         return Err(Errno::EINVAL);
     }
-    let ttl = u8::try_from(if asked == -1 { 1 } else { asked }).map_err(|_| Errno::EINVAL)?;
-    super::apply(target, Some(Opt::MulticastTtl4(ttl)))?;
-    target.common().remember(LEVEL, IP_MULTICAST_TTL, i32::from(ttl));
-    Ok(())
+    multicast::set_ttl(target, (LEVEL, IP_MULTICAST_TTL), asked, Opt::MulticastTtl4)
 }
 
 /// Sockets of IPv6 begin without it (net/ipv6/af_inet6.c, inet6_create).

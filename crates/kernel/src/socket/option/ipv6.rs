@@ -111,14 +111,11 @@ fn set_tclass(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// -1 is the default again. Streams go to no groups.
+/// Streams go to no groups.
 fn set_multicast_hops(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     if target.common().kind == SOCK_STREAM {
         return Err(Errno::ENOPROTOOPT);
     }
     let asked = super::number((LEVEL, IPV6_MULTICAST_HOPS), value)?;
-    let hops = u8::try_from(if asked == -1 { 1 } else { asked }).map_err(|_| Errno::EINVAL)?;
-    super::apply(target, Some(Opt::MulticastTtl6(hops)))?;
-    target.common().remember(LEVEL, IPV6_MULTICAST_HOPS, i32::from(hops));
-    Ok(())
+    multicast::set_ttl(target, (LEVEL, IPV6_MULTICAST_HOPS), asked, Opt::MulticastTtl6)
 }

@@ -85,6 +85,19 @@ pub(super) fn get_interface(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     Ok(first.unwrap_or(Ipv4Addr::UNSPECIFIED).octets().to_vec())
 }
 
+/// `IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`: -1 is the default again.
+pub(super) fn set_ttl(
+    target: &mut Target<'_>,
+    (level, name): (u32, u32),
+    asked: i32,
+    of_stack: fn(u8) -> Opt,
+) -> Result<(), Errno> {
+    let ttl = u8::try_from(if asked == -1 { 1 } else { asked }).map_err(|_| Errno::EINVAL)?;
+    super::apply(target, Some(of_stack(ttl)))?;
+    target.common().remember(level, name, i32::from(ttl));
+    Ok(())
+}
+
 /// `IPV6_MULTICAST_IF`.
 pub(super) fn set_interface6(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     let link = index(value, 0)?;

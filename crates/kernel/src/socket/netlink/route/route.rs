@@ -134,7 +134,7 @@ fn one(k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Refusal> {
         return Err(Errno::EOPNOTSUPP.into());
     }
     let stack = &k.net.stack;
-    if source.is_some_and(|source| !stack.addresses().iter().any(|(_, own)| own.ip == source)) {
+    if source.is_some_and(|source| is_foreign(stack, source)) {
         return Err(Errno::ENETUNREACH.into());
     }
     let mut route = stack.route_for(dst, link, source, mark)?;
@@ -161,6 +161,11 @@ fn one(k: &Kernel, request: Request<'_>) -> Result<Vec<u8>, Refusal> {
     }
     attribute(&mut bytes, RTA_UID, &k.caller_credentials().uid.to_ne_bytes());
     Ok(bytes)
+}
+
+/// Whether an address is not one of ours.
+fn is_foreign(stack: &Stack, ip: IpAddr) -> bool {
+    !stack.addresses().iter().any(|(_, own)| own.ip == ip)
 }
 
 /// What a request says of a route.
@@ -235,7 +240,7 @@ fn add(stack: &mut Stack, now_ns: u64, request: Request<'_>) -> Result<(), Refus
 /// Why a route is refused, where Linux says so (net/ipv4/fib_semantics.c, fib_frontend.c, net/ipv6/route.c).
 fn explained(stack: &Stack, route: &Route, errno: Errno) -> Refusal {
     let plain = Route::new(route.dst, route.prefix_len, None, None);
-    let foreign = |source| !stack.addresses().iter().any(|(_, own)| own.ip == source);
+    let foreign = |source| is_foreign(stack, source);
     let text = match errno {
         Errno::EINVAL if route.dst.is_ipv6() && route.source.is_some_and(foreign) => "Invalid source address",
         _ if route.dst.is_ipv6() => return errno.into(),

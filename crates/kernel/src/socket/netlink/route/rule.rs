@@ -155,22 +155,11 @@ fn delete(stack: &mut Stack, _now_ns: u64, request: Request<'_>) -> Result<(), R
             && asked.action.is_none_or(|action| rule.action == action)
             && asked.from.is_none_or(|from| rule.from == Some(from))
             && asked.to.is_none_or(|to| rule.to == Some(to))
-            && iif.is_none_or_same(&rule.iif)
-            && oif.is_none_or_same(&rule.oif)
+            && (iif.is_none() || iif == rule.iif)
+            && (oif.is_none() || oif == rule.oif)
             && asked.mark.is_none_or(|mark| rule.mark == mark)
     };
     Ok(stack.remove_rule(agrees)?)
-}
-
-trait Unsaid {
-    /// Whether nothing was said, or just this.
-    fn is_none_or_same(&self, known: &Self) -> bool;
-}
-
-impl Unsaid for Option<String> {
-    fn is_none_or_same(&self, known: &Self) -> bool {
-        self.is_none() || self == known
-    }
 }
 
 /// A `struct fib_rule_hdr` with its attributes (net/core/fib_rules.c, fib_nl_fill_rule).
