@@ -1,7 +1,7 @@
 //! The mounts, and places in them.
 
 use crate::dev::drive::Drive;
-use crate::dev::{Devices, URANDOM};
+use crate::dev::{Devices, URANDOM, makedev};
 use crate::fs::FileSystem;
 use crate::mount_flags::MountFlags;
 use crate::node::{Attr, Ino, Kind};
@@ -278,8 +278,7 @@ impl Vfs {
     #[must_use]
     pub fn dev(&self, at: Location) -> u64 {
         // Minor numbers from 1 on under major 0, as Linux numbers file systems without a device.
-        let minor = u64::from(at.fs) + 1;
-        (minor & 0xff) | (minor & !0xff) << 12
+        makedev(0, u64::from(at.fs) + 1)
     }
 
     /// What lies on top of this directory: itself, unless something is mounted there.

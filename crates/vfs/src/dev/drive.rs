@@ -3,6 +3,7 @@
 //! A drive is the one file of a file system of its own, which a worker has like those of images; nothing of it is kept here, since
 //! the file system on a drive goes past the device.
 
+use super::makedev;
 use crate::fs::FileSystem;
 use crate::mount::Vfs;
 use crate::node::{Kind, NewName, NewNode, Time};
@@ -42,7 +43,7 @@ impl DriveInfo {
     }
 
     fn rdev(&self) -> u64 {
-        u64::from(DRIVE_MAJOR) << 8 | u64::from(self.number & 0xff) | u64::from(self.number & !0xff) << 12
+        makedev(DRIVE_MAJOR.into(), self.number.into())
     }
 }
 

@@ -27,8 +27,9 @@ pub(crate) trait CharDevice {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Errno>;
 }
 
-const fn makedev(major: u64, minor: u64) -> u64 {
-    major << 8 | minor
+/// gnu_dev_makedev(3), of major numbers that fit into 12 bits.
+pub(crate) const fn makedev(major: u64, minor: u64) -> u64 {
+    major << 8 | minor & 0xff | (minor & !0xff) << 12
 }
 
 /// /dev/null's number.
