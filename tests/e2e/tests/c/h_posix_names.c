@@ -417,78 +417,67 @@ static void try_removed_cwd(void)
 
 static void try_execveat(void)
 {
+	char *a[] = { "sh", "x", 0 };
+
 	puts("execveat:");
 
 	touch("sh", "#!/bin/sh\necho ran $#\n");
 	chmod("sh", 0755);
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		S(syscall(SYS_execveat, AT_FDCWD, "none", a, environ, 0));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		S(syscall(SYS_execveat, AT_FDCWD, "a", a, environ, 0));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		S(syscall(SYS_execveat, AT_FDCWD, "sh", a, environ, 0));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		int f = open("sh", O_RDONLY);
 		S(syscall(SYS_execveat, f, "", a, environ, AT_EMPTY_PATH));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		int f = open("sh", O_PATH | O_CLOEXEC);
 		S(syscall(SYS_execveat, f, "", a, environ, AT_EMPTY_PATH));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		S(syscall(SYS_execveat, AT_FDCWD, "s", a, environ, AT_SYMLINK_NOFOLLOW));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		S(syscall(SYS_execveat, AT_FDCWD, "d", a, environ, 0));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		S(syscall(SYS_execveat, AT_FDCWD, "sh/", a, environ, 0));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		S(syscall(SYS_execveat, AT_FDCWD, "sh", a, environ, 0x8000));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		S(execve("l1", a, environ));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		touch("bad", "#!/nonexist\n");
 		chmod("bad", 0755);
 		S(execve("bad", a, environ));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		touch("junk", "junk\n");
 		chmod("junk", 0755);
 		S(execve("junk", a, environ));
 	}
 
 	CHILD {
-		char *a[] = { "sh", "x", 0 };
 		touch("empty", "");
 		chmod("empty", 0755);
 		S(execve("empty", a, environ));
