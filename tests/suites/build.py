@@ -1,6 +1,5 @@
 """zlib, from Debian's source package, unpacked, configured, built and checked on an image with ext4 (natively on the host's tmpfs). A test is a step, a test of the package's own, or an object file that was made."""
 
-import os
 import pathlib
 import re
 import shutil
@@ -10,7 +9,7 @@ import tempfile
 import source
 
 NOTHING_TO_HIJACK = set()
-SOURCE = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "build"
+SOURCE = source.place("build")
 PACKAGES = ["zlib"]
 SCRIPT = """
 passed() {{ echo "PASS $*"; }}

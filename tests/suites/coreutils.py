@@ -2,9 +2,7 @@
 kernel's tree, natively on the host's tmpfs. The programs are the ones built from that source."""
 
 import os
-import pathlib
 import shutil
-import subprocess
 import tempfile
 
 import source
@@ -13,7 +11,7 @@ PACKAGE = "coreutils"
 NOTHING_TO_HIJACK = set()
 # df(1) and mount(8) are among what the tests use.
 HIJACK = "path=/rump,socket=all:nolocal,vfs=all"
-SOURCE = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "coreutils"
+SOURCE = source.place("coreutils")
 BUILT = SOURCE / "built"
 FOLDERS = "cp mv rm ln mkdir rmdir ls touch dd chmod chown chgrp install readlink".split()
 # The work directories of tests are made where the build is; they are to lie elsewhere.
@@ -21,18 +19,15 @@ ORIGINAL, CHANGED = 'mktempd_ "$initial_cwd_"', 'mktempd_ "${work_directory_-$in
 
 
 def install():
-    if BUILT.exists():
-        return
-    shutil.rmtree(SOURCE, ignore_errors=True)
-    SOURCE.mkdir(parents=True)
-    tree = source.fetch(PACKAGE, SOURCE)
+    commands = [["./configure", "--quiet", "--disable-nls", "--without-selinux"], ["make", "--silent", "-j2"],
+                ["make", "--silent", "check", "TESTS=", "SUBDIRS=."]]
+    environment = {**os.environ, "FORCE_UNSAFE_CONFIGURE": "1"}
+    source.build(PACKAGE, SOURCE, *commands, prepare=move_work, environment=environment)
+
+
+def move_work(tree):
     init = tree / "tests/init.sh"
     init.write_text(init.read_text().replace(ORIGINAL, CHANGED))
-    environment = {**os.environ, "FORCE_UNSAFE_CONFIGURE": "1"}
-    for words in (["./configure", "--quiet", "--disable-nls", "--without-selinux"], ["make", "--silent", "-j2"],
-                  ["make", "--silent", "check", "TESTS=", "SUBDIRS=."]):
-        subprocess.run(words, cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    BUILT.symlink_to(tree)
 
 
 def command(folder, directory, hijacked):

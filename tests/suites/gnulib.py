@@ -4,13 +4,14 @@ On glibc they need nothing that gnulib would put in its place, so each is compil
 config.h of a few lines.
 """
 
-import os
 import pathlib
 import subprocess
 import tempfile
 
+import source
+
 NOTHING_TO_HIJACK = set()
-BUILT = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "gnulib"
+BUILT = source.place("gnulib")
 # What of the library the tests themselves use.
 HELPERS = """areadlink-with-size basename-lgpl dirname-lgpl exitfail filenamecat filenamecat-lgpl mgetgroups sockets stripslash
 unlinkdir xalloc-die""".split()
@@ -81,9 +82,9 @@ def build(gnulib, directory):
         subprocess.run([*compile_, "-c", "-o", objects[-1], gnulib / f"lib/{helper}.c"], check=True)
     subprocess.run(["ar", "qc", directory / "helpers.a", *objects], check=True)
     for test in TESTS:
-        source = gnulib / f"tests/test-{test}.c"
+        code = gnulib / f"tests/test-{test}.c"
         # One that needs more of gnulib than there is here is left out.
-        words = [*compile_, "-o", out / f"test-{test}", source, directory / "helpers.a", "-lpthread", "-lutil"]
+        words = [*compile_, "-o", out / f"test-{test}", code, directory / "helpers.a", "-lpthread", "-lutil"]
         subprocess.run(words, stderr=subprocess.DEVNULL)
     BUILT.parent.mkdir(parents=True, exist_ok=True)
     out.rename(BUILT)

@@ -5,14 +5,15 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
+
+import source
 
 PACKAGES = ["golang-go", "gcc"]
 # Name of the suite: the package.
 NAMES = {"net": "net", "http": "net/http", "os": "os"}
 # These use files and pipes of the host alone.
 NOTHING_TO_HIJACK = {"golang/os"}
-BUILT = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "golang"
+BUILT = source.place("golang")
 
 
 def install():
@@ -24,14 +25,14 @@ def install():
     for name, package in NAMES.items():
         if not program(name).exists():
             environment = {**os.environ, "GOCACHE": str(BUILT / "cache"), "GOFLAGS": "-mod=mod", "CGO_ENABLED": "1"}
-            subprocess.run(["go", "test", "-c", "-o", program(name), package], check=True, cwd=source(name), env=environment)
+            subprocess.run(["go", "test", "-c", "-o", program(name), package], check=True, cwd=folder(name), env=environment)
 
 
 def program(name):
     return BUILT / f"{name}.test"
 
 
-def source(name):
+def folder(name):
     root = subprocess.run(["go", "env", "GOROOT"], check=True, capture_output=True, text=True).stdout.strip()
     return pathlib.Path(root) / "src" / NAMES[name]
 
@@ -41,7 +42,7 @@ def command(name, directory, hijacked):
     report = directory / "report"
     # Their data is beside their source.
     script = 'cd "$0" && exec "$1" -test.v -test.short -test.timeout 15m > "$2" 2>&1'
-    return ["sh", "-c", script, str(source(name)), str(program(name)), str(report)], lambda: passed(report)
+    return ["sh", "-c", script, str(folder(name)), str(program(name)), str(report)], lambda: passed(report)
 
 
 def passed(report):

@@ -1,11 +1,7 @@
 """libuv's own test programs, compiled from Debian's source package libuv1."""
 
-import os
-import pathlib
 import re
 import subprocess
-import sys
-import tempfile
 
 import source
 
@@ -16,7 +12,7 @@ process procfs-exepath proctitle random-devurandom random-getrandom random-sysct
 udp""".split()
 NOTHING_TO_HIJACK = set()
 # Each test has a process of its own, which libuv's runner kills after 5 s (a few after 20 s).
-SOURCE = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "libuv"
+SOURCE = source.place("libuv")
 PROGRAM = SOURCE / "uv_run_tests"
 
 

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -14,16 +13,14 @@ import source
 
 PACKAGE = "nodejs"
 NOTHING_TO_HIJACK = set()
-SOURCE = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "nodejs"
+SOURCE = source.place("nodejs")
 FLAGS = re.compile(r"^// Flags: (.*)$", re.MULTILINE)
 TEST_LIMIT_S = 40
 AT_ONCE = 3
 
 
 def install():
-    if (SOURCE / "built").exists():
-        return
-    (SOURCE / "built").symlink_to(source.fetch(PACKAGE, SOURCE))
+    source.build(PACKAGE, SOURCE)
 
 
 def command(suite, directory, hijacked):

@@ -1,29 +1,20 @@
 """Perl's own tests of files, sockets, threads and processes, with a perl built from Debian's source package."""
 
-import os
-import pathlib
 import re
-import subprocess
-import tempfile
 
 import network
 import source
 
 PACKAGE = "perl"
 NOTHING_TO_HIJACK = set()
-SOURCE = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "perl"
+SOURCE = source.place("perl")
 FOLDERS = """t/io cpan/HTTP-Tiny/t cpan/IO-Socket-IP/t cpan/IPC-SysV/t cpan/Socket/t cpan/Sys-Syslog/t cpan/libnet/t dist/IO/t
 dist/Net-Ping/t dist/threads/t ext/IPC-Open3/t ext/POSIX/t ext/Sys-Hostname/t""".split()
 LINE = re.compile(r"^\.\./(\S+) \.+ ok$", re.MULTILINE)
 
 
 def install():
-    if (SOURCE / "built").exists():
-        return
-    tree = source.fetch(PACKAGE, SOURCE)
-    for words in (["sh", "Configure", "-des"], ["make", "-j2"], ["make", "-j2", "test_prep"]):
-        subprocess.run(words, cwd=tree, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    (SOURCE / "built").symlink_to(tree)
+    source.build(PACKAGE, SOURCE, ["sh", "Configure", "-des"], ["make", "-j2"], ["make", "-j2", "test_prep"])
 
 
 def command(suite, directory, hijacked):
@@ -31,8 +22,4 @@ def command(suite, directory, hijacked):
     tree, report = (SOURCE / "built").resolve(), directory / "report"
     tests = [f"../{test.relative_to(tree)}" for folder in FOLDERS for test in sorted(tree.glob(f"{folder}/*.t"))]
     words = ["sh", "-c", 'cd "$0/t" && report=$1 && shift && exec ./perl harness "$@" > "$report" 2>&1', str(tree), str(report), *tests]
-    return network.alone(words, hijacked), lambda: passed(report)
-
-
-def passed(report):
-    return set(LINE.findall(report.read_text(errors="replace"))) if report.exists() else set()
+    return network.alone(words, hijacked), lambda: source.named(LINE, report)

@@ -1,17 +1,13 @@
 """socat's own tests (test.sh), compiled from Debian's source package. They mostly wait, so they run in parts side by side."""
 
-import os
-import pathlib
 import re
-import subprocess
-import tempfile
 
 import network
 import source
 
 PACKAGE = "socat"
 NOTHING_TO_HIJACK = set()
-SOURCE = pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / "socat"
+SOURCE = source.place("socat")
 PARTS = 8
 # Which tests a run of test.sh is for: the option -n names one, the variable takes any condition.
 ALL, PART = "\nNUMCOND=true\n", f'\nNUMCOND="test \\$((N % {PARTS})) -eq $PART"\n'
@@ -26,17 +22,16 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def install():
-    if (SOURCE / "built").exists():
-        return
-    tree = source.fetch(PACKAGE, SOURCE)
     # Each part would look for primes, which takes minutes.
     primes = ["openssl", "dhparam", "-dsaparam", "-out", "testcert.dh", "2048"]
-    for words in (["./configure", "--quiet"], ["make", "--silent", "-j2"], primes):
-        subprocess.run(words, cwd=tree, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    source.build(PACKAGE, SOURCE, ["./configure", "--quiet"], ["make", "--silent", "-j2"], primes, prepare=part)
+
+
+def part(tree):
+    """Makes of the script of all tests one of a part of them."""
     parts = tree / "parts.sh"
     parts.write_text((tree / "test.sh").read_text().replace(ALL, PART))
     parts.chmod(0o755)
-    (SOURCE / "built").symlink_to(tree)
 
 
 def command(suite, directory, hijacked):

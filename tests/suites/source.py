@@ -1,7 +1,10 @@
 """Debian's source packages."""
 
+import os
 import pathlib
+import shutil
 import subprocess
+import tempfile
 
 CONFIGURATION = """Dir::Etc::sourcelist "{0}/sources.list";
 Dir::Etc::sourceparts "-";
@@ -9,6 +12,29 @@ Dir::State::lists "{0}/lists";
 APT::Sandbox::User "root";
 """
 SOURCES = "deb-src http://deb.debian.org/debian bookworm main\n"
+
+
+def place(suite):
+    """Where what a suite needs is kept between runs."""
+    return pathlib.Path(tempfile.gettempdir()) / f"rump-suites-{os.getuid()}" / suite
+
+
+def build(package, directory, *commands, prepare=lambda tree: None, environment=None):
+    """Fetches and builds a source package, unless that was done: `built` in the directory is its tree then."""
+    built = directory / "built"
+    if built.exists():
+        return
+    shutil.rmtree(directory, ignore_errors=True)
+    tree = fetch(package, directory)
+    prepare(tree)
+    for words in commands:
+        subprocess.run(words, cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    built.symlink_to(tree)
+
+
+def named(line, report):
+    """What a pattern finds in a report, if there is one."""
+    return set(line.findall(report.read_text(errors="replace"))) if report.exists() else set()
 
 
 def fetch(package, directory):
