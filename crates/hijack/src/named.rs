@@ -2,7 +2,7 @@
 //! list are files on Linux for.
 
 use crate::config::{Config, Vfs};
-use abi::raw::net::{AF_INET, AF_INET6, AF_UNIX};
+use abi::raw::net::{AF_INET, AF_INET6, AF_PACKET, AF_UNIX};
 
 /// A name and what makes it the rump kernel's.
 struct Named {
@@ -28,21 +28,29 @@ const NAMED: &[Named] = &[
     Named { name: b"/sys/class/net", directory: true, wanted: Wanted::Family(AF_INET) },
     file(b"/proc/net/arp", Wanted::Family(AF_INET)),
     file(b"/proc/net/dev", Wanted::Family(AF_INET)),
+    file(b"/proc/net/dev_mcast", Wanted::Family(AF_INET)),
     file(b"/proc/net/icmp", Wanted::Family(AF_INET)),
+    file(b"/proc/net/igmp", Wanted::Family(AF_INET)),
+    file(b"/proc/net/netstat", Wanted::Family(AF_INET)),
     file(b"/proc/net/raw", Wanted::Family(AF_INET)),
     file(b"/proc/net/route", Wanted::Family(AF_INET)),
     file(b"/proc/net/snmp", Wanted::Family(AF_INET)),
     file(b"/proc/net/sockstat", Wanted::Family(AF_INET)),
+    file(b"/proc/net/softnet_stat", Wanted::Family(AF_INET)),
     file(b"/proc/net/tcp", Wanted::Family(AF_INET)),
     file(b"/proc/net/udp", Wanted::Family(AF_INET)),
     file(b"/proc/net/udplite", Wanted::Family(AF_INET)),
     file(b"/proc/net/icmp6", Wanted::Family(AF_INET6)),
     file(b"/proc/net/if_inet6", Wanted::Family(AF_INET6)),
+    file(b"/proc/net/igmp6", Wanted::Family(AF_INET6)),
+    file(b"/proc/net/ipv6_route", Wanted::Family(AF_INET6)),
     file(b"/proc/net/raw6", Wanted::Family(AF_INET6)),
+    file(b"/proc/net/snmp6", Wanted::Family(AF_INET6)),
     file(b"/proc/net/sockstat6", Wanted::Family(AF_INET6)),
     file(b"/proc/net/tcp6", Wanted::Family(AF_INET6)),
     file(b"/proc/net/udp6", Wanted::Family(AF_INET6)),
     file(b"/proc/net/udplite6", Wanted::Family(AF_INET6)),
+    file(b"/proc/net/packet", Wanted::Family(AF_PACKET)),
     file(b"/proc/net/unix", Wanted::Family(AF_UNIX)),
 ];
 

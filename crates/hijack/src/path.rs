@@ -16,11 +16,12 @@ pub enum Owner {
     Rump(RumpPath),
 }
 
-/// So many bytes at the start of a path say whose it is: the longest prefix and the border behind it.
+/// So many bytes at the start of a path say whose it is: the longest prefix and the border behind it, with `./` in place of
+/// the prefix's slash.
 #[must_use]
 pub fn decides(config: &Config) -> usize {
     let prefixes = config.path.iter().chain(&config.blankets).map(Vec::len);
-    prefixes.max().map_or(0, |longest| longest + 1).max(named::decides())
+    prefixes.max().map_or(0, |longest| longest + 2).max(named::decides())
 }
 
 /// Decides about an absolute path, of which only its first [`decides`] bytes need be given; `None` for a relative one, which goes where its directory is.
@@ -44,7 +45,15 @@ pub fn absolute(config: &Config, path: &[u8]) -> Option<Owner> {
 #[must_use]
 pub fn below_root(config: &Config, path: &[u8]) -> Option<RumpPath> {
     let prefix = config.path.as_deref()?.strip_prefix(b"/")?;
-    if prefix.is_empty() || prefix.ends_with(b"/") { None } else { under(prefix, path) }
+    if prefix.is_empty() || prefix.ends_with(b"/") {
+        return None;
+    }
+    // Once: of a path with more of them too little is seen.
+    let named = path.strip_prefix(b"./").unwrap_or(path);
+    Some(match under(prefix, named)? {
+        RumpPath::Root => RumpPath::Root,
+        RumpPath::From(at) => RumpPath::From(at + path.len() - named.len()),
+    })
 }
 
 /// How a directory of the rump kernel is shown to the program: with the prefix put back, or bare where there
@@ -114,9 +123,16 @@ mod tests {
         };
         assert_eq!(below("path=/rump", "rump"), Some(RumpPath::Root));
         assert_eq!(below("path=/rump", "rump/x"), Some(RumpPath::From(4)));
-        for (prefix, path) in
-            [("path=/rump", "rumpx"), ("path=/rump", "/rump"), ("path=//", "x"), ("sysctl", "x")]
-        {
+        assert_eq!(below("path=/rump", "./rump"), Some(RumpPath::Root));
+        assert_eq!(below("path=/rump", "./rump/x"), Some(RumpPath::From(6)));
+        for (prefix, path) in [
+            ("path=/rump", "rumpx"),
+            ("path=/rump", "./rumpx"),
+            ("path=/rump", "././rump"),
+            ("path=/rump", "/rump"),
+            ("path=//", "x"),
+            ("sysctl", "x"),
+        ] {
             assert_eq!(below(prefix, path), None, "{prefix} {path}");
         }
     }

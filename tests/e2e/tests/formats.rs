@@ -69,6 +69,20 @@ fn tables_have_the_hosts_heads() {
     assert!(fields(&host).iter().all(|count| *count >= 10), "{host}");
 }
 
+/// A file of /proc/net that the rump kernel has is its own for a program whose sockets are its, without a prefix too.
+#[test]
+fn what_tells_of_the_network_is_the_rump_kernels() {
+    let server = Server::start();
+    let script = "cd /rump/proc/net; for f in *; do cat /proc/net/$f > /dev/null; stat -c '%n %d %i' $f /proc/net/$f; done";
+    let ran =
+        run(server.hijacked("sh").args(["-c", script]).env("RUMPHIJACK", "path=/rump,socket=all")).success();
+    let seen: Vec<_> = ran.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    assert!(seen.len() >= 2 * 26, "{ran}");
+    for pair in seen.chunks(2) {
+        assert_eq!(pair[0].1, pair[1].1, "{} is the host's", pair[1].0);
+    }
+}
+
 /// Programs that read /proc print the same around their numbers.
 #[test]
 fn programs_print_the_same_lines() {

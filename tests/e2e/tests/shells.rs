@@ -16,6 +16,15 @@ fn cd_into_the_tree() {
     );
 }
 
+/// As scripts do that make a path without `mkdir -p`.
+#[test]
+fn a_path_one_name_after_the_other_from_the_root() {
+    in_both_shells(
+        "cd /\nfor i in $(echo $D/w/x | tr / ' ')\ndo [ -d $i ] || mkdir $i\ncd $i\ndone\npwd\necho hi > f\ncat $D/w/x/f",
+    );
+    in_both_shells("cd /\ncat .$D/none || true\nmkdir ${D#/}/y\ncd ${D#/}\nls -A\npwd");
+}
+
 #[test]
 fn redirections() {
     in_both_shells(

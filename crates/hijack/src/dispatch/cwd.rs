@@ -1,6 +1,5 @@
 //! chdir(2) and fchdir(2) move the process between kernels; getcwd(2) shows where it is.
 
-use super::route::{PathOwner, Told};
 use super::{Answer, Call, Verdict, row_of, with};
 use crate::owner::Owner;
 use crate::world::World;
@@ -16,12 +15,7 @@ const PATH_MAX: usize = 4096;
 const CWD_MAX: usize = 256 << 10;
 
 pub(super) fn chdir<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    let told = match h.path_owner(call.args[0]) {
-        PathOwner::Host => return enter_host(h, call),
-        PathOwner::Relative if !h.cwd_in_rump() => return Ok(Answer::Host),
-        PathOwner::Relative => Told::Theirs(call.args[0]),
-        PathOwner::Rump(told) => told,
-    };
+    let Some((_, told)) = h.path_at(None, call.args[0])? else { return enter_host(h, call) };
     h.rump(row_of(call.nr)?, with(call.args, 0, told.address()))?;
     h.set_cwd_in_rump(true);
     Ok(Answer::Value(0))

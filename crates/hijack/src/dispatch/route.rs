@@ -154,19 +154,23 @@ impl<W: World> Hijack<W> {
     pub(crate) fn path_at(&self, dir: Option<u64>, path: u64) -> Result<Option<(u64, Told)>, Errno> {
         let cwd = u64::from(AT_FDCWD);
         let (owner, below_root) = self.decide_path(path);
-        match (owner, dir) {
-            (PathOwner::Host, _) => Ok(None),
-            (PathOwner::Rump(told), _) => Ok(Some((cwd, told))),
-            (PathOwner::Relative, Some(dir)) if dir as u32 != AT_FDCWD => match self.owner(dir)? {
-                Owner::Host => {
-                    let told = below_root.filter(|_| self.is_root(dir)).or_else(|| self.named_in(dir, path));
-                    Ok(told.map(|told| (cwd, told)))
-                }
-                Owner::Rump(rump) => Ok(Some((u64::from(rump.kernel_fd.0), Told::Theirs(path)))),
-            },
-            (PathOwner::Relative, _) if self.cwd_in_rump() => Ok(Some((cwd, Told::Theirs(path)))),
-            (PathOwner::Relative, _) => Ok(self.named_in(cwd, path).map(|told| (cwd, told))),
+        match owner {
+            PathOwner::Host => return Ok(None),
+            PathOwner::Rump(told) => return Ok(Some((cwd, told))),
+            PathOwner::Relative => {}
         }
+        let start = dir.filter(|dir| *dir as u32 != AT_FDCWD);
+        let rumps = match start.map(|dir| self.owner(dir)).transpose()? {
+            Some(Owner::Rump(rump)) => Some(rump.kernel_fd.0.into()),
+            Some(Owner::Host) => None,
+            None => self.cwd_in_rump().then_some(cwd),
+        };
+        if let Some(rumps) = rumps {
+            return Ok(Some((rumps, Told::Theirs(path))));
+        }
+        let start = start.unwrap_or(cwd);
+        let told = below_root.filter(|_| self.is_root(start)).or_else(|| self.named_in(start, path));
+        Ok(told.map(|told| (cwd, told)))
     }
 
     /// Whose path a string of the program's is. One that cannot be read is taken for a relative one: either
@@ -208,8 +212,8 @@ impl<W: World> Hijack<W> {
         }
     }
 
-    /// Whether a host descriptor is that of `/`. Programs that take a path apart and open one name after the other
-    /// begin there (rsync does, so that nobody slips it a symbolic link).
+    /// Whether a host descriptor (or the working directory, `AT_FDCWD`) is that of `/`. Programs that take a path apart
+    /// and go from one name to the next begin there (rsync does, so that nobody slips it a symbolic link).
     fn is_root(&self, dir: u64) -> bool {
         let (Some(this), Some(root)) = (self.identity(dir, b"\0"), self.identity(AT_FDCWD.into(), b"/\0"))
         else {
