@@ -14,7 +14,7 @@ ALL, PART = "\nNUMCOND=true\n", f'\nNUMCOND="test \\$((N % {PARTS})) -eq $PART"\
 # Each in a directory of its own, for the certificates that they make. What they leave running ends with its part.
 RUN = """for part in $(seq 0 $(($2 - 1))); do
     mkdir "$1/$part" && ln -s "$0"/* "$1/$part" && cd "$1/$part" || exit
-    PART=$part setsid timeout 600 ./parts.sh -t 0.5 > ../log.$part 2>&1 &
+    TMPDIR=$1 PART=$part setsid timeout 600 ./parts.sh -t 0.5 > ../log.$part 2>&1 &
 done
 wait"""
 LINE = re.compile(r"^test +\d+ (\w+): .*\.\.\. OK$", re.MULTILINE)

@@ -34,9 +34,9 @@ fn a_drive_is_a_block_device() {
     assert_eq!(std::fs::metadata(&image).unwrap().len(), 8 << 20, "made, and as long as was asked for");
     let printed = hijacked(
         &server,
-        "stat -c '%F %s' /rump/dev/dk; head -c 100000 /bin/ls > /tmp/$$; \
-         dd if=/tmp/$$ of=/rump/dev/dk bs=1000 seek=3 2>/dev/null; \
-         dd if=/rump/dev/dk bs=1000 skip=3 count=100 2>/dev/null | cmp - /tmp/$$; rm /tmp/$$; \
+        "stat -c '%F %s' /rump/dev/dk; head -c 100000 /bin/ls > /rump/tmp/ls; \
+         dd if=/rump/tmp/ls of=/rump/dev/dk bs=1000 seek=3 2>/dev/null; \
+         dd if=/rump/dev/dk bs=1000 skip=3 count=100 2>/dev/null | cmp - /rump/tmp/ls; \
          dd if=/dev/zero of=/rump/dev/dk bs=1M 2>&1 | head -1; wc -c < /rump/dev/dk; sync /rump/dev/dk",
     );
     assert_eq!(

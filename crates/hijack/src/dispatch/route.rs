@@ -63,15 +63,9 @@ impl<W: World> Hijack<W> {
     }
 
     pub(super) fn by_path(&self, (row, call): Rowed<'_>, at: u8) -> Verdict {
-        match self.path_owner(argument(&call.args, at)) {
-            PathOwner::Rump(told) => self.rump(row, with(call.args, at, told.address())).map(Answer::Value),
-            PathOwner::Relative if self.cwd_in_rump() => self.rump(row, call.args).map(Answer::Value),
-            PathOwner::Relative => match self.named_in(AT_FDCWD.into(), argument(&call.args, at)) {
-                Some(told) => self.rump(row, with(call.args, at, told.address())).map(Answer::Value),
-                None => Ok(Answer::Host),
-            },
-            PathOwner::Host => Ok(Answer::Host),
-        }
+        let found = self.path_at(None, argument(&call.args, at))?;
+        let Some((_, told)) = found else { return Ok(Answer::Host) };
+        self.rump(row, with(call.args, at, told.address())).map(Answer::Value)
     }
 
     pub(super) fn at(&self, (row, call): Rowed<'_>, dir: u8, path: u8) -> Verdict {
