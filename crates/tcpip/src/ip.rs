@@ -210,8 +210,8 @@ impl Stack {
         let frame = frame.into();
         let room = self.outgoing.len() < MAX_OUTGOING;
         let Some(link) = self.links.get_mut(id).filter(|link| link.is_usable()) else { return };
-        if frame.offload != Offload::NONE && !link.offloads {
-            let header_len = link.header_len();
+        let header_len = link.header_len();
+        if !link.offloads.do_all(frame.offload, header_len, &frame.bytes) {
             for piece in frame.offload.finish(header_len, frame.bytes) {
                 self.put_on_link(id, piece);
             }

@@ -61,7 +61,7 @@ pub use ip_options::IpOptions;
 pub use link::Address;
 pub use multicast::SourceChange;
 pub use neighbour::{Neighbour, NeighbourState};
-pub use offload::{Offload, Outgoing};
+pub use offload::{Offload, Offloads, Outgoing};
 pub use option::{Opt, Options};
 pub use packet_socket::{Captured, FrameKind, LinkAddr, PacketStatistics};
 pub use raw::RawOptions;

@@ -96,6 +96,10 @@ pub enum Opt {
     SendCoverage(u16),
     /// `UDPLITE_RECV_CSCOV`: how many bytes they must cover; 0: all.
     RecvCoverage(u16),
+    /// `UDP_SEGMENT`: bytes of each datagram that what is sent is cut into; 0: it is one.
+    UdpSegment(u16),
+    /// `UDP_GRO`.
+    UdpGro(bool),
 }
 
 /// `IP_PMTUDISC_*` (ip(7)).
@@ -203,6 +207,10 @@ pub struct Options {
     pub send_coverage: u16,
     /// `UDPLITE_RECV_CSCOV`; none: not asked for.
     pub recv_coverage: Option<u16>,
+    /// `UDP_SEGMENT`.
+    pub udp_segment: u16,
+    /// `UDP_GRO`: what was sent as one is received as one.
+    pub udp_gro: bool,
 }
 
 impl Options {
@@ -251,6 +259,8 @@ impl Options {
             dontfrag6: false,
             send_coverage: 0,
             recv_coverage: None,
+            udp_segment: 0,
+            udp_gro: false,
         }
     }
 
@@ -306,6 +316,8 @@ impl Options {
             Opt::DontFrag6(on) => self.dontfrag6 = on,
             Opt::SendCoverage(bytes) => self.send_coverage = bytes,
             Opt::RecvCoverage(bytes) => self.recv_coverage = Some(bytes),
+            Opt::UdpSegment(bytes) => self.udp_segment = bytes,
+            Opt::UdpGro(on) => self.udp_gro = on,
         }
         Ok(())
     }

@@ -112,6 +112,7 @@ impl Stack {
                     tos: ip.tos,
                     options: IpOptions::of_packet(ip),
                     at_ns: self.now_ns,
+                    segment_size: None,
                     data: data.into(),
                 };
                 self.deliver_filtered(id, datagram, data, &about);

@@ -184,6 +184,8 @@ pub struct Sending {
     pub dontfrag: Option<bool>,
     /// `IP_RETOPTS`: instead of the socket's `IP_OPTIONS`.
     pub options: Option<IpOptions>,
+    /// `UDP_SEGMENT`: bytes of each datagram that the data is cut into; 0: it is one.
+    pub segment_size: Option<u16>,
 }
 
 /// A datagram that was received.
@@ -207,4 +209,6 @@ pub struct Received {
     pub at_ns: u64,
     /// Of its IPv4 header (`IP_RECVOPTS`).
     pub options: IpOptions,
+    /// It is several datagrams of so many bytes, of which the last may be shorter (`UDP_GRO`).
+    pub segment_size: Option<u16>,
 }

@@ -116,6 +116,16 @@ pub(crate) struct Incoming<'a> {
     pub(crate) partly_covered: Option<u16>,
 }
 
+/// The header of a datagram in front of a part of its data.
+pub(crate) fn with_data(datagram: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut bytes = [&datagram[..HEADER.min(datagram.len())], data].concat();
+    let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    if let Some(field) = bytes.get_mut(4..6) {
+        field.copy_from_slice(&len.to_be_bytes());
+    }
+    bytes
+}
+
 /// Reads a packet. `verify`: look at its checksum.
 pub(crate) fn parse<'a>(ip: &IpPacket<'a>, variant: Variant, verify: bool) -> Option<Incoming<'a>> {
     let (src_port, dst_port, data, partly_covered) = match variant {

@@ -12,7 +12,7 @@ use smoltcp::{
     phy::ChecksumCapabilities,
     wire::{IpAddress, IpProtocol, IpRepr, TcpControl},
 };
-use tcpip::{Domain, Intercepted, LinkId, Offload, Problem, Refusal, SocketId, Stack};
+use tcpip::{Domain, Intercepted, LinkId, Offload, Offloads, Problem, Refusal, SocketId, Stack};
 
 fn near(range: u32) -> impl Strategy<Value = u32> {
     prop_oneof![3 => 0..range, 2 => (0..range).prop_map(|n| 0u32.wrapping_sub(n)), 1 => any::<u32>()]
@@ -114,7 +114,7 @@ proptest! {
         segments in prop::collection::vec((forged(), 0u64..3000, any::<bool>()), 1..60),
         mss in prop::option::of(prop_oneof![any::<u16>(), 0u16..60]),
         scale in prop::option::of(0u8..20),
-        offloads in any::<bool>(),
+        offloads in prop_oneof![Just(Offloads::None), Just(Offloads::Tcp), Just(Offloads::TcpAndUdp)],
         ecn in 0u32..3,
     ) {
         let (mut stack, link) = host();

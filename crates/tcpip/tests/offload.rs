@@ -7,7 +7,7 @@ use std::{net::IpAddr, num::NonZeroU16};
 
 use common::{at, client, lan::Lan, listener, net::MS};
 use smoltcp::wire::{IpAddress, Ipv4Packet, Ipv6Packet, TcpPacket};
-use tcpip::{LinkId, Offload, SocketId, TapConfig};
+use tcpip::{LinkId, Offload, Offloads, Opt, Sending, SocketId, TapConfig};
 
 const ETHERNET: usize = 14;
 
@@ -50,7 +50,7 @@ fn transfer(lan: &mut Lan, (from, sender): (usize, SocketId), (to, receiver): (u
 
 fn offloads(lan: &mut Lan, links: &[(usize, LinkId)]) {
     for &(host, link) in links {
-        lan.stacks[host].set_offloads(link, true).expect("a link");
+        lan.stacks[host].set_offloads(link, Offloads::TcpAndUdp).expect("a link");
     }
 }
 
@@ -204,4 +204,62 @@ fn what_does_not_fit_is_malformed() {
     assert!(lan.stacks[1].next_frame().is_none());
     lan.stacks[1].frame_in(link, &ping);
     assert!(lan.stacks[1].next_frame().is_some(), "an echo request as it should be is answered");
+}
+
+/// What crosses a link as one is received as the datagrams that it was cut into, or as one by who asked for that (`UDP_GRO`).
+#[test]
+fn datagrams_of_one_send() {
+    let sizes = |lan: &mut Lan, id: SocketId| {
+        let mut found = Vec::new();
+        let mut buf = vec![0; 65536];
+        while let Ok(got) = lan.stacks[1].recv_from(id, &mut buf, false) {
+            found.push((got.len, got.segment_size));
+        }
+        found
+    };
+    for addr in ["10.0.0.2:53", "[2001:db8::2]:53"] {
+        for offloads in [Offloads::None, Offloads::Tcp, Offloads::TcpAndUdp] {
+            let mut lan = Lan::flat(6, 2);
+            for host in 0..2 {
+                let link = only(&lan, host);
+                lan.stacks[host].set_offloads(link, offloads).expect("a link");
+            }
+            let domain = if addr.starts_with('[') { tcpip::Domain::Inet6 } else { tcpip::Domain::Inet };
+            let (sender, receiver) = (lan.stacks[0].udp_socket(domain), lan.stacks[1].udp_socket(domain));
+            lan.stacks[1].bind(receiver, at(addr)).expect("a port");
+            lan.run(2_000 * MS);
+            let send = |lan: &mut Lan| {
+                let how = Sending { segment_size: Some(1000), ..Sending::default() };
+                let sent = lan.stacks[0].send_message(sender, &pattern(20_500), Some(at(addr)), &how);
+                assert_eq!(sent, Ok(20_500));
+                lan.run(lan.now_ns + 100 * MS);
+            };
+            lan.seen.clear();
+            send(&mut lan);
+            let each = [vec![(1000, None); 20], vec![(500, None)]].concat();
+            assert_eq!(sizes(&mut lan, receiver), each, "{addr} {offloads:?}");
+            lan.seen.clear();
+            lan.stacks[1].set_option(receiver, Opt::UdpGro(true)).expect("an option");
+            send(&mut lan);
+            let uncut = offloads == Offloads::TcpAndUdp;
+            assert_eq!(longest(&lan, 0) > 20_000, uncut);
+            let whole = if uncut { vec![(20_500, Some(1000))] } else { each };
+            assert_eq!(sizes(&mut lan, receiver), whole, "{addr} {offloads:?}");
+        }
+    }
+}
+
+/// Each of them must fit the path: they are not cut into fragments.
+#[test]
+fn datagrams_that_do_not_fit() {
+    let mut lan = Lan::flat(7, 2);
+    let sender = lan.stacks[0].udp_socket(tcpip::Domain::Inet);
+    lan.run(2_000 * MS);
+    let mut send = |len: usize, size: u16| {
+        let how = Sending { segment_size: Some(size), ..Sending::default() };
+        lan.stacks[0].send_message(sender, &pattern(len), Some(at("10.0.0.2:53")), &how)
+    };
+    assert_eq!(send(10_000, 1472), Ok(10_000));
+    assert_eq!(send(10_000, 1473), Err(abi::Errno::EMSGSIZE));
+    assert_eq!(send(1281, 10), Err(abi::Errno::EINVAL));
 }

@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tcpip::{Origin, QueuedError, Received};
 use zerocopy::IntoBytes;
 
+use super::option::udp::{LEVEL as UDP, UDP_GRO};
 use super::{Common, Control, address};
 
 /// `SO_TIMESTAMP`, which is also the type of its control message (asm-generic/socket.h).
@@ -35,6 +36,9 @@ pub(super) fn of_datagram(k: &Kernel, common: &Common, got: &Received, port: u16
             messages.push(Control::Bytes { level, kind, data: data.to_vec() });
         }
     };
+    if let Some(size) = got.segment_size {
+        add(common.flag(UDP, UDP_GRO), UDP, UDP_GRO, i32::from(size).as_bytes());
+    }
     if common.family == AF_INET {
         add(common.flag(v4, IP_PKTINFO), v4, IP_PKTINFO, &pktinfo4(got));
         add(common.flag(v4, IP_RECVTTL), v4, IP_TTL, i32::from(got.ttl).as_bytes());

@@ -9,20 +9,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tcpip::{IpOptions, LinkId, Sending};
 
 use super::Other;
+use super::option::udp::{LEVEL as UDP, UDP_SEGMENT};
 
 const IP: u32 = IPPROTO_IP as u32;
 const IPV6: u32 = IPPROTO_IPV6 as u32;
 
-/// For a socket of this family. An IPv4 socket passes IPv6's messages over, as Linux does.
+/// For a socket of this family; `is_udp`: of UDP or UDP-Lite. An IPv4 socket passes IPv6's messages over, as Linux does.
 ///
 /// # Errors
 /// `EINVAL`: out of range, malformed or unknown.
-pub(super) fn read(family: u32, messages: &[Other]) -> Result<Sending, Errno> {
+pub(super) fn read(family: u32, is_udp: bool, messages: &[Other]) -> Result<Sending, Errno> {
     let mut how = Sending::default();
     for message in messages {
         match message.level {
             IP => ipv4(family, message, &mut how)?,
             IPV6 if family == AF_INET6 => ipv6(message, &mut how)?,
+            UDP if is_udp => udp(message, &mut how)?,
             _ => {}
         }
     }
@@ -64,6 +66,15 @@ fn ipv6(message: &Other, how: &mut Sending) -> Result<(), Errno> {
             how.source = Some(IpAddr::from(ip)).filter(|ip| !ip.is_unspecified());
             how.link = data[16..].first_chunk::<4>().and_then(|bytes| link(u32::from_ne_bytes(*bytes)));
         }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
+
+/// net/ipv4/udp.c, __udp_cmsg_send.
+fn udp(message: &Other, how: &mut Sending) -> Result<(), Errno> {
+    match (message.kind, message.data.as_slice()) {
+        (UDP_SEGMENT, &[a, b]) => how.segment_size = Some(u16::from_ne_bytes([a, b])),
         _ => return Err(Errno::EINVAL),
     }
     Ok(())

@@ -6,11 +6,14 @@ use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
 use abi::raw::net::{
     AF_INET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_DONTWAIT, MSG_OOB, MSG_PEEK,
-    SO_REUSEADDR, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET,
+    SO_NO_CHECK, SO_REUSEADDR, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET,
 };
 use tcpip::{Protocol, SocketId};
 
+use super::option::udp::UDP_SEGMENT;
 use super::{Common, How, Incoming, Outgoing, Socket, Summary, address, ancillary, inet, sending};
+
+const UDP: u32 = IPPROTO_UDP as u32;
 
 /// One UDP socket.
 pub(crate) struct Udp {
@@ -67,7 +70,6 @@ impl Udp {
     }
 
     fn protocol(&self) -> Protocol {
-        const UDP: u32 = IPPROTO_UDP as u32;
         const UDPLITE: u32 = IPPROTO_UDPLITE as u32;
         match self.common.protocol {
             _ if self.common.kind == SOCK_RAW => Protocol::Raw,
@@ -120,7 +122,12 @@ impl Socket for Udp {
         if to.is_some_and(|to| to.port() == 0) && !matches!(self.protocol(), Protocol::Ping | Protocol::Raw) {
             return Err(Errno::EINVAL.into());
         }
-        let how = sending::read(self.common.family, &message.control.others)?;
+        let how = sending::read(self.common.family, is_udp, &message.control.others)?;
+        // Without checksums nothing is cut (net/ipv4/udp.c, udp_send_skb).
+        let cut = || how.segment_size.map(i32::from).or(self.common.value(UDP, UDP_SEGMENT));
+        if self.common.flag(SOL_SOCKET, SO_NO_CHECK) && cut().is_some_and(|size| size > 0) {
+            return Err(Errno::EINVAL.into());
+        }
         Ok(k.net.stack.send_message(self.id, message.data, to, &how)?)
     }
 

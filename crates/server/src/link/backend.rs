@@ -5,7 +5,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use tcpip::{Mac, Offload};
+use tcpip::{Mac, Offload, Offloads};
 
 /// What carries the frames of one link. Nothing here blocks.
 pub(crate) trait Backend {
@@ -19,9 +19,9 @@ pub(crate) trait Backend {
     /// Sends a frame for which this is left to be done: nothing, unless [`Backend::takes_offloads`] says otherwise.
     fn send(&mut self, frame: &[u8], offload: Offload) -> Sent;
 
-    /// Whether it takes TCP segments uncut, and without checksums.
-    fn takes_offloads(&self) -> bool {
-        false
+    /// What its other side does for frames.
+    fn takes_offloads(&self) -> Offloads {
+        Offloads::None
     }
 
     /// Sends off what [`Backend::send`] has taken: called once behind several.

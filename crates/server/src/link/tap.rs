@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
-use tcpip::Offload;
+use tcpip::{Offload, Offloads};
 
 /// The row of the table.
 pub(crate) const KIND: Kind = Kind {
@@ -135,7 +135,7 @@ impl Backend for Tap {
         }
     }
 
-    fn takes_offloads(&self) -> bool {
-        self.offloads
+    fn takes_offloads(&self) -> Offloads {
+        if self.offloads { Offloads::Tcp } else { Offloads::None }
     }
 }

@@ -6,7 +6,7 @@ use abi::Errno;
 
 use super::{Address, IPV6_MIN_MTU, Link};
 use crate::{
-    Stack,
+    Offloads, Stack,
     event::{Change, Event},
     types::{LinkConfig, LinkId, Mac, Medium},
 };
@@ -92,12 +92,12 @@ impl Stack {
         Ok(())
     }
 
-    /// Whether what carries the link's frames takes TCP segments uncut and without checksums: then they go out by
-    /// [`Stack::next_frame_with`], and may come in so by [`Stack::frame_in_with`]. Connections that are open keep to what was.
+    /// What the other side of what carries the link's frames does for them: then it is told by [`Stack::next_frame_with`], and frames may
+    /// come in so by [`Stack::frame_in_with`]. Connections that are open keep to what was.
     ///
     /// # Errors
     /// `ENODEV`: no such link.
-    pub fn set_offloads(&mut self, id: LinkId, offloads: bool) -> Result<(), Errno> {
+    pub fn set_offloads(&mut self, id: LinkId, offloads: Offloads) -> Result<(), Errno> {
         self.links.get_mut(id).ok_or(Errno::ENODEV)?.offloads = offloads;
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Stack, ethernet,
+    Offloads, Stack, ethernet,
     frame::Carrier,
     report::{LinkCounters, LinkInfo},
     types::{LinkId, Mac, Medium},
@@ -48,8 +48,8 @@ pub(crate) struct Link {
     pub(crate) running: bool,
     /// Packets for other hosts are taken here.
     pub(crate) transparent: bool,
-    /// What carries its frames takes TCP segments uncut and without checksums.
-    pub(crate) offloads: bool,
+    /// What its other side does for frames.
+    pub(crate) offloads: Offloads,
     /// `IFF_PROMISC`, counted.
     pub(crate) promiscuity: u32,
     pub(crate) addrs: Vec<Address>,
@@ -61,7 +61,8 @@ pub(crate) struct Link {
 impl Link {
     fn new(id: LinkId, name: String, medium: Medium, mtu: usize) -> Self {
         let (addrs, groups, counters) = (Vec::new(), BTreeMap::new(), LinkCounters::default());
-        let (up, running, transparent, offloads, promiscuity) = (false, true, false, false, 0);
+        let (up, running, transparent, promiscuity) = (false, true, false, 0);
+        let offloads = Offloads::None;
         Self {
             id,
             name,
@@ -101,7 +102,11 @@ impl Link {
 
     pub(crate) fn carrier(&self) -> Carrier {
         let most = if self.is_loopback() { LO_MTU } else { usize::MAX };
-        Carrier { mtu: self.mtu.min(most), loopback: self.is_loopback(), offloads: self.offloads }
+        Carrier {
+            mtu: self.mtu.min(most),
+            loopback: self.is_loopback(),
+            offloads: self.offloads != Offloads::None,
+        }
     }
 
     pub(crate) fn address(&self, ip: IpAddr) -> Option<&Address> {

@@ -40,7 +40,7 @@ impl Stack {
                     lo.counters.rx_bytes += frame.bytes().len() as u64;
                 }
                 self.show_frame(LinkId::LO, frame.bytes(), Offload::NONE, false);
-                self.ip_input(LinkId::LO, frame.bytes(), Offload::NONE);
+                self.ip_input(LinkId::LO, frame.bytes(), frame.offload);
                 self.frames.give_back(frame);
             } else if let Some((link, packet)) = self.looped.pop_front() {
                 self.ip_input(link, &packet, Offload::NONE);

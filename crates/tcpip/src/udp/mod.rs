@@ -53,6 +53,8 @@ pub(crate) struct Datagram {
     pub(crate) at_ns: u64,
     /// Of its IPv4 header.
     pub(crate) options: IpOptions,
+    /// It is several, of so many bytes.
+    pub(crate) segment_size: Option<u16>,
     pub(crate) data: Box<[u8]>,
 }
 

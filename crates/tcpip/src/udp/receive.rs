@@ -1,6 +1,6 @@
 //! Datagrams that come in, and errors about those that were sent.
 
-use std::hash::BuildHasher;
+use std::{hash::BuildHasher, num::NonZeroU16};
 
 use abi::Errno;
 
@@ -42,6 +42,7 @@ impl Stack {
             tos: datagram.tos,
             at_ns: datagram.at_ns,
             options: datagram.options,
+            segment_size: datagram.segment_size,
         };
         if !peek {
             udp.pop();
@@ -105,8 +106,30 @@ impl Stack {
     ) {
         let (from, to, ttl, tos, at_ns) = (udp.flow.remote, ip.dst, ip.ttl, ip.tos, self.now_ns);
         let options = IpOptions::of_packet(ip);
-        let datagram = Datagram { from, to, link, ttl, tos, at_ns, options, data: udp.data.into() };
-        self.deliver_filtered(id, datagram, ip.payload, &About { ifindex: link.index(), ..About::default() });
+        let about = About { ifindex: link.index(), ..About::default() };
+        let segment_size = ip.offload.segment_size.map(NonZeroU16::get);
+        let datagram = |data: &[u8]| Datagram {
+            from,
+            to,
+            link,
+            ttl,
+            tos,
+            at_ns,
+            options,
+            segment_size,
+            data: data.into(),
+        };
+        let whole = self.sockets.get(id.0).is_some_and(|socket| socket.options.udp_gro);
+        match segment_size.filter(|_| !whole) {
+            None => self.deliver_filtered(id, datagram(udp.data), ip.payload, &about),
+            Some(size) => {
+                for data in udp.data.chunks(size.into()) {
+                    let seen = udp_header::with_data(ip.payload, data);
+                    let one = Datagram { segment_size: None, ..datagram(data) };
+                    self.deliver_filtered(id, one, &seen, &about);
+                }
+            }
+        }
     }
 
     /// Delivers what the socket's filter lets through.

@@ -1,21 +1,30 @@
 //! Datagrams on their way out.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU16,
+};
 
 use abi::Errno;
-use smoltcp::wire::{IpAddress, IpRepr};
+use smoltcp::{
+    phy::ChecksumCapabilities,
+    wire::{IpAddress, IpRepr},
+};
 
 use super::{HEADER, IPV4_HEADER, MAX_PACKET, Udp, udp_of};
 use crate::{
-    Stack,
+    Offload, Stack,
     addr::{self, Endpoint, Flow},
     error_queue::QueuedError,
     ip_options::IpOptions,
     option::{Discovery, Options},
-    packet,
+    packet::{self, IPV6_HEADER},
     types::{Domain, LinkId, Sending, SocketId},
     udp_header::{Header, Variant},
 };
+
+/// Into how many datagrams `UDP_SEGMENT` cuts at most (`UDP_MAX_SEGMENTS`).
+const SEGMENTS_MAX: usize = 128;
 
 impl Stack {
     pub(crate) fn udp_send(
@@ -61,7 +70,13 @@ impl Stack {
             source = self.prescribed_source(domain, ip, remote.ip)?;
         }
         let ip_options = how.options.unwrap_or(self.ip_options(id)?);
-        self.check_size(id, way.link, remote, data, how)?;
+        let segment_size = how.segment_size.unwrap_or(options.udp_segment);
+        match NonZeroU16::new(segment_size) {
+            Some(size) => {
+                self.check_segments(way.link, (variant, remote.ip), data.len(), (size, &ip_options))?
+            }
+            None => self.check_size(id, way.link, remote, data, how)?,
+        }
         let port = self.udp_port(id)?;
         let flow = Flow { local: Endpoint { ip: source, port }, remote };
         match variant {
@@ -69,7 +84,10 @@ impl Stack {
                 let marks = marks(&options, remote.ip, how);
                 self.raw_emit(id, &way, (source, remote.ip), data, marks, &ip_options)?;
             }
-            _ => self.emit_datagram(id, way.link, flow, data, (how, &ip_options))?,
+            _ => {
+                let cut = NonZeroU16::new(segment_size).filter(|size| data.len() > usize::from(size.get()));
+                self.emit_datagram(id, way.link, flow, data, (how, &ip_options, cut))?;
+            }
         }
         self.pump();
         Ok(data.len())
@@ -123,17 +141,42 @@ impl Stack {
         Err(Errno::EMSGSIZE)
     }
 
+    /// Whether it can be cut into segments (net/ipv4/udp.c, udp_send_skb): those are not fragmented.
+    fn check_segments(
+        &self,
+        link: LinkId,
+        (variant, to): (Variant, IpAddr),
+        len: usize,
+        (size, ip_options): (NonZeroU16, &IpOptions),
+    ) -> Result<(), Errno> {
+        /// What Linux says that `lo` carries.
+        const LO_MTU: usize = 65536;
+        let size = usize::from(size.get());
+        let ip_header = if to.is_ipv4() { IPV4_HEADER + ip_options.as_bytes().len() } else { IPV6_HEADER };
+        let mtu = if link == LinkId::LO { LO_MTU } else { self.output_mtu(link, to) };
+        let most = MAX_PACKET - HEADER - if to.is_ipv4() { ip_header } else { 0 };
+        if len > most || ip_header + HEADER + len.min(size) > mtu {
+            return Err(Errno::EMSGSIZE);
+        }
+        match variant {
+            _ if len > size * SEGMENTS_MAX => Err(Errno::EINVAL),
+            Variant::Udp => Ok(()),
+            _ => Err(Errno::EIO),
+        }
+    }
+
     fn emit_datagram(
         &mut self,
         id: SocketId,
         link: LinkId,
         flow: Flow,
         data: &[u8],
-        (how, ip_options): (&Sending, &IpOptions),
+        (how, ip_options, cut): (&Sending, &IpOptions, Option<NonZeroU16>),
     ) -> Result<(), Errno> {
         let socket = self.sockets.find_mut(id)?;
         let (options, variant) = (socket.options, udp_of(socket)?.variant);
         let (ttl, tos) = marks(&options, flow.remote.ip, how);
+        let offload = Offload { unsummed: cut.is_some(), segment_size: cut };
         let caps = self.links.carrier(link).checksums();
         let (src, dst) = (IpAddress::from(flow.local.ip), IpAddress::from(flow.remote.ip));
         let len = variant.header_len() + data.len();
@@ -144,14 +187,17 @@ impl Stack {
             packet::clear_dont_frag(frame.bytes_mut(), &caps);
         }
         let header = Header { variant, flow, coverage: options.send_coverage };
-        header.emit(&mut frame.bytes_mut()[ip.header_len()..], data, &caps);
+        let sums = if offload.unsummed { &ChecksumCapabilities::ignored() } else { &caps };
+        header.emit(&mut frame.bytes_mut()[ip.header_len()..], data, sums);
+        frame.offload = offload;
         if tos != 0 {
             packet::set_tos(frame.bytes_mut(), tos, &caps);
         }
         let frame = self.with_options(frame, ip_options);
         self.counters.udp_out_datagrams += 1;
         if self.is_looped(link, flow.remote.ip, &options) {
-            self.looped.push_back((link, frame.bytes().to_vec()));
+            let pieces = offload.finish(0, frame.bytes().to_vec());
+            self.looped.extend(pieces.into_iter().map(|piece| (link, piece)));
         }
         self.mark = options.mark;
         self.transmit(link, frame);

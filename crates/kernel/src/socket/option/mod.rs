@@ -12,6 +12,7 @@ pub(crate) mod packet;
 mod raw;
 mod socket;
 pub(crate) mod tcp;
+pub(crate) mod udp;
 mod udplite;
 
 use crate::Kernel;
@@ -171,6 +172,10 @@ fn is_udp(common: &Common) -> bool {
     matches!(common.family, AF_INET | AF_INET6) && common.kind == SOCK_DGRAM && common.protocol == UDP
 }
 
+fn is_udplite(common: &Common) -> bool {
+    matches!(common.family, AF_INET | AF_INET6) && common.protocol == udplite::LEVEL
+}
+
 fn has_level(common: &Common, level: u32) -> bool {
     match level {
         SOL_SOCKET | IP => true,
@@ -191,13 +196,18 @@ fn find(common: &Common, (level, name): (u32, u32)) -> Result<&'static Row, Errn
         raw::LEVEL_ICMPV6 if common.family == AF_INET6 && common.kind == SOCK_RAW => raw::ROWS_ICMPV6,
         packet::LEVEL if common.family == AF_PACKET => packet::ROWS,
         TCP if inet && common.kind == SOCK_STREAM => tcp::ROWS,
-        udplite::LEVEL if inet && common.protocol == udplite::LEVEL => udplite::ROWS,
+        udp::LEVEL if is_udp(common) || is_udplite(common) => udp::ROWS,
+        udplite::LEVEL if is_udplite(common) => udplite::ROWS,
         netlink::LEVEL if common.family == AF_NETLINK => netlink::ROWS,
         _ if inet || matches!(common.family, AF_NETLINK | AF_PACKET) => return Err(Errno::ENOPROTOOPT),
         _ => return Err(Errno::EOPNOTSUPP),
     };
-    let groups = if matches!(level, IP | IPV6) { multicast::ROWS } else { &[] };
-    rows.iter().chain(groups).find(|row| row.name == name).ok_or(Errno::ENOPROTOOPT)
+    let more = match level {
+        IP | IPV6 => multicast::ROWS,
+        udplite::LEVEL => udp::ROWS,
+        _ => &[],
+    };
+    rows.iter().chain(more).find(|row| row.name == name).ok_or(Errno::ENOPROTOOPT)
 }
 
 fn apply(target: &mut Target<'_>, opt: Option<Opt>) -> Result<(), Errno> {

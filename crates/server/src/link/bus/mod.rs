@@ -20,7 +20,7 @@ use segment::{Place, hello};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{Ordering, fence};
-use tcpip::{Mac, Offload};
+use tcpip::{Mac, Offload, Offloads};
 
 /// The row of the table.
 pub(crate) const KIND: Kind = Kind {
@@ -249,8 +249,8 @@ impl Backend for Bus {
         Sent::Done
     }
 
-    fn takes_offloads(&self) -> bool {
-        true
+    fn takes_offloads(&self) -> Offloads {
+        Offloads::TcpAndUdp
     }
 
     fn flush(&mut self) {

@@ -16,7 +16,9 @@ use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
-use tcpip::{Config, DhcpOffer, Intercepted, LinkConfig, LinkId, Offload, Outgoing, SocketId, Stack};
+use tcpip::{
+    Config, DhcpOffer, Intercepted, LinkConfig, LinkId, Offload, Offloads, Outgoing, SocketId, Stack,
+};
 
 /// Connections and flows that there may be at a time. Each has a descriptor, and of those they take a quarter and an eighth at most.
 const CONNECTIONS_MAX: usize = 4096;
@@ -84,7 +86,7 @@ impl Gateway {
         let config = LinkConfig { addrs: addrs.collect(), mtu, ..LinkConfig::ethernet("guest", mac) };
         let link = stack.add_link(config).map_err(|errno| errno.to_string())?;
         stack.set_transparent(link, true).map_err(|errno| errno.to_string())?;
-        stack.set_offloads(link, true).map_err(|errno| errno.to_string())?;
+        stack.set_offloads(link, Offloads::Tcp).map_err(|errno| errno.to_string())?;
         if let (IpAddr::V4(server), IpAddr::V4(guest), IpAddr::V4(name_server)) =
             (network.v4.gateway, network.v4.guest, network.v4.names)
         {
@@ -252,8 +254,8 @@ impl Backend for Gateway {
         Sent::Done
     }
 
-    fn takes_offloads(&self) -> bool {
-        true
+    fn takes_offloads(&self) -> Offloads {
+        Offloads::Tcp
     }
 
     fn flush(&mut self) {
