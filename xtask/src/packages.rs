@@ -23,6 +23,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("getfattr", "attr"),
     ("setfacl", "acl"),
     ("ss", "iproute2"),
+    ("lsof", "lsof"),
+    ("fuser", "psmisc"),
     ("tcpdump", "tcpdump"),
     ("sysctl", "procps"),
     ("netstat", "net-tools"),

@@ -95,6 +95,20 @@ private! {
     SHARE "rump_share" &[Arg::Fd];
     /// `rump_fsize(limit)`: the process's `RLIMIT_FSIZE` (getrlimit(2)), which is the host's to set.
     FSIZE "rump_fsize" &[Arg::Size];
+    /// `rump_find(number, what)`: an open file that a program knows another process's descriptor of. `what` 0: `number` is the inode of
+    /// its host descriptor, 1: it is the cookie of a lone file. Answers the number of a process that has it (in the upper 32 bits)
+    /// and its descriptor there: the name is `/proc/PID/fd/N`. `ENOENT`: there is none, or it is another user's.
+    FIND "rump_find" &[Arg::Int, Arg::Int];
+    /// `rump_take(cookie)`: a host descriptor for another process's lone file, which the caller has as well from then on. `ENOENT` as
+    /// `rump_find`.
+    TAKE "rump_take" &[Arg::Int];
+}
+
+/// Whether the first argument of this call is the cookie or the inode of a host descriptor, so that who made that has to say which
+/// file it is: `rump_identify`, and `rump_find` of no lone file. `what` is the second one.
+#[must_use]
+pub const fn names_a_host_descriptor(number: u32, what: u64) -> bool {
+    number == IDENTIFY || number == FIND && what == 0
 }
 
 /// What `rump_link` can do.

@@ -51,6 +51,8 @@ pub struct NewFile {
     pub put_at: u64,
     /// No host descriptor stands for it: this process alone has it, and closes it by close(2).
     pub lone: bool,
+    /// The `SO_COOKIE` of its host descriptor, or what it is known by as a lone file.
+    pub cookie: u64,
 }
 
 impl Session {
@@ -221,6 +223,7 @@ fn new_files(reply: &call::Reply<'_>, fds: &mut Passed) -> Result<Vec<NewFile>, 
             cloexec: file.cloexec,
             put_at: file.put_at,
             lone: file.lone,
+            cookie: file.cookie,
         }
     };
     let files: Vec<NewFile> = reply.files.iter().map(take).collect();

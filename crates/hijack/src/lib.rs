@@ -12,6 +12,7 @@ extern crate alloc;
 pub mod config;
 mod dirent;
 pub mod dispatch;
+mod elsewhere;
 pub mod exec;
 pub mod fds;
 pub mod interest;
@@ -33,6 +34,7 @@ use config::Config;
 use core::ffi::CStr;
 use core::sync::atomic::AtomicBool;
 use dispatch::FileSize;
+use elsewhere::Notes;
 use exec::{Inherited, Scratch};
 use fds::Fds;
 use lone::StandIn;
@@ -50,6 +52,7 @@ pub struct Hijack<W> {
     tasks: Tasks,
     scratch: Scratch,
     stand_in: StandIn,
+    notes: Notes,
     netlinks: Netlinks,
     lost: Lost,
     /// So many bytes of a path say whose it is.
@@ -77,6 +80,7 @@ impl<W: World> Hijack<W> {
             tasks,
             scratch,
             stand_in: StandIn::new(),
+            notes: Notes::new(),
             netlinks: Netlinks::new(),
             lost: Lost::new(),
             path_decides,

@@ -5,6 +5,7 @@
 
 use crate::Hijack;
 use crate::dispatch::row_of;
+use crate::elsewhere;
 use crate::fds::{Entry, RumpFd};
 use crate::world::{NewFile, World};
 use abi::raw::general::MFD_CLOEXEC;
@@ -13,6 +14,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 /// No descriptor.
 const NONE: u32 = u32::MAX;
+
+/// Numbers below this are what programs put standard files and the like at.
+const OUT_OF_THE_WAY: u64 = 32;
 
 /// The stand-in: a file of memory, which is always ready, as poll(2) says of lone files too.
 pub(crate) struct StandIn(AtomicU32);
@@ -31,9 +35,11 @@ impl<W: World> Hijack<W> {
     pub(crate) fn stand_in_for(&self, file: &NewFile, least: u64) -> Result<u32, Errno> {
         let copy = |least: u64| self.stand_in().and_then(|own| self.copy_above(own, least, file.cloexec));
         // EINVAL: RLIMIT_NOFILE lies below it. EMFILE: nothing free above.
-        copy(least).or_else(|_| copy(0)).inspect_err(|_| {
+        let number = copy(least).or_else(|_| copy(0)).inspect_err(|_| {
             let _ = self.close_lone(file.kernel_fd.0);
-        })
+        })?;
+        self.note(number, file.cookie);
+        Ok(number)
     }
 
     /// The stand-in, made with the first lone file.
@@ -42,13 +48,13 @@ impl<W: World> Hijack<W> {
         if known != NONE {
             return Ok(known);
         }
-        let name = c"rump";
-        let made =
-            self.world.host(nr::MEMFD_CREATE, [name.as_ptr() as u64, MFD_CLOEXEC.into(), 0, 0, 0, 0])?;
+        let name = elsewhere::STAND_IN.as_ptr() as u64;
+        let made = self.world.host(nr::MEMFD_CREATE, [name, MFD_CLOEXEC.into(), 0, 0, 0, 0])?;
         let made = self.out_of_the_way(made as u32);
         match self.stand_in.0.compare_exchange(NONE, made, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
                 self.learn(made, Entry::Own);
+                self.begin_notes(made);
                 Ok(made)
             }
             Err(others) => {
@@ -61,9 +67,19 @@ impl<W: World> Hijack<W> {
     /// Moves a descriptor to a number where programs have none of their own as a rule: they expect the lowest ones to be free.
     fn out_of_the_way(&self, fd: u32) -> u32 {
         let above = |least: u64| self.copy_above(fd, least, true).ok();
-        let Some(moved) = [512, 128, 32].into_iter().find_map(above) else { return fd };
+        let Some(moved) = [512, 128, OUT_OF_THE_WAY].into_iter().find_map(above) else { return fd };
         self.close_quietly(fd);
         moved
+    }
+
+    /// In the child of a fork, which has none of its parent's lone files: its own get another stand-in.
+    pub(crate) fn leave_stand_in(&self) {
+        let own = self.stand_in.0.swap(NONE, Ordering::AcqRel);
+        if own != NONE {
+            self.close_quietly(own);
+            self.learn(own, Entry::Host);
+        }
+        self.end_notes();
     }
 
     /// Leaves the number of a descriptor of the library's own to the program. Those that stand for lone files stay.
@@ -74,8 +90,9 @@ impl<W: World> Hijack<W> {
         if self.world.in_vfork_child() || self.stand_in.0.load(Ordering::Acquire) != fd {
             return self.world.move_own(fd);
         }
-        // The next lone file has another made.
-        self.stand_in.0.store(NONE, Ordering::Release);
+        let moved = self.copy_above(fd, OUT_OF_THE_WAY, true)?;
+        self.learn(moved, Entry::Own);
+        self.stand_in.0.store(moved, Ordering::Release);
         self.learn(fd, Entry::Unknown);
         Ok(())
     }

@@ -131,4 +131,6 @@ pub struct NewFile {
     pub put_at: u64,
     /// Whether no host descriptor stands for it (see `lone`).
     pub lone: bool,
+    /// What other processes find it by if it is a lone file.
+    pub cookie: u64,
 }

@@ -7,6 +7,8 @@
 use crate::Kernel;
 use crate::call::Stop;
 use crate::cx::Cx;
+use crate::file::FileId;
+use crate::process::Pid;
 use abi::Errno;
 use vfs::{Follow, Start, Who};
 
@@ -50,5 +52,13 @@ impl Cx<'_> {
     pub(crate) fn check_rules(&mut self) -> Result<(), Stop> {
         let uid = self.process()?.who.uid;
         if self.kernel.is_ruled_by(uid) { Ok(()) } else { Err(Errno::EPERM.into()) }
+    }
+
+    /// A process that has this open file and may be looked into by the caller (proc_pid_fd(5): one of its own user, root any), and the
+    /// file's number there.
+    pub(crate) fn holder(&self, file: FileId) -> Option<(Pid, u32)> {
+        let uid = self.kernel.caller_credentials().uid;
+        let mut open_to = self.kernel.processes.iter().filter(|process| uid == 0 || uid == process.who.uid);
+        open_to.find_map(|process| Some((process.pid, process.fds.find(file)?)))
     }
 }

@@ -46,11 +46,14 @@ pub struct Files {
     epoll: OwnedFd,
     files: HashMap<FileId, HostFile>,
     by_cookie: HashMap<u64, FileId>,
+    by_inode: HashMap<u64, FileId>,
 }
 
 struct HostFile {
     b: OwnedFd,
     cookie: u64,
+    /// The inode of A.
+    inode: u64,
     kind: FileKind,
     /// The user in whose process it was born.
     uid: u32,
@@ -76,27 +79,31 @@ impl Files {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             files: HashMap::default(),
             by_cookie: HashMap::default(),
+            by_inode: HashMap::default(),
         })
     }
 
-    /// Makes the pair of a file that was born; answers A and its `SO_COOKIE`.
+    /// Makes the pair of a file that was born; answers A with its `SO_COOKIE` and its inode.
     ///
     /// # Errors
     /// `EMFILE` and what else socketpair(2) and setsockopt(2) say.
-    pub fn birth(&mut self, file: FileId, kind: FileKind, uid: u32) -> Result<(OwnedFd, u64), Errno> {
+    pub fn birth(&mut self, file: FileId, kind: FileKind, uid: u32) -> Result<(OwnedFd, u64, u64), Errno> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (a, b) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         // Clients tell by it that a socket may be a rump file's.
         sockopt::set_socket_send_buffer_size(&a, 1)?;
         let cookie = sockopt::socket_cookie(&a)?;
+        let inode = rustix::fs::fstat(&a)?.st_ino;
         let events = epoll::EventFlags::IN | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
         epoll::add(&self.epoll, &b, epoll::EventData::new_u64(file.0), events)?;
         self.by_cookie.insert(cookie, file);
+        self.by_inode.insert(inode, file);
         self.files.insert(
             file,
             HostFile {
                 b,
                 cookie,
+                inode,
                 kind,
                 uid,
                 tokens: 0,
@@ -106,7 +113,15 @@ impl Files {
                 shut: None,
             },
         );
-        Ok((a, cookie))
+        Ok((a, cookie, inode))
+    }
+
+    /// The file whose A has this inode number, which a program of its user or root has read in /proc.
+    #[must_use]
+    pub fn find(&self, inode: u64, uid: u32) -> Option<FileId> {
+        let file = *self.by_inode.get(&inode)?;
+        let owner = self.files.get(&file)?.uid;
+        (uid == 0 || uid == owner).then_some(file)
     }
 
     /// The file whose A has this `SO_COOKIE`. Cookies can be guessed: a user other than the file's and root has to
@@ -164,12 +179,14 @@ impl Files {
     pub fn forget_all(&mut self) {
         self.files.clear();
         self.by_cookie.clear();
+        self.by_inode.clear();
     }
 
     /// The kernel has closed the file.
     pub fn forget(&mut self, file: FileId) {
         if let Some(host) = self.files.remove(&file) {
             self.by_cookie.remove(&host.cookie);
+            self.by_inode.remove(&host.inode);
         }
     }
 }
@@ -295,8 +312,10 @@ mod tests {
 
     fn file(kind: FileKind) -> (Files, OwnedFd) {
         let mut files = Files::new().unwrap();
-        let (a, cookie) = files.birth(FileId(7), kind, 0).unwrap();
+        let (a, cookie, inode) = files.birth(FileId(7), kind, 5).unwrap();
         assert_eq!(files.identify(cookie, 0, &[]), Some(FileId(7)));
+        assert_eq!(inode, rustix::fs::fstat(&a).unwrap().st_ino);
+        assert_eq!([0, 5, 6].map(|uid| files.find(inode, uid).is_some()), [true, true, false]);
         (files, a)
     }
 

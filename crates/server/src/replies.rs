@@ -179,16 +179,14 @@ impl Server {
         let known = |id: FileId, files: &crate::files::Files| files.cookie(id).unwrap_or(0);
         match file.pass {
             Pass::Born => {
-                let (a, cookie) = self.files.birth(file.file, file.kind, uid).map_err(errno)?;
-                if file.kind.is_socket()
-                    && let Ok(stat) = rustix::fs::fstat(&a)
-                {
-                    self.kernel.set_host_inode(file.file, stat.st_ino);
+                let (a, cookie, inode) = self.files.birth(file.file, file.kind, uid).map_err(errno)?;
+                if file.kind.is_socket() {
+                    self.kernel.set_host_inode(file.file, inode);
                 }
                 Ok((cookie, Some(a)))
             }
             Pass::Nothing => Ok((known(file.file, &self.files), None)),
-            Pass::Lone => Ok((0, None)),
+            Pass::Lone => Ok((file.file.0, None)),
             Pass::Passed(passed) => {
                 // The kernel gives a right out once.
                 let fd = self.passed.remove(&passed).ok_or(Errno::EBADF)?;

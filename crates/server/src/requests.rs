@@ -238,11 +238,13 @@ impl Server {
         session.calls_waiting += 1;
         let call_frame = frame.header.kind == kind::CALL;
         self.calls.insert(call_id, Pending { session: id, reqno: frame.header.reqno, call_frame, cell });
-        if frame.header.word == private::IDENTIFY {
+        if private::names_a_host_descriptor(frame.header.word, args[1]) {
+            let (number, uid) = (args[0], session.who.uid);
             let file = match session.relay {
                 // It has identified the descriptor.
-                Some(token) => Some(FileId(args[0])).filter(|file| self.remote.holds(&token, *file)),
-                None => self.files.identify(args[0], session.who.uid, &came_along),
+                Some(token) => Some(FileId(number)).filter(|file| self.remote.holds(&token, *file)),
+                None if frame.header.word == private::FIND => self.files.find(number, uid),
+                None => self.files.identify(number, uid, &came_along),
             };
             match file {
                 Some(file) => args[0] = file.0,

@@ -14,7 +14,7 @@ pub struct Segment<'a> {
 /// A file that the caller has got.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct File {
-    /// The `SO_COOKIE` of its host descriptor.
+    /// The `SO_COOKIE` of its host descriptor; of a lone file what `rump_find` knows it by.
     pub cookie: u64,
     /// Where the program wants its number; 0: it is the call's result.
     pub put_at: u64,

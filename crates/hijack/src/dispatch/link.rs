@@ -1,5 +1,5 @@
-//! The names below /proc/self that lead to what is the rump kernel's: `/proc/self/fd/N` by all its names, `/proc/self/fdinfo/N` and
-//! `/proc/self/cwd` (proc_pid_fd(5), proc_pid_fdinfo(5), proc_pid_cwd(5)).
+//! The names in /proc that lead to what is the rump kernel's: `/proc/PID/fd/N` and `/proc/PID/fdinfo/N` by all their names, of this
+//! process and of others, and `/proc/self/cwd` (proc_pid_fd(5), proc_pid_fdinfo(5), proc_pid_cwd(5)).
 //!
 //! The host would find a socket of its own there. The rump kernel has the same names in its own /proc, by its own numbers:
 //! that is what it is told.
@@ -14,6 +14,7 @@ use crate::{Hijack, path};
 use abi::raw::general::{F_GETFD, F_SETFD};
 use abi::{Errno, nr};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -46,19 +47,22 @@ enum Process {
 impl<W: World> Hijack<W> {
     /// What the rump kernel is told of a path of the host's that leads to it through such a link; `start` are its first bytes.
     pub(super) fn through_link(&self, start: &[u8], address: u64) -> Option<Told> {
-        let possible =
-            [b"/proc/".as_slice(), b"/dev/fd/", b"/dev/std"].iter().any(|name| start.starts_with(name));
-        if !possible || !self.fds.any_rump() && !self.cwd_in_rump() {
+        let is_possible = may_be_anothers(start)
+            || (self.fds.any_rump() || self.cwd_in_rump())
+                && [b"/proc/".as_slice(), b"/dev/fd/", b"/dev/std"]
+                    .iter()
+                    .any(|name| start.starts_with(name));
+        if !is_possible {
             return None;
         }
         let path = self.string(address)?;
         let (process, link, rest) = parse(&path)?;
-        let ours = match process {
-            Process::This => true,
-            Process::Numbered(pid) => self.world.host(nr::GETPID, [0; 6]) == Ok(pid.into()),
+        let another = match process {
+            Process::This => None,
+            Process::Numbered(pid) => Some(pid).filter(|pid| !self.is_this(*pid)),
         };
         let front = match link {
-            _ if !ours => return None,
+            _ if another.is_some() => self.front_elsewhere(another?, link)?,
             Link::Cwd if self.cwd_in_rump() => "/proc/self/cwd".into(),
             Link::Cwd => return None,
             Link::Fd(fd) => format!("/proc/self/fd/{}", self.number_there(fd)?),
@@ -72,6 +76,21 @@ impl<W: World> Hijack<W> {
         Some(Told::Ours { path: [front.as_bytes(), rest, b"\0"].concat(), is_link })
     }
 
+    fn is_this(&self, pid: u32) -> bool {
+        self.world.host(nr::GETPID, [0; 6]) == Ok(pid.into())
+    }
+
+    /// The name in the rump kernel's /proc of what another process's link leads to.
+    fn front_elsewhere(&self, pid: u32, link: Link) -> Option<String> {
+        let (fd, directory) = match link {
+            Link::Fd(fd) => (fd, "fd"),
+            Link::Info(fd) => (fd, "fdinfo"),
+            Link::Cwd => return None,
+        };
+        let (pid, fd) = self.find_elsewhere(pid, fd)?;
+        Some(format!("/proc/{pid}/{directory}/{fd}"))
+    }
+
     fn string(&self, address: u64) -> Option<Vec<u8>> {
         let mut string = vec![0; PATH_MAX];
         let length = self.world.read_str(address, &mut string).ok()?;
@@ -83,11 +102,14 @@ impl<W: World> Hijack<W> {
     /// that is one in /proc.
     pub(super) fn named_in(&self, dir: u64, address: u64) -> Option<Told> {
         let mut name = [0; FIRST_MAX];
-        let length = self.fds.any_rump().then(|| self.world.read_str(address, &mut name).ok())??;
+        let length = self.world.read_str(address, &mut name).ok()?;
         if !self.may_lead(name.get(..length)?) {
             return None;
         }
         let directory = getdents::shown(self, dir);
+        if !directory.as_bytes().starts_with(b"/proc") {
+            return None;
+        }
         let path = [directory.as_bytes(), b"/", from_here(&self.string(address)?), b"\0"].concat();
         self.through_link(&path, path.as_ptr() as u64)
     }
@@ -97,9 +119,7 @@ impl<W: World> Hijack<W> {
         match split(from_here(start)) {
             (b"self" | b"thread-self" | b"task" | b"fd" | b"fdinfo", [_, ..]) => true,
             // The number of a descriptor, or that of a process with more behind it.
-            (number, rest) => {
-                decimal(number).is_some_and(|number| !rest.is_empty() || self.fds.get(number) != Entry::Host)
-            }
+            (number, _) => decimal(number).is_some(),
         }
     }
 
@@ -118,6 +138,14 @@ impl<W: World> Hijack<W> {
             _ => None,
         }
     }
+}
+
+/// Whether a path of which these are the first bytes may be that of another process's descriptor. Most of what programs read in /proc
+/// is not.
+fn may_be_anothers(start: &[u8]) -> bool {
+    let Some(number) = start.strip_prefix(b"/proc/") else { return false };
+    let (digits, below) = split(number);
+    digits.iter().all(u8::is_ascii_digit) && matches!(below, [] | [b'/'] | [b'/', b'f' | b't', ..])
 }
 
 /// Takes a path apart: whose link, which, and what follows it.

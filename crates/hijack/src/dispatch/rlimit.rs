@@ -49,13 +49,18 @@ fn changed<W: World>(h: &Hijack<W>, call: &Call, pid: u64, resource: u64, new: u
 }
 
 impl<W: World> Hijack<W> {
-    /// Asks the host for the process's limit.
+    /// Notes the process's limit.
     pub fn look_at_file_size(&self) {
+        self.file_size.limit.store(self.file_size_limit(), Ordering::Relaxed);
+    }
+
+    /// Asks the host for the process's limit.
+    pub(crate) fn file_size_limit(&self) -> u64 {
         let mut limits = [NONE; 2];
         let args = [0, u64::from(RLIMIT_FSIZE), 0, (&raw mut limits) as u64, 0, 0];
-        if self.world.host(nr::PRLIMIT64, args).is_ok() {
-            self.file_size.limit.store(limits[0], Ordering::Relaxed);
-        }
+        // It cannot fail: the process may ask for its own.
+        let _ = self.world.host(nr::PRLIMIT64, args);
+        limits[0]
     }
 
     /// Tells the rump kernel of the limit, if it does not know.

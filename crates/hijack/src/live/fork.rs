@@ -77,6 +77,7 @@ impl Hijack<Live> {
             (Announced::Failed, None) | (Announced::Made, _) => {}
             (Announced::Child, auth) => {
                 self.fds.forget_lone();
+                self.leave_stand_in();
                 self.world.after_fork(auth);
                 if auth.is_some() {
                     self.world.introduce();

@@ -61,6 +61,7 @@ impl World for Live {
             cloexec: file.cloexec,
             put_at: file.put_at,
             lone: file.lone,
+            cookie: file.cookie,
         });
         Ok(Reply { result: reply.result, files: files.collect(), drain: reply.drain, fill: reply.fill })
     }

@@ -103,6 +103,7 @@ impl TestWorld {
             cloexec,
             put_at,
             lone: false,
+            cookie,
         }
     }
 

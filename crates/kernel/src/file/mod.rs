@@ -230,6 +230,8 @@ pub(crate) struct OpenFile {
     pub(crate) name: RefCell<Option<vfs::Entry>>,
     /// Strong references: descriptors of processes that hold files by their own table.
     strong: Cell<usize>,
+    /// How many names it has: more than one if a lone file was taken out of its process ([`FileTable::name_again`]).
+    names: Cell<usize>,
     pub(crate) ops: Box<dyn File>,
 }
 
@@ -309,11 +311,25 @@ impl FileTable {
             owner: Cell::new(0),
             name: RefCell::new(None),
             strong: Cell::new(1),
+            names: Cell::new(1),
             ops,
         };
         self.files.borrow_mut().insert(id, Rc::new(file));
         self.by_object.entry(object).or_default().push(id);
         id
+    }
+
+    /// Another name for an open file, by which it is open until that is closed, as by its first one.
+    ///
+    /// # Errors
+    /// `EBADF`: it is closed.
+    pub(crate) fn name_again(&mut self, id: FileId) -> Result<FileId, Errno> {
+        let file = self.get(id)?;
+        self.last += 1;
+        let name = FileId(self.last);
+        file.names.set(file.names.get() + 1);
+        self.files.borrow_mut().insert(name, file);
+        Ok(name)
     }
 
     /// Open files whose names have changed are called by the new ones (fs/dcache.c, d_move).
@@ -367,10 +383,15 @@ impl FileTable {
         })
     }
 
+    /// Takes a name away; answers the file if that was its last one.
     fn remove(&mut self, id: FileId) -> Option<Rc<OpenFile>> {
         let file = self.files.borrow_mut().remove(&id)?;
+        file.names.set(file.names.get().saturating_sub(1));
+        if file.names.get() > 0 {
+            return None;
+        }
         if let Some(ids) = self.by_object.get_mut(&file.object) {
-            ids.retain(|other| *other != id);
+            ids.retain(|other| *other != file.id);
             if ids.is_empty() {
                 self.by_object.remove(&file.object);
             }
@@ -414,8 +435,8 @@ impl Kernel {
     }
 
     pub(crate) fn close_file(&mut self, id: FileId) {
-        let Some(file) = self.files.remove(id) else { return };
-        self.unlock_file(id.0, file.lock_key());
+        let Some(file) = self.files.remove(id) else { return self.effects.push_back(Effect::Closed(id)) };
+        self.unlock_file(file.id.0, file.lock_key());
         self.tell_closed(&file);
         file.ops.close(self);
         if let Some(at) = file.ops.location() {

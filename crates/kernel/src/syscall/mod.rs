@@ -169,6 +169,7 @@ handlers! {
     abi::nr::WRITE => write;
     abi::nr::WRITEV => writev;
     abi::private::HALT => rump_halt;
+    abi::private::FIND => rump_find;
     abi::private::FSIZE => rump_fsize;
     abi::private::IDENTIFY => rump_identify;
     abi::private::INOTIFY => rump_inotify;
@@ -179,6 +180,7 @@ handlers! {
     abi::private::NFS => rump_nfs;
     abi::private::SHARE => rump_share;
     abi::private::STATMOUNT => rump_statmount;
+    abi::private::TAKE => rump_take;
     abi::private::TEXT => rump_text;
     abi::private::TRACE => rump_trace;
     abi::private::CAPTURE => rump_capture;

@@ -3,7 +3,7 @@
 use crate::machine::{Machine, Rump};
 use abi::raw::general::*;
 use abi::{Errno, nr, private};
-use kernel::{Descriptors, Pass};
+use kernel::{Credentials, Descriptors, Pass};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -72,6 +72,20 @@ fn others_may_not_what_root_may() {
     assert_eq!(rump.sys(nr::UMASK, [0o077, 0, 0, 0, 0, 0]), Ok(0o022));
     let fd = named(&mut rump, nr::OPEN, "/tmp/f", u64::from(O_CREAT | O_WRONLY)).expect("a file");
     assert_eq!(rump.sys(nr::FCHOWN, [fd, 0, 0, 0, 0, 0]), Err(Errno::EPERM));
+}
+
+#[test]
+fn only_ones_own_open_files_are_found() {
+    let mut rump = Rump::with(Descriptors::Strong, 1000);
+    let fd = named(&mut rump, nr::OPEN, "/tmp/f", u64::from(O_CREAT | O_WRONLY)).expect("a file");
+    let user = |uid| Credentials { uid, gid: 100, groups: Vec::new(), host_pid: 0 };
+    let others = [0, 1000, 1001].map(|uid| rump.kernel.attach(user(uid), b"other", Descriptors::Strong));
+    let expected = u64::from(rump.pid.0) << 32 | fd;
+    let mut found_by = |pid| {
+        let find = |id| rump.sys_of(pid, private::FIND, [id, 1, 0, 0, 0, 0]);
+        (0..100).filter_map(|id| find(id).ok()).collect::<Vec<_>>()
+    };
+    assert_eq!(others.map(&mut found_by), [vec![expected], vec![expected], vec![]]);
 }
 
 /// Memory that the test can look at, as a server's memory files.

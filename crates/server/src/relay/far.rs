@@ -171,7 +171,7 @@ impl Pair {
             }
             let kind = FileKind::from_number(entry.kind).unwrap_or(FileKind::Regular);
             match files.birth(file, kind, self.near.who.uid) {
-                Ok((a, cookie)) => {
+                Ok((a, cookie, _)) => {
                     entry.cookie = cookie;
                     fds.push(a);
                 }

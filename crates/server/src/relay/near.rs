@@ -102,19 +102,22 @@ impl Pair {
         let Header { reqno, word, .. } = frame.header;
         let passed = frame.payload.get(PASSED..).and_then(|rest| rest.first_chunk::<4>());
         let passed = passed.map_or(0, |passed| u32::from_le_bytes(*passed) as usize);
-        if passed == 0 && word != private::IDENTIFY {
+        let argument = |at: usize| {
+            frame.payload.get(at * 8..).and_then(|rest| rest.first_chunk().copied()).map(u64::from_le_bytes)
+        };
+        let (Some(number), Some(what)) = (argument(0), argument(1)) else { return };
+        let is_ours = private::names_a_host_descriptor(word, what);
+        if passed == 0 && !is_ours {
             return self.far.out.frame(frame.header, frame.payload);
         }
         let came: Vec<_> = self.near.received.drain(..passed.min(self.near.received.len())).collect();
-        if word != private::IDENTIFY {
+        if !is_ours {
             return self.answer(reqno, Err(Errno::EOPNOTSUPP), &[]);
         }
-        let Some(cookie) = frame.payload.first_chunk::<8>().map(|cookie| u64::from_le_bytes(*cookie)) else {
-            return;
-        };
-        let Some(file) = files.identify(cookie, self.near.who.uid, &came) else {
-            return self.answer(reqno, Err(Errno::ENOENT), &[]);
-        };
+        let uid = self.near.who.uid;
+        let found =
+            if word == private::FIND { files.find(number, uid) } else { files.identify(number, uid, &came) };
+        let Some(file) = found else { return self.answer(reqno, Err(Errno::ENOENT), &[]) };
         let mut payload = frame.payload.to_vec();
         payload[..8].copy_from_slice(&file.0.to_le_bytes());
         payload[PASSED..PASSED + 4].fill(0);
