@@ -102,6 +102,8 @@ private! {
     /// `rump_take(cookie)`: a host descriptor for another process's lone file, which the caller has as well from then on. `ENOENT` as
     /// `rump_find`.
     TAKE "rump_take" &[Arg::Int];
+    /// `rump_msync(inode)`: msync(2) of mappings of the memory file with this inode.
+    MSYNC "rump_msync" &[Arg::Int];
 }
 
 /// Whether the first argument of this call is the cookie or the inode of a host descriptor, so that who made that has to say which

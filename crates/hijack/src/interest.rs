@@ -21,6 +21,8 @@ pub fn of(config: &Config, number: u32) -> Interest {
         (nr::IOCTL, _) if config.families.contains(AF_INET.into()) => Interest::IfMarkedOrSocket,
         // Rump descriptors may go over a host socket.
         (nr::RECVMSG | nr::RECVMMSG | nr::SENDMSG | nr::SENDMMSG, _) => Interest::Always,
+        // Of a file of the rump kernel's.
+        (nr::MSYNC, _) if !has_no_paths(config) => Interest::Always,
         // Threads may come to have descriptors of their own.
         (nr::UNSHARE, _) => Interest::Always,
         // The library's own descriptors are not shown.

@@ -61,6 +61,8 @@ pub struct Hijack<W> {
     takes_locks: AtomicBool,
     /// It has, or had, more than one thread.
     has_threads: AtomicBool,
+    /// It has, or had, files of the rump kernel mapped.
+    maps_files: AtomicBool,
     file_size: FileSize,
     /// The path of the program, where this library has loaded it.
     exe: Option<&'static CStr>,
@@ -86,6 +88,7 @@ impl<W: World> Hijack<W> {
             path_decides,
             takes_locks: AtomicBool::new(false),
             has_threads: AtomicBool::new(false),
+            maps_files: AtomicBool::new(false),
             file_size: FileSize::new(),
             exe,
         }

@@ -14,6 +14,9 @@ use std::collections::VecDeque;
 use vfs::DriveInfo;
 use vfs::remote::{Answer, Op, SharedExchange, Value, Worker};
 
+/// So often is looked for files that are mapped no longer.
+const UNMAPPED_NS: u64 = 2_000_000_000;
+
 /// Whose turn it is, and who comes next.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
@@ -37,6 +40,21 @@ impl Kernel {
     pub fn halt(&mut self) {
         self.fs.vfs.write_back();
         self.hand_out_posted();
+    }
+
+    /// Files that were closed while they were mapped are closed in truth where they no longer are. Nobody says when a program takes its
+    /// mapping away: it is asked again and again.
+    pub(crate) fn let_go_of_unmapped(&mut self) {
+        self.unmapped_at = None;
+        if self.fs.vfs.let_go_of_unmapped() {
+            self.look_for_unmapped();
+        }
+        self.hand_out_posted();
+    }
+
+    /// A file may be closed while it is mapped.
+    pub(crate) fn look_for_unmapped(&mut self) {
+        self.unmapped_at.get_or_insert(self.now.mono_ns.saturating_add(UNMAPPED_NS));
     }
 
     /// The answer to [`Effect::Disk`] of a call.

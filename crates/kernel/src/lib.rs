@@ -105,6 +105,8 @@ pub struct Kernel {
     scratch: Vec<u8>,
     /// Whose turn it is to use disks.
     turn: disk::Turn,
+    /// When to look for files that are mapped no longer, on the monotonic clock in nanoseconds.
+    unmapped_at: Option<u64>,
     /// Set by rump_halt: the server ends once the call is answered.
     halting: bool,
 }
@@ -150,6 +152,7 @@ impl Kernel {
             scratch: Vec::new(),
             owner: None,
             turn: disk::Turn::default(),
+            unmapped_at: None,
             halting: false,
         })
     }
@@ -261,6 +264,8 @@ impl Kernel {
         for file in closed {
             self.release(file);
         }
+        // It took its mappings along.
+        self.let_go_of_unmapped();
         self.settle();
     }
 
@@ -323,13 +328,17 @@ impl Kernel {
         for call in self.parked.take_expired(now.mono_ns) {
             self.run(call);
         }
+        if self.unmapped_at.is_some_and(|at| at <= now.mono_ns) {
+            self.let_go_of_unmapped();
+        }
         self.settle();
     }
 
     /// When [`Kernel::advance`] wants to be called at the latest, on the monotonic clock in nanoseconds.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        self.parked.next_deadline().into_iter().chain(self.net.stack.next_deadline()).min()
+        let others = self.net.stack.next_deadline().into_iter().chain(self.unmapped_at);
+        self.parked.next_deadline().into_iter().chain(others).min()
     }
 
     /// What the server has to do next.

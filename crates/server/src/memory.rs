@@ -1,14 +1,14 @@
 //! Memory files: the bytes of files that programs map (memfd_create(2)).
 
 use abi::Errno;
-use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags};
-use std::cell::RefCell;
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
-use vfs::{SharedBytes, SharedMemory};
+use vfs::{SharedBytes, SharedMemory, Time};
 
 /// All memory files by their number. The kernel's tree holds one copy, the server another.
 #[derive(Clone, Default)]
@@ -17,14 +17,19 @@ pub(crate) struct Memory(Rc<RefCell<Table>>);
 #[derive(Default)]
 struct Table {
     files: HashMap<u64, Rc<File>>,
+    by_inode: HashMap<u64, u64>,
     last: u64,
 }
 
 /// One memory file, which goes with this value.
 struct MemoryFile {
     id: u64,
+    inode: u64,
     file: Rc<File>,
     all: Memory,
+    /// Its `st_mtime` when it was changed from here last: another one is that of a store into a mapping.
+    own: Cell<Time>,
+    stored: Cell<Option<Time>>,
 }
 
 impl Memory {
@@ -40,16 +45,44 @@ impl Memory {
         let access = if writable { OFlags::RDWR } else { OFlags::RDONLY };
         rustix::fs::open(path, access | OFlags::CLOEXEC, Mode::empty()).map_err(errno)
     }
+
+    /// The number of the memory file that has this inode, as programs read it in /proc/self/maps.
+    pub(crate) fn find(&self, inode: u64) -> Option<u64> {
+        self.0.borrow().by_inode.get(&inode).copied()
+    }
+}
+
+impl MemoryFile {
+    fn mtime(&self) -> Time {
+        rustix::fs::fstat(&*self.file).map_or(0, |stat| {
+            stat.st_mtime.cast_unsigned().saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec)
+        })
+    }
+
+    /// Makes a change, which is no program's.
+    fn change<T>(&self, make: impl FnOnce(&File) -> Result<T, Errno>) -> Result<T, Errno> {
+        // What was stored before is not to be forgotten.
+        let _ = self.stored();
+        let made = make(&self.file);
+        self.own.set(self.mtime());
+        made
+    }
 }
 
 impl SharedMemory for Memory {
     fn create(&mut self) -> Result<Box<dyn SharedBytes>, Errno> {
-        let fd = rustix::fs::memfd_create("rump", MemfdFlags::CLOEXEC).map_err(errno)?;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let fd = rustix::fs::memfd_create("rump", flags).map_err(errno)?;
+        let inode = rustix::fs::fstat(&fd).map_err(errno)?.st_ino;
         let mut table = self.0.borrow_mut();
         table.last += 1;
         let (id, file) = (table.last, Rc::new(File::from(fd)));
         table.files.insert(id, file.clone());
-        Ok(Box::new(MemoryFile { id, file, all: self.clone() }))
+        table.by_inode.insert(inode, id);
+        let made =
+            MemoryFile { id, inode, file, all: self.clone(), own: Cell::new(0), stored: Cell::new(None) };
+        made.own.set(made.mtime());
+        Ok(Box::new(made))
     }
 }
 
@@ -63,7 +96,7 @@ impl SharedBytes for MemoryFile {
     }
 
     fn set_len(&mut self, len: u64) -> Result<(), Errno> {
-        self.file.set_len(len).map_err(|error| told(&error))
+        self.change(|file| file.set_len(len).map_err(|error| told(&error)))
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
@@ -83,17 +116,37 @@ impl SharedBytes for MemoryFile {
             return Ok(());
         }
         let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        rustix::fs::fallocate(&*self.file, hole, start, end - start).map_err(errno)
+        self.change(|file| rustix::fs::fallocate(file, hole, start, end - start).map_err(errno))
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
-        self.file.write_all_at(bytes, offset).map_err(|error| told(&error))
+        self.change(|file| file.write_all_at(bytes, offset).map_err(|error| told(&error)))
+    }
+
+    fn stored(&self) -> Option<Time> {
+        // The host's kernel notes the first store into each page of a mapping (`fault_dirty_shared_page()`).
+        let now = self.mtime();
+        if self.own.replace(now) != now {
+            self.stored.set(Some(now));
+        }
+        self.stored.get()
+    }
+
+    fn forget_stored(&mut self) {
+        self.own.set(self.mtime());
+        self.stored.set(None);
+    }
+
+    fn seal(&mut self) -> Result<(), Errno> {
+        rustix::fs::fcntl_add_seals(&*self.file, SealFlags::WRITE).map_err(errno)
     }
 }
 
 impl Drop for MemoryFile {
     fn drop(&mut self) {
-        self.all.0.borrow_mut().files.remove(&self.id);
+        let mut table = self.all.0.borrow_mut();
+        table.files.remove(&self.id);
+        table.by_inode.remove(&self.inode);
     }
 }
 

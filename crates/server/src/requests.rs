@@ -251,6 +251,12 @@ impl Server {
                 None => return self.answer(call_id, Err(Errno::ENOENT), Vec::new()),
             }
         }
+        if frame.header.word == private::MSYNC {
+            match self.memory.find(args[0]) {
+                Some(id) => args[0] = id,
+                None => return self.answer(call_id, Ok(0), Vec::new()),
+            }
+        }
         if frame.header.word == private::SITES {
             return self.sites(call_id, frame, args);
         }

@@ -239,6 +239,24 @@ pub trait FileSystem {
     /// What programs have stored into mappings is handed to whoever keeps it; nobody waits for that.
     fn write_back(&mut self) {}
 
+    /// The inode whose bytes are shared as this ([`SharedBytes::id`]), where that matters to whoever keeps them.
+    fn shared_as(&self, _id: u64) -> Option<Ino> {
+        None
+    }
+
+    /// As [`FileSystem::sync`] of one inode, whose mapping a program synchronizes.
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`.
+    fn sync_shared(&mut self, ino: Ino, _now: Time) -> Result<()> {
+        self.sync(Some(ino))
+    }
+
+    /// Lets go of files that nobody has open and that were still mapped when they were closed; whether to come again.
+    fn let_go_of_unmapped(&mut self) -> bool {
+        false
+    }
+
     /// It is about to be taken away for good: all is written.
     ///
     /// # Errors
@@ -398,4 +416,21 @@ pub trait SharedBytes {
     /// # Errors
     /// `ENOSPC`.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// When a program has stored into a mapping of it last, as far as that can be told: of each page it is the first store. `None`:
+    /// never, or [`SharedBytes::forget_stored`] was called since.
+    fn stored(&self) -> Option<Time> {
+        None
+    }
+
+    /// Its times were set: what was stored before does not count any more.
+    fn forget_stored(&mut self) {}
+
+    /// Nobody but the kernel is to write it from now on.
+    ///
+    /// # Errors
+    /// `EBUSY`: a program has it mapped, and can.
+    fn seal(&mut self) -> Result<()> {
+        Ok(())
+    }
 }

@@ -9,6 +9,7 @@ use crate::world::{Outcome, World};
 use abi::layout::Stat;
 use abi::raw::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE, S_IFCHR, S_IFMT};
 use abi::{Errno, nr, private};
+use core::sync::atomic::Ordering;
 
 /// What is copied at once.
 const PIECE: u64 = 256 << 10;
@@ -45,6 +46,7 @@ fn shared<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd) -> Outcome {
     let reply = h.world.rump(row_of(private::MAPFD)?, args, &[])?;
     reply.result?;
     let memory = reply.files.first().and_then(|file| file.host_fd).ok_or(Errno::ENODEV)?;
+    h.maps_files.store(true, Ordering::Relaxed);
     let mapped = h.world.host(call.nr, with(call.args, 4, memory.into()));
     h.close_quietly(memory);
     mapped

@@ -22,6 +22,7 @@ mod mixed;
 mod mmap;
 mod mount;
 mod mounts;
+mod msync;
 mod named_peer;
 mod names;
 mod openat2;
@@ -110,6 +111,7 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::VMSPLICE => splice::vmsplice,
         nr::COPY_FILE_RANGE => transfer::copy_file_range,
         nr::MMAP => mmap::mmap,
+        nr::MSYNC => msync::msync,
         nr::MOUNT => mount::mount,
         nr::FSOPEN => mount::fsopen,
         nr::LISTMOUNT => mounts::listmount,

@@ -173,6 +173,7 @@ handlers! {
     abi::private::FSIZE => rump_fsize;
     abi::private::IDENTIFY => rump_identify;
     abi::private::INOTIFY => rump_inotify;
+    abi::private::MSYNC => rump_msync;
     abi::private::NETLINK => rump_netlink;
     abi::private::INFO => rump_info;
     abi::private::MAPFD => rump_mapfd;

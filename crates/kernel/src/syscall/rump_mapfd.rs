@@ -28,6 +28,9 @@ pub(crate) fn rump_mapfd(cx: &mut Cx<'_>) -> Answer {
     let fs = &mut cx.kernel.fs;
     let memory = fs.memory.as_mut().ok_or(Errno::ENODEV)?;
     let id = fs.vfs.share(at, &mut **memory)?;
+    if writable {
+        cx.kernel.look_for_unmapped();
+    }
     let (kfd, kind, pass) = (cx.uint(0), file.ops.kind(), Pass::Memory { id, writable });
     cx.call.files.push(NewFile { file: file.id, kfd, kind, cloexec: true, put_at: 0, pass });
     Ok(0)

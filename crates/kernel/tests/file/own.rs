@@ -82,7 +82,7 @@ fn only_ones_own_open_files_are_found() {
     let others = [0, 1000, 1001].map(|uid| rump.kernel.attach(user(uid), b"other", Descriptors::Strong));
     let expected = u64::from(rump.pid.0) << 32 | fd;
     let mut found_by = |pid| {
-        let find = |id| rump.sys_of(pid, private::FIND, [id, 1, 0, 0, 0, 0]);
+        let mut find = |id| rump.sys_of(pid, private::FIND, [id, 1, 0, 0, 0, 0]);
         (0..100).filter_map(|id| find(id).ok()).collect::<Vec<_>>()
     };
     assert_eq!(others.map(&mut found_by), [vec![expected], vec![expected], vec![]]);

@@ -118,6 +118,28 @@ impl Vfs {
         self.systems.values_mut().for_each(|system| system.fs.write_back());
     }
 
+    /// What programs have stored into mappings of the memory that is known as `id` is where a crash leaves it (msync(2)).
+    ///
+    /// # Errors
+    /// `EIO`, `ENOSPC`.
+    pub fn sync_shared(&mut self, id: u64, now: Time) -> Result<(), Errno> {
+        let mut systems = self.systems.values_mut();
+        let found = systems.find_map(|system| Some((system.fs.shared_as(id)?, system)));
+        match found {
+            Some((ino, system)) => system.fs.sync_shared(ino, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Files that were closed while programs had them mapped are closed in truth where they no longer are; whether to come again.
+    pub fn let_go_of_unmapped(&mut self) -> bool {
+        let mut again = false;
+        for system in self.systems.values_mut() {
+            again |= system.fs.let_go_of_unmapped();
+        }
+        again
+    }
+
     /// The same of all file systems (sync(2)). Only what waits is told.
     ///
     /// # Errors

@@ -149,6 +149,18 @@ impl FileSystem for Shared {
         self.0.borrow_mut().write_back();
     }
 
+    fn shared_as(&self, id: u64) -> Option<Ino> {
+        self.0.borrow().shared_as(id)
+    }
+
+    fn sync_shared(&mut self, ino: Ino, now: Time) -> Result<()> {
+        self.0.borrow_mut().sync_shared(ino, now)
+    }
+
+    fn let_go_of_unmapped(&mut self) -> bool {
+        self.0.borrow_mut().let_go_of_unmapped()
+    }
+
     fn unmount(&mut self) -> Result<()> {
         self.0.borrow_mut().unmount()
     }

@@ -1,14 +1,14 @@
 //! Files whose bytes programs map: they are moved to memory that can be passed, and written back from there.
 //!
-//! What a program stores into a mapping nobody is told of. So at fsync(2), and when the file is closed for the last time, pages
-//! are compared with what they were, by a hash, and those that have changed are written.
+//! What a program stores into a mapping nobody is told of. So at fsync(2) and msync(2), and when the file is closed and unmapped for the
+//! last time, pages are compared with what they were, by a hash, and those that have changed are written.
 
 use super::WAITS;
 use super::exchange::What;
 use super::op::{Op, Value};
 use super::proxy::Remote;
-use crate::fs::{SharedBytes, SharedMemory};
-use crate::node::{Ino, Time};
+use crate::fs::{FileSystem, SharedBytes, SharedMemory};
+use crate::node::{Attr, Ino, Time};
 use abi::Errno;
 use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE};
 use std::hash::{DefaultHasher, Hasher};
@@ -16,6 +16,8 @@ use std::hash::{DefaultHasher, Hasher};
 /// The largest file that can be mapped.
 const SIZE_MAX: u64 = 1 << 30;
 const PAGE: usize = 4096;
+/// No page's hash, but by an unlikely chance.
+const UNKNOWN: u64 = 0;
 
 /// A file's bytes in memory.
 pub(super) struct Mapped {
@@ -39,12 +41,22 @@ impl Mapped {
     /// Writes what the worker is told of as well.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
         self.bytes.write_at(offset, bytes)?;
-        self.len = self.len.max(offset.saturating_add(bytes.len() as u64));
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.disown(offset, end);
+        self.len = self.len.max(end);
         Ok(())
+    }
+
+    /// The worker has these bytes otherwise than when their pages were looked at last.
+    fn disown(&mut self, start: u64, end: u64) {
+        let page = |offset: u64| usize::try_from(offset / PAGE as u64).unwrap_or(usize::MAX);
+        let known = self.hashes.iter_mut().enumerate().skip(page(start));
+        known.take_while(|(number, _)| *number <= page(end)).for_each(|(_, hash)| *hash = UNKNOWN);
     }
 
     pub(super) fn set_len(&mut self, size: u64) -> Result<(), Errno> {
         self.bytes.set_len(size)?;
+        self.disown(size.min(self.len), u64::MAX);
         self.len = size;
         Ok(())
     }
@@ -54,6 +66,7 @@ impl Mapped {
         let end = offset.saturating_add(len);
         if mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) != 0 {
             self.bytes.punch(offset.min(self.len), end.min(self.len))?;
+            self.disown(offset, end);
         }
         if mode & FALLOC_FL_KEEP_SIZE == 0 && end > self.len {
             self.set_len(end)?;
@@ -66,7 +79,7 @@ impl Mapped {
         let mut changed = Vec::new();
         // A mapping does not reach farther than the file did when it was moved here.
         let len = usize::try_from(self.len.min(SIZE_MAX)).unwrap_or(0);
-        self.hashes.resize(len.div_ceil(PAGE), 0);
+        self.hashes.resize(len.div_ceil(PAGE), UNKNOWN);
         for (number, known) in self.hashes.iter_mut().enumerate() {
             let offset = (number * PAGE) as u64;
             let mut page = vec![0; PAGE];
@@ -113,11 +126,20 @@ impl Remote {
         Ok(id)
     }
 
-    /// Has written what programs have stored into a file's mappings.
-    pub(super) fn write_back_of(&mut self, ino: Ino) {
+    /// What is known of an inode, with the time of stores into its mappings.
+    pub(super) fn with_stored(&self, attr: &Attr) -> Attr {
+        let stored = self.mapped.get(&attr.ino).and_then(|mapped| mapped.bytes.stored()).unwrap_or(0);
+        Attr { mtime: attr.mtime.max(stored), ctime: attr.ctime.max(stored), ..attr.clone() }
+    }
+
+    /// Has written what programs have stored into a file's mappings. Of stores into pages that had been stored into before the time is
+    /// not known: it is `now`, if that is given.
+    pub(super) fn write_back_of(&mut self, ino: Ino, now: Option<Time>) {
         let Some(mapped) = self.mapped.get_mut(&ino) else { return };
         // Not known: somebody has changed it, and its time, a moment ago.
-        let now = self.cache.borrow().node(ino).map_or(mapped.mtime, |node| node.attr.mtime);
+        let mtime = self.cache.borrow().node(ino).map_or(mapped.mtime, |node| node.attr.mtime);
+        let stored = mapped.bytes.stored().filter(|stored| *stored > mtime);
+        let now = stored.or(now).unwrap_or(mtime);
         for (offset, bytes) in mapped.take_changed() {
             if !bytes.is_empty() {
                 let op = Op::Write { ino, offset, bytes, now };
@@ -131,12 +153,33 @@ impl Remote {
 
     pub(super) fn write_back_all(&mut self) {
         let mapped: Vec<Ino> = self.mapped.keys().copied().collect();
-        mapped.into_iter().for_each(|ino| self.write_back_of(ino));
+        mapped.into_iter().for_each(|ino| self.write_back_of(ino, None));
+    }
+
+    /// Whether programs have a file mapped that they have closed: what they store into it is to reach it all the same, so the mapping
+    /// holds the inode until [`Remote::let_go_of_kept`] finds that it is gone.
+    pub(super) fn is_still_mapped(&mut self, ino: Ino) -> bool {
+        let is = self.mapped.get_mut(&ino).is_some_and(|mapped| mapped.bytes.seal() == Err(Errno::EBUSY));
+        if is {
+            self.kept.insert(ino)
+        } else {
+            self.kept.remove(&ino)
+        };
+        is
+    }
+
+    /// Closes those whose mappings are gone; whether some are left, or may become such.
+    pub(super) fn let_go_of_kept(&mut self) -> bool {
+        let alone = self.kept.iter().copied().filter(|ino| self.holders.get(ino) == Some(&1));
+        for ino in alone.collect::<Vec<_>>() {
+            self.hold(ino, false);
+        }
+        !self.mapped.is_empty()
     }
 
     /// Nobody has the file open any more.
     pub(super) fn unmap(&mut self, ino: Ino) {
-        self.write_back_of(ino);
+        self.write_back_of(ino, None);
         self.mapping.remove(&ino);
         if self.mapped.remove(&ino).is_some() {
             self.pages.borrow_mut().forget(ino);

@@ -33,6 +33,8 @@ pub struct Remote {
     pub(super) holders: HashMap<Ino, u64>,
     /// Files whose bytes are in memory that programs map.
     pub(super) mapped: HashMap<Ino, Mapped>,
+    /// Those of them that are held by nothing else than a mapping any more, or were when they were closed last.
+    pub(super) kept: HashSet<Ino>,
     /// Files that are about to be: their bytes are asked for, and may not be changed unasked meanwhile.
     pub(super) mapping: HashSet<Ino>,
     /// Blocks that are free at least, as far as is known; none: not known.
@@ -59,6 +61,7 @@ impl Remote {
             pages: RefCell::new(Pages::new(arrivals)),
             holders: HashMap::new(),
             mapped: HashMap::new(),
+            kept: HashSet::new(),
             mapping: HashSet::new(),
             free: Cell::new(None),
             unmounted: false,

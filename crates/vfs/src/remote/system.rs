@@ -28,16 +28,19 @@ impl FileSystem for Remote {
     }
 
     fn attr(&self, ino: Ino) -> Result<Attr> {
-        Ok(self.node(ino)?.attr.clone())
+        Ok(self.with_stored(&self.node(ino)?.attr))
     }
 
     fn settled(&self, ino: Ino) -> Result<Attr> {
-        Ok(self.settled_node(ino)?.attr.clone())
+        Ok(self.with_stored(&self.settled_node(ino)?.attr))
     }
 
     fn set_attr(&mut self, ino: Ino, change: &SetAttr, now: Time) -> Result<()> {
         let key = self.key_of(What::SetAttr, ino, change.size);
         let op = Op::SetAttr { ino, change: *change, now };
+        if let Some(mapped) = self.mapped.get_mut(&ino).filter(|_| change.mtime.is_some()) {
+            mapped.bytes.forget_stored();
+        }
         if let Some(size) = change.size {
             return self.set_size(ino, size, key, op);
         }
@@ -244,7 +247,7 @@ impl FileSystem for Remote {
         if self.mapped.contains_key(&ino) && mode & MOVES != 0 {
             return Err(Errno::EOPNOTSUPP);
         }
-        self.write_back_of(ino);
+        self.write_back_of(ino, None);
         let key = self.key_of(What::Allocate, ino, (mode, offset, len));
         let pages = &self.pages;
         self.change(key, &[ino], Op::Allocate { ino, mode, offset, len, now }, |_, _| {
@@ -320,9 +323,13 @@ impl FileSystem for Remote {
         if *holders > 0 {
             return;
         }
+        let gone = self.cache.borrow().node(ino).is_some_and(|node| node.attr.nlink == 0);
+        if !gone && self.is_still_mapped(ino) {
+            *self.holders.entry(ino).or_default() = 1;
+            return;
+        }
         self.holders.remove(&ino);
         self.unmap(ino);
-        let gone = self.cache.borrow().node(ino).is_some_and(|node| node.attr.nlink == 0);
         if gone {
             self.exchange.borrow_mut().post_unlogged(self.worker, Op::Release(ino));
             self.cache.borrow_mut().forget_all_of(ino);
@@ -383,7 +390,7 @@ impl FileSystem for Remote {
 
     fn sync(&mut self, ino: Option<Ino>) -> Result<()> {
         match ino {
-            Some(ino) => self.write_back_of(ino),
+            Some(ino) => self.write_back_of(ino, None),
             None => self.write_back_all(),
         }
         self.ask(self.key(What::Sync, ino.unwrap_or(0)), |_| None, |_| Op::Sync(ino), |_, _, _| {})?;
@@ -392,6 +399,19 @@ impl FileSystem for Remote {
 
     fn write_back(&mut self) {
         self.write_back_all();
+    }
+
+    fn shared_as(&self, id: u64) -> Option<Ino> {
+        self.mapped.iter().find_map(|(ino, mapped)| (mapped.bytes.id() == id).then_some(*ino))
+    }
+
+    fn sync_shared(&mut self, ino: Ino, now: Time) -> Result<()> {
+        self.write_back_of(ino, Some(now));
+        self.sync(Some(ino))
+    }
+
+    fn let_go_of_unmapped(&mut self) -> bool {
+        self.let_go_of_kept()
     }
 
     fn unmount(&mut self) -> Result<()> {

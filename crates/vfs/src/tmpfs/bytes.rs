@@ -5,6 +5,7 @@
 use super::heap::Heap;
 use super::page::PAGE;
 use crate::fs::{SharedBytes, SharedMemory};
+use crate::node::Time;
 use abi::Errno;
 use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE};
 
@@ -28,6 +29,21 @@ impl Bytes {
         match self {
             Self::Heap(heap) => heap.len(),
             Self::Shared(shared) => shared.len(),
+        }
+    }
+
+    /// When a program has stored into a mapping last.
+    pub(super) fn stored(&self) -> Option<Time> {
+        match self {
+            Self::Heap(_) => None,
+            Self::Shared(shared) => shared.stored(),
+        }
+    }
+
+    /// The file's times were set.
+    pub(super) fn forget_stored(&mut self) {
+        if let Self::Shared(shared) = self {
+            shared.forget_stored();
         }
     }
 

@@ -81,11 +81,11 @@ impl Inode {
     }
 
     pub(super) fn attr(&self, ino: Ino) -> Attr {
-        let size = match &self.body {
-            Body::File(bytes) => bytes.len(),
-            Body::Directory(directory) => directory.size(),
-            Body::Symlink(target) => target.len() as u64,
-            Body::Special(_) => 0,
+        let (size, stored) = match &self.body {
+            Body::File(bytes) => (bytes.len(), bytes.stored().unwrap_or(0)),
+            Body::Directory(directory) => (directory.size(), 0),
+            Body::Symlink(target) => (target.len() as u64, 0),
+            Body::Special(_) => (0, 0),
         };
         Attr {
             ino,
@@ -98,8 +98,8 @@ impl Inode {
             size,
             blocks: self.taken().div_ceil(512),
             atime: self.atime,
-            mtime: self.mtime,
-            ctime: self.ctime,
+            mtime: self.mtime.max(stored),
+            ctime: self.ctime.max(stored),
             btime: self.btime,
             acl: self.acl.clone(),
         }
@@ -139,7 +139,12 @@ impl Inode {
             self.mtime = now;
         }
         self.atime = change.atime.unwrap_or(self.atime);
-        self.mtime = change.mtime.unwrap_or(self.mtime);
+        if let Some(mtime) = change.mtime {
+            self.mtime = mtime;
+            if let Body::File(bytes) = &mut self.body {
+                bytes.forget_stored();
+            }
+        }
         self.ctime = now;
     }
 
