@@ -222,7 +222,7 @@ pub(crate) enum LinkAction {
     Set {
         /// Its name
         name: String,
-        /// up, down, partition (cut the line), and faults as in a netspec, parted by commas
+        /// up, down, partition (the line is cut; up mends it), and faults as in a netspec (loss=0 ends one), parted by commas
         changes: String,
     },
     /// Remove one

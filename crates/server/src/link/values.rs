@@ -86,18 +86,22 @@ pub(crate) fn descriptor(text: &str) -> Result<i32, String> {
     number.ok_or_else(|| format!("'{text}' is no descriptor's number"))
 }
 
-/// A probability, as `2%` or `0.1%`.
+/// What needs no unit.
+const NOTHING: &str = "0";
+
+/// A probability, as `2%` or `0.1%`; nothing is `0`, too.
 pub(crate) fn share(text: &str) -> Result<Share, String> {
     let bad = || format!("'{text}' is no share: expected 0% to 100%, as in 2% or 0.1%");
-    let percent = text.strip_suffix('%').ok_or_else(bad)?;
+    let percent = text.strip_suffix('%').or((text == NOTHING).then_some(text)).ok_or_else(bad)?;
     let ppm = decimal(percent, 10_000).ok_or_else(bad)?;
     u32::try_from(ppm).ok().and_then(Share::from_ppm).ok_or_else(bad)
 }
 
-/// A span of time in nanoseconds, as `10ms`, `1.5s` or `250us`.
+/// A span of time in nanoseconds, as `10ms`, `1.5s` or `250us`; none is `0`, too.
 pub(crate) fn time_ns(text: &str) -> Result<u64, String> {
     const UNITS: &[(&str, u64)] = &[("ns", 1), ("us", 1000), ("ms", 1_000_000), ("s", 1_000_000_000)];
     with_unit(text, UNITS)
+        .or((text == NOTHING).then_some(0))
         .ok_or_else(|| format!("'{text}' is no time: expected a number and s, ms, us or ns, as in 10ms"))
 }
 
@@ -162,6 +166,7 @@ mod tests {
         assert_eq!(share("2.5%").map(Share::ppm), Ok(25_000));
         assert_eq!(share("100%").map(show_share), Ok("100%".to_owned()));
         assert_eq!(share("0.1%").map(show_share), Ok("0.1%".to_owned()));
+        assert_eq!((share("0").map(Share::ppm), time_ns("0")), (Ok(0), Ok(0)));
         assert_eq!((time_ns("10ms"), time_ns("1.5s")), (Ok(10_000_000), Ok(1_500_000_000)));
         assert_eq!(show_time(10_000_000), "10ms");
         assert_eq!(show_time(0), "0ns");
