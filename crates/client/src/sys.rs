@@ -1,6 +1,7 @@
 //! What threads share memory by, and what a session reaches the host by. The tests of its races (`tests/races`) have models in the
 //! place of this file.
 
+pub(crate) use core::hint::spin_loop;
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32};
 pub(crate) use host::{close, futex_wait, futex_wake, monotonic_ns, receive, sched_yield, send, shutdown};
 

@@ -9,7 +9,7 @@ use crate::sysfs::view::View;
 use crate::sysfs::{self, Sysfs};
 use abi::Errno;
 use abi::raw::general::{MS_NODEV, MS_NOEXEC, MS_NOSUID};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 use std::rc::Rc;
 use vfs::locks::{Locks, Owner};
 use vfs::pseudo::Pseudo;

@@ -7,7 +7,8 @@ use abi::raw::general::{
     IN_ALL_EVENTS, IN_DELETE_SELF, IN_EXCL_UNLINK, IN_IGNORED, IN_ISDIR, IN_MASK_ADD, IN_MASK_CREATE,
     IN_ONESHOT, IN_Q_OVERFLOW, IN_UNMOUNT,
 };
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use foldhash::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 use vfs::{Event, Location};
 
 /// `struct inotify_event` without its name, whose length is a multiple of the same.

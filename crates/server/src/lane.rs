@@ -94,9 +94,15 @@ impl Server {
         }
     }
 
-    /// Takes note of what was asked by the lanes that are watched.
-    pub(crate) fn look_at_lanes(&mut self) {
-        self.visit_lanes(Lane::look);
+    /// Takes note of what was asked by the lanes that are watched, looking so often at most.
+    pub(crate) fn look_at_lanes(&mut self, times: u32) {
+        for _ in 0..times {
+            self.visit_lanes(Lane::look);
+            if self.watched.is_empty() || self.is_asked() {
+                break;
+            }
+            std::hint::spin_loop();
+        }
     }
 
     /// Leaves all lanes.

@@ -174,26 +174,23 @@ impl Server {
     pub fn run(&mut self) -> Result<(), Errno> {
         while !self.halted {
             let looks = self.spin.looks(self.now.mono_ns);
-            let yielded_at = looks.then(|| {
-                let now = clock::mono_ns();
+            if looks {
+                let before = clock::mono_ns();
                 // On one core the client needs it to ask.
                 rustix::thread::sched_yield();
-                now
-            });
+                self.spin.yielded(before, clock::mono_ns());
+            }
             let mut asked = self.read_sessions(looks);
             let mut waits = !looks && !asked && self.links.sleep();
             self.disks.hand_out_held(if waits { u64::MAX } else { self.now.mono_ns.saturating_sub(HELD_NS) });
             if waits {
                 self.leave_lanes();
-                asked = !self.ready.is_empty();
+                asked = self.is_asked();
                 waits = !asked;
             }
             let told = self.wait(waits)?;
             self.links.wake();
             let told = told || self.links.has_input();
-            if let Some(yielded_at) = yielded_at {
-                self.spin.yielded(yielded_at, self.now.mono_ns);
-            }
             if asked || told {
                 if looks {
                     self.spin.found();
@@ -228,7 +225,7 @@ impl Server {
     /// Reads the sessions that epoll has told of. Whoever asked last asks next as often as not: while requests keep
     /// coming, its socket is looked at without asking epoll first. Answers whether a request has come.
     fn read_sessions(&mut self, requests_keep_coming: bool) -> bool {
-        self.look_at_lanes();
+        self.look_at_lanes(if requests_keep_coming { self.spin.glances() } else { 1 });
         if let Some(id) = self.last_asker.filter(|_| requests_keep_coming && self.to_read.is_empty())
             && self.sessions.get(id).is_some_and(|session| !session.has_watched_lane())
         {
@@ -239,6 +236,11 @@ impl Server {
             self.read(id, flags);
         }
         self.to_read = to_read;
+        self.is_asked()
+    }
+
+    /// Whether requests have been read that are not served.
+    pub(crate) fn is_asked(&self) -> bool {
         !self.ready.is_empty()
     }
 

@@ -4,7 +4,7 @@ use crate::mount::{Location, Mount, Point, Vfs};
 use crate::mount_flags::MountFlags;
 use crate::node::{Attr, Kind};
 use abi::Errno;
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 impl Vfs {
     /// Shows a directory or a file at a second place, with what is mounted below it if `recursive` (`MS_REC`).
@@ -39,7 +39,7 @@ impl Vfs {
 
     /// Copies mounts that are in one mount to the same places of another that shows the same.
     pub(crate) fn copy_below(&mut self, from: u32, to: u32, below: Vec<u32>) -> Result<(), Errno> {
-        let mut copies = HashMap::from([(from, to)]);
+        let mut copies = HashMap::from_iter([(from, to)]);
         for number in below {
             let Some(Mount { root: shown, covers, entries, .. }) = self.mounts.get(&number) else { continue };
             let (shown, covers, entries) = (*shown, *covers, entries.clone());

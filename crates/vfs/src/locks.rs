@@ -1,7 +1,7 @@
 //! File locks: flock(2), and fcntl(2)'s of a process or an open file. Nothing waits here: what cannot be had is `EAGAIN`.
 
 use abi::Errno;
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet, HashSetExt};
 
 /// What names an inode ([`crate::Location::key`]).
 pub type Key = (u32, u64);

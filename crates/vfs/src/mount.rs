@@ -9,8 +9,9 @@ use crate::notify::Notices;
 use crate::op::handle::Identity;
 use crate::tmpfs::Tmpfs;
 use abi::Errno;
+use foldhash::{HashMap, HashMapExt};
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// The mount that a kernel starts with, and its file system.
 const FIRST_MOUNT: u32 = 0;

@@ -7,8 +7,8 @@ use crate::mount::{Entry, Location, Vfs};
 use crate::node::{Attr, Kind};
 use abi::Errno;
 use abi::raw::general::{IN_DELETE_SELF, IN_ISDIR, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO, IN_UNMOUNT};
+use foldhash::HashMap;
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 /// What [`Location::key`] answers.
 type Key = (u32, u64);

@@ -56,9 +56,14 @@ pub(crate) fn monotonic_ns() -> u64 {
     CLOCK.fetch_add(TICK_NS, std::sync::atomic::Ordering::Relaxed)
 }
 
+/// Others wanted the core, so that no glances multiply what is to be tried.
 pub(crate) fn sched_yield() -> u64 {
     loom::thread::yield_now();
-    0
+    10_000
+}
+
+pub(crate) fn spin_loop() {
+    loom::hint::spin_loop();
 }
 
 pub(crate) fn futex_wait(

@@ -7,7 +7,7 @@
 
 use super::device::Weight;
 use super::{Result, State, errno, number};
-use std::collections::HashSet;
+use foldhash::{HashSet, HashSetExt};
 use vfs::Ino;
 
 /// Operations between light commits: 8 to 64 cost the same within a tenth, 1,000 twice as much.

@@ -22,13 +22,13 @@ use crate::{Opened, Opening};
 use abi::Errno;
 use commit::Commits;
 use device::{Device, SharedClock, Weight};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use raw::{Raw, Times};
 use rsext4::{
     Ext4, Ext4Error, Ext4ErrorKind, InodeInfo, InodeNumber, MountOptions, MountServices, MountedServices,
     NoopObserver,
 };
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use vfs::{Ino, Time};
 
 type Result<T> = std::result::Result<T, Errno>;

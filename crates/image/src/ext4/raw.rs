@@ -4,8 +4,8 @@
 
 use crate::disk::Disk;
 use abi::Errno;
+use foldhash::HashMap;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use vfs::Time;
 
 const SUPERBLOCK: u64 = 1024;

@@ -11,12 +11,12 @@ use crate::disk::Disk;
 use crate::hadris::{Blocks, errno, mount_errno, node};
 use crate::{Opened, Opening};
 use abi::Errno;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use hadris_fat::CacheOptions;
 use hadris_fat::sync::FatFs;
 use hadris_fs::{Clock, DateTime, MountOptions, Name, NodeId, RenameMode};
 use options::Options;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
 use vfs::{Attr, Ino, Time};
 
 type Result<T> = std::result::Result<T, Errno>;

@@ -2,7 +2,8 @@
 
 use super::Result;
 use abi::Errno;
-use std::collections::{BTreeMap, HashMap};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeMap;
 use vfs::{EachName, Ino, Kind};
 
 /// Cookies of `.` and `..`; those of others lie above.

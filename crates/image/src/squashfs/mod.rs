@@ -9,7 +9,7 @@ use crate::{Opened, Opening};
 use abi::Errno;
 use abi::layout::Statfs;
 use backhand::{BackhandError, FilesystemReader, InnerNode, Node, SquashfsFileReader};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufReader, Read};
 use std::os::unix::ffi::OsStrExt;

@@ -11,8 +11,9 @@ use abi::raw::general::{
     POLLWRNORM, S_IFIFO,
 };
 use abi::raw::ioctl::FIONREAD;
+use foldhash::HashMap;
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// `PIPE_BUF`: writes up to this long are not mixed with others.

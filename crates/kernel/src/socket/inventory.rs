@@ -3,7 +3,7 @@
 use super::unix::UnixSocket;
 use crate::Kernel;
 use crate::file::ObjectId;
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 use tcpip::{Domain, Protocol, SocketInfo};
 
 /// linux/tcp_states.h

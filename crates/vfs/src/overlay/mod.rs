@@ -22,8 +22,8 @@ use crate::mount::{Location, Vfs};
 use crate::node::{Attr, Ino, Kind};
 use crate::tmpfs::Tmpfs;
 use abi::Errno;
+use foldhash::HashMap;
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 type Result<T> = std::result::Result<T, Errno>;
 

@@ -1,8 +1,8 @@
 //! What is read ahead of those who read on and on, while they read.
 
 use crate::node::Ino;
+use foldhash::{HashMap, HashMapExt};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -3,8 +3,7 @@
 use super::exchange::Moment;
 use super::op::{Entry, Node, Value, Xattrs};
 use crate::node::Ino;
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
+use foldhash::HashMap;
 use std::sync::Arc;
 
 /// Inodes, and names, of which something is known at most.
@@ -12,28 +11,7 @@ const INODES_MAX: usize = 1 << 18;
 /// Inodes that are asked for along with the one that is wanted, when a directory is gone through.
 const AHEAD: usize = 64;
 
-/// Inode numbers come from images, not from whoever could choose them to collide at will.
-type ByIno<T> = HashMap<Ino, T, BuildHasherDefault<InoHasher>>;
-
-/// Spreads inode numbers (Fibonacci hashing).
-#[derive(Default)]
-pub(super) struct InoHasher(u64);
-
-impl std::hash::Hasher for InoHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-}
+type ByIno<T> = HashMap<Ino, T>;
 
 /// The names of one directory.
 #[derive(Default)]

@@ -9,7 +9,8 @@ use super::op::{Answer, Op, Value};
 use super::{WAITS, Worker};
 use crate::node::Ino;
 use abi::Errno;
-use std::collections::{HashMap, HashSet, VecDeque};
+use foldhash::{HashMap, HashSet};
+use std::collections::VecDeque;
 
 /// Names an operation within a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use super::ahead::{Ahead, Arrivals};
 use crate::node::Ino;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -8,8 +8,8 @@ use super::pages::Pages;
 use super::{SharedExchange, Worker};
 use crate::node::Ino;
 use abi::Errno;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! The names in a directory.
 
 use crate::node::Ino;
-use std::collections::{BTreeMap, HashMap};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeMap;
 
 /// `.` and `..` have the cookies 1 and 2.
 const FIRST_COOKIE: u64 = 3;

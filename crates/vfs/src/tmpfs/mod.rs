@@ -16,9 +16,9 @@ use crate::node::{Attr, Ino, Kind, NewName, NewNode, SetAttr, Time};
 use abi::Errno;
 use abi::layout::Statfs;
 use bytes::Bytes;
+use foldhash::HashMap;
 use inode::{Body, Inode};
 use quota::Quota;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 const ROOT: Ino = 1;
@@ -51,7 +51,7 @@ impl Tmpfs {
         let node =
             NewNode { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, rdev: 0, target: Vec::new() };
         let root = Inode::new(&node, ROOT, now);
-        let (inodes, inodes_max) = (HashMap::from([(ROOT, root)]), limit / INODE_COST);
+        let (inodes, inodes_max) = (HashMap::from_iter([(ROOT, root)]), limit / INODE_COST);
         Self {
             inodes,
             last: ROOT,

@@ -2,7 +2,7 @@
 //! are not limited.
 
 use abi::Errno;
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 /// Of users or of groups.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use crate::socket::{Common, Right};
 use abi::Errno;
 use abi::layout::Ucred;
 use abi::raw::net::{AF_UNIX, SO_SNDBUF, SOCK_DGRAM, SOL_SOCKET};
+use foldhash::{HashMap, HashMapExt};
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// What a datagram or a piece of a stream takes besides its bytes: about what Linux charges (`SKB_TRUESIZE(0)`).
