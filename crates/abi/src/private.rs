@@ -93,8 +93,9 @@ private! {
     /// `rump_share(fd)`: a host descriptor for this file, which had none (rump_sp(7), "Lone files"): from now on the file lives as
     /// long as that. `EALREADY`: it has one.
     SHARE "rump_share" &[Arg::Fd];
-    /// `rump_fsize(limit)`: the process's `RLIMIT_FSIZE` (getrlimit(2)), which is the host's to set.
-    FSIZE "rump_fsize" &[Arg::Size];
+    /// `rump_fsize(limit, pid)`: a process's `RLIMIT_FSIZE` (getrlimit(2)), which is the host's to set: the caller's own, or of the host's
+    /// process `pid` if that is not 0. `ESRCH`: the rump kernel does not know it. `EPERM`: it is another user's.
+    FSIZE "rump_fsize" &[Arg::Size, Arg::Int];
     /// `rump_find(number, what)`: an open file that a program knows another process's descriptor of. `what` 0: `number` is the inode of
     /// its host descriptor, 1: it is the cookie of a lone file. Answers the number of a process that has it (in the upper 32 bits)
     /// and its descriptor there: the name is `/proc/PID/fd/N`. `ENOENT`: there is none, or it is another user's.

@@ -6,13 +6,11 @@ use crate::file::{FileId, FileKind};
 use crate::process::Pid;
 use abi::Errno;
 
-/// Whom a signal for a process of the host is for. Only the host knows of groups and threads whether the process is concerned.
+/// Whom a signal for a process of the host is for. Only the host knows of threads whether the process is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalTo {
     /// The process.
     Process,
-    /// The process, if it is in the process group of this number.
-    Group(u32),
     /// Its thread of this number, if it has one.
     Thread(u32),
 }
@@ -44,6 +42,17 @@ pub enum Effect {
         host_pid: u32,
         /// Whom in it, and on what condition.
         to: SignalTo,
+        /// The signal's number.
+        signo: u8,
+    },
+    /// A process group of the host gets a signal that belongs to no call.
+    SignalGroup {
+        /// Its number on the host.
+        group: u32,
+        /// The processes of the host that are known: if none of them is in the group, it may be another's that has the same number elsewhere.
+        known: Vec<u32>,
+        /// The user who wants it.
+        uid: u32,
         /// The signal's number.
         signo: u8,
     },

@@ -7,7 +7,7 @@
 use crate::Kernel;
 use crate::call::Stop;
 use crate::cx::Cx;
-use crate::file::FileId;
+use crate::file::{FileId, OpenFile};
 use crate::process::Pid;
 use abi::Errno;
 use vfs::{Follow, Start, Who};
@@ -52,6 +52,12 @@ impl Cx<'_> {
     pub(crate) fn check_rules(&mut self) -> Result<(), Stop> {
         let uid = self.process()?.who.uid;
         if self.kernel.is_ruled_by(uid) { Ok(()) } else { Err(Errno::EPERM.into()) }
+    }
+
+    /// F_SETOWN of fcntl(2).
+    pub(crate) fn set_owner(&self, file: &OpenFile, owner: i32) {
+        file.owner.set(owner);
+        file.owner_uid.set(self.kernel.caller_credentials().uid);
     }
 
     /// A process that has this open file and may be looked into by the caller (proc_pid_fd(5): one of its own user, root any), and the

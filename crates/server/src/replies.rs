@@ -31,6 +31,7 @@ impl Server {
             Effect::Copyin { call, pid, want } => self.copyin(call, pid, want),
             Effect::Raise { pid, signo } => self.raise(pid, signo),
             Effect::Signal { host_pid, to, signo } => signal(host_pid, to, signo),
+            Effect::SignalGroup { group, known, uid, signo } => signal_group(group, &known, uid, signo),
             Effect::Ready { file, mask, edge } => self.ready(file, mask, edge),
             Effect::Closed(file) => self.closed(file),
             Effect::Disk { call, worker, op } => self.disks.send(worker, call, op),
@@ -251,16 +252,33 @@ impl Server {
 
 /// kill(2). A hijacked process reads its connection during calls only, and signals do not wait for the next one.
 fn signal(host_pid: u32, to: SignalTo, signo: u8) {
-    use rustix::process::{Pid, Signal, getpgid, kill_process};
-    let number = |raw: u32| i32::try_from(raw).ok().and_then(Pid::from_raw);
+    use rustix::process::{Signal, kill_process};
     let (Some(pid), Some(signal)) = (number(host_pid), Signal::from_named_raw(signo.into())) else { return };
     // One that has ended needs none.
     let _ = match to {
         SignalTo::Process => kill_process(pid, signal),
-        SignalTo::Group(group) if getpgid(Some(pid)).ok() == number(group) => kill_process(pid, signal),
-        SignalTo::Group(_) => Ok(()),
         SignalTo::Thread(thread) => number(thread).map_or(Ok(()), |thread| kill_thread(pid, thread, signal)),
     };
+}
+
+/// kill(2) of a process group. Our own user may signal what is that user's anyway; in the name of others those are told that are known.
+fn signal_group(group: u32, known: &[u32], uid: u32, signo: u8) {
+    use rustix::process::{Signal, geteuid, getpgid, kill_process, kill_process_group};
+    let (Some(group), Some(signal)) = (number(group), Signal::from_named_raw(signo.into())) else { return };
+    let known = known.iter().filter_map(|pid| number(*pid));
+    let members: Vec<_> = known.filter(|pid| getpgid(Some(*pid)) == Ok(group)).collect();
+    // Those that have ended need none.
+    if uid == geteuid().as_raw() && !members.is_empty() {
+        let _ = kill_process_group(group, signal);
+    } else {
+        for pid in members {
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+fn number(raw: u32) -> Option<rustix::process::Pid> {
+    i32::try_from(raw).ok().and_then(rustix::process::Pid::from_raw)
 }
 
 impl Session {

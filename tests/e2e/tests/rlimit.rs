@@ -47,6 +47,18 @@ tell('more', lambda: os.pwrite(fd, b'z' * 2000, 500))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
 tell('shorter than it is', lambda: os.ftruncate(fd, 1500))
 tell('within', lambda: os.pwrite(fd, b'z' * 20, 0))
+pid = os.fork()
+if pid == 0:
+    # Set by another process.
+    while resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 500: pass
+    tell('of another', lambda: os.pwrite(fd, b'z' * 20, 490))
+    tell('of another', lambda: os.pwrite(fd, b'z' * 20, 500))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    tell('its own', lambda: os.pwrite(fd, b'z' * 20, 500))
+    sys.stdout.flush()
+    os._exit(0)
+subprocess.run(['prlimit', '--fsize=500:', '--pid', str(pid)])
+os.waitpid(pid, 0)
 resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE, (hard, hard))
 tell('no limit', lambda: os.pwrite(fd, b'z' * 2000, 2000))
 END

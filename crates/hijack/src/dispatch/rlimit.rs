@@ -25,6 +25,11 @@ impl FileSize {
     pub(crate) const fn new() -> Self {
         Self { limit: AtomicU64::new(NONE), session: AtomicU32::new(0), told: AtomicU64::new(NONE) }
     }
+
+    /// The session is to be told of the limit, whatever it was told: another process may have told it of another one.
+    fn is_untold(&self) {
+        self.told.store(!self.limit.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
 }
 
 pub(super) fn setrlimit<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
@@ -41,9 +46,14 @@ fn changed<W: World>(h: &Hijack<W>, call: &Call, pid: u64, resource: u64, new: u
     }
     let value = h.world.host(call.nr, call.args)?;
     let own = pid as u32 == 0 || h.world.host(nr::GETPID, [0; 6]) == Ok(pid);
-    // What a vfork child sets is not its parent's; the program that it becomes looks for itself.
-    if own && !h.world.in_vfork_child() {
-        h.look_at_file_size();
+    match own {
+        // What a vfork child sets is not its parent's; the program that it becomes looks for itself.
+        true if h.world.in_vfork_child() => {}
+        true => {
+            h.look_at_file_size();
+            h.file_size.is_untold();
+        }
+        false => h.tell_file_size_of(pid, new),
     }
     Ok(Answer::Value(value))
 }
@@ -66,11 +76,17 @@ impl<W: World> Hijack<W> {
     /// Tells the rump kernel of the limit, if it does not know.
     pub(crate) fn tell_file_size(&self) -> Result<(), Errno> {
         let ours = &self.file_size;
-        let limit = ours.limit.load(Ordering::Relaxed);
         let session = self.world.generation();
-        let is_told = ours.session.load(Ordering::Relaxed) == session;
-        let known = if is_told { ours.told.load(Ordering::Relaxed) } else { NONE };
-        if limit == known {
+        if ours.session.load(Ordering::Relaxed) != session {
+            // Another process may have set it before the rump kernel knew this one.
+            if !self.world.in_vfork_child() {
+                self.look_at_file_size();
+            }
+            ours.told.store(NONE, Ordering::Relaxed);
+            ours.session.store(session, Ordering::Relaxed);
+        }
+        let limit = ours.limit.load(Ordering::Relaxed);
+        if limit == ours.told.load(Ordering::Relaxed) {
             return Ok(());
         }
         let row = table::lookup(private::FSIZE).ok_or(Errno::ENOSYS)?;
@@ -80,9 +96,23 @@ impl<W: World> Hijack<W> {
         Ok(())
     }
 
+    /// Tells the rump kernel, if that knows it, of the limit that was set of another process: the `rlim_cur` at this address.
+    fn tell_file_size_of(&self, pid: u64, new: u64) {
+        let mut limit = [0; 8];
+        if self.world.read(new, &mut limit).is_ok()
+            && let Some(row) = table::lookup(private::FSIZE)
+        {
+            let _ = self.world.rump(row, [u64::from_ne_bytes(limit), pid, 0, 0, 0, 0], &[]);
+        }
+    }
+
     /// Sends the calling thread the signal that goes with a limit that was reached.
     pub(crate) fn signal_file_size(&self, result: &Outcome) {
-        if *result == Err(Errno::EFBIG) && self.file_size.limit.load(Ordering::Relaxed) != NONE {
+        if *result != Err(Errno::EFBIG) {
+            return;
+        }
+        // Another process may have set it.
+        if self.file_size_limit() != NONE {
             self.signal_thread(SIGXFSZ);
         }
     }

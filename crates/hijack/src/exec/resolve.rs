@@ -94,7 +94,13 @@ enum Step {
 
 fn of_rump<W: World>(h: &Hijack<W>, image: &Image, file: &File) -> Result<Step, Errno> {
     match kind(h, file)? {
-        Kind::Script(line) => line.image(h, image).map(Step::Interpreter),
+        Kind::Script(line) => {
+            // Natively it may be written again once its interpreter is found.
+            if file.will_run(h)? {
+                File::will_not_run(h);
+            }
+            line.image(h, image).map(Step::Interpreter)
+        }
         Kind::Program(None) => Ok(Step::Load(None)),
         Kind::Program(Some(linker)) => linker_file(h, &linker).map(|file| Step::Load(Some(file))),
         Kind::Foreign | Kind::Other => Err(Errno::ENOEXEC),

@@ -226,6 +226,8 @@ pub(crate) struct OpenFile {
     pub(crate) tells_urgent: Cell<bool>,
     /// Who gets SIGIO while O_ASYNC is set (F_SETOWN): a process, or a group where negative; 0: nobody.
     pub(crate) owner: Cell<i32>,
+    /// The user who said so.
+    pub(crate) owner_uid: Cell<u32>,
     /// The directory that it is in and its name there, the last one if it was taken away.
     pub(crate) name: RefCell<Option<vfs::Entry>>,
     /// Strong references: descriptors of processes that hold files by their own table.
@@ -309,6 +311,7 @@ impl FileTable {
             watched: Cell::new(false),
             tells_urgent: Cell::new(false),
             owner: Cell::new(0),
+            owner_uid: Cell::new(u32::MAX),
             name: RefCell::new(None),
             strong: Cell::new(1),
             names: Cell::new(1),
@@ -463,7 +466,7 @@ impl Kernel {
                 self.effects.push_back(Effect::Ready { file: file.id, mask, edge: true });
             }
             if file.flags.get() & abi::raw::general::FASYNC != 0 {
-                self.raise_for(file.owner.get(), SIGIO);
+                self.raise_for(&file, SIGIO);
             }
         }
     }
@@ -471,14 +474,14 @@ impl Kernel {
     /// Urgent data was announced to the socket of `object`.
     pub(crate) fn report_urgent(&mut self, object: ObjectId) {
         for file in self.files.of_object(object) {
-            self.raise_for(file.owner.get(), SIGURG);
+            self.raise_for(&file, SIGURG);
         }
     }
 
     /// A signal for the process that F_SETOWN named, by the number its own getpid(2) answers: the rump kernel's
     /// for a process that lives there, the host's for a hijacked one. Of a group of such that live there the leader gets it.
-    fn raise_for(&mut self, owner: i32, signo: u8) {
-        let number = owner.unsigned_abs();
+    fn raise_for(&mut self, file: &OpenFile, signo: u8) {
+        let number = file.owner.get().unsigned_abs();
         if number == 0 {
             return;
         }
@@ -488,19 +491,22 @@ impl Kernel {
             self.effects.push_back(Effect::Raise { pid: owner.pid, signo });
         } else if signo != SIGIO {
             // Its host descriptor has an owner too, whom the host sends SIGIO when the file's readiness changes.
-            self.signal_on_host(owner, signo);
+            self.signal_on_host(file.owner.get(), file.owner_uid.get(), signo);
         }
     }
 
     /// A signal for what the host knows by this number: a process, a group (negative) or a thread.
-    fn signal_on_host(&mut self, owner: i32, signo: u8) {
+    fn signal_on_host(&mut self, owner: i32, uid: u32, signo: u8) {
         let number = owner.unsigned_abs();
         let hijacked = self.processes.iter().filter(|process| process.descriptors == Descriptors::Weak);
         // A process may have several connections.
         let pids: BTreeSet<u32> =
             hijacked.map(|process| process.who.host_pid).filter(|pid| *pid != 0).collect();
+        if owner < 0 {
+            let known = pids.into_iter().collect();
+            return self.effects.push_back(Effect::SignalGroup { group: number, known, uid, signo });
+        }
         let to = match owner {
-            ..0 => SignalTo::Group(number),
             _ if pids.contains(&number) => SignalTo::Process,
             _ => SignalTo::Thread(number),
         };

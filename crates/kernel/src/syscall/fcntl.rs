@@ -58,16 +58,17 @@ fn owner(cx: &mut Cx<'_>, file: &OpenFile, cmd: u32) -> Answer {
     const GROUP: i32 = 2;
     let addr = cx.arg(2);
     match cmd {
-        F_SETOWN => file.owner.set(cx.int(2)),
+        F_SETOWN => cx.set_owner(file, cx.int(2)),
         // The library's wrapper makes an error of a small negative value; Linux answers it all the same.
         F_GETOWN => return Ok(i64::from(file.owner.get()).cast_unsigned()),
         F_SETOWN_EX => {
             let [kind, number]: [i32; 2] = cx.get(addr)?;
-            file.owner.set(match kind {
+            let owner = match kind {
                 0 | 1 => number,
                 GROUP => number.checked_neg().ok_or(Errno::EINVAL)?,
                 _ => return Err(Errno::EINVAL.into()),
-            });
+            };
+            cx.set_owner(file, owner);
         }
         _ => {
             let number = file.owner.get();

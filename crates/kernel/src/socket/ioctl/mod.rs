@@ -30,7 +30,8 @@ pub(super) fn ioctl(cx: &mut Cx<'_>, f: &OpenFile, socket: &dyn Socket, cmd: u32
         SIOCOUTQNSD => put_count(cx, addr, socket.unqueued(cx.kernel)?),
         SIOCATMARK => put_count(cx, addr, usize::from(socket.at_mark(cx.kernel)?)),
         FIOSETOWN | SIOCSPGRP => {
-            f.owner.set(cx.get::<i32>(addr)?);
+            let owner = cx.get(addr)?;
+            cx.set_owner(f, owner);
             Ok(0)
         }
         FIOGETOWN | SIOCGPGRP => {
