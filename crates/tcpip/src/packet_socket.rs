@@ -217,7 +217,7 @@ impl Stack {
     pub fn packet_send(&mut self, id: SocketId, data: &[u8], to: Option<LinkAddr>) -> Result<usize, Errno> {
         let packet = self.packet_of(id)?;
         let (raw, bound, own_protocol) = (packet.raw, packet.link, packet.protocol);
-        let link = to.and_then(|to| to.link).or(bound).ok_or(Errno::ENXIO)?;
+        let link = to.map_or(bound, |to| to.link).ok_or(Errno::ENXIO)?;
         let found = self.links.get(link).ok_or(Errno::ENXIO)?;
         if !found.up {
             return Err(Errno::ENETDOWN);

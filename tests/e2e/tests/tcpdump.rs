@@ -43,3 +43,28 @@ for n in range(3):
 print('asleep')";
     assert_eq!(run(server.hijacked("python3").args(["-c", script])).success(), "asleep\n");
 }
+
+/// packet(7): where a frame goes to says its address alone, and of that the family does not matter (net/packet/af_packet.c,
+/// `packet_snd`; stress-ng leaves it 0).
+#[test]
+fn where_frames_go_to() {
+    let server = Server::start();
+    let script = "
+import ctypes, errno, os, socket, struct
+libc = ctypes.CDLL(None, use_errno=True)
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('127.0.0.1', 0)); u.settimeout(5); port = u.getsockname()[1]
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0); s.bind(('lo', 0)); lo = socket.if_nametoindex('lo')
+header = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 32, 1, 0, 64, 17, 0, b'\\x7f\\0\\0\\1', b'\\x7f\\0\\0\\1')
+total = sum(struct.unpack('!10H', header)); total = (total & 0xffff) + (total >> 16)
+header = header[:10] + struct.pack('!H', ~total & 0xffff) + header[12:]
+frame = bytes(12) + b'\\x08\\0' + header + struct.pack('!4H', 9, port, 12, 0) + b'data'
+def send(family, index, length=20):
+    to = struct.pack('=HHiHBB8s', family, 0, index, 0, 0, 6, bytes(8))
+    sent = libc.sendto(s.fileno(), frame, len(frame), 0, to, length)
+    print(sent if sent >= 0 else errno.errorcode[ctypes.get_errno()], u.recv(100).decode() if sent > 0 else '')
+send(17, lo); send(0, lo); send(17, 0); send(17, 99); send(17, lo, 12)
+assert libc.bind(s.fileno(), bytes(20), 20) < 0 and ctypes.get_errno() == errno.EINVAL
+print(s.send(frame), u.recv(100).decode())";
+    let printed = run(server.hijacked("python3").args(["-c", script])).success();
+    assert_eq!(printed, "46 data\n46 data\nENXIO \nENXIO \nEINVAL \n46 data\n");
+}

@@ -10,6 +10,7 @@ use tcpip::{FrameKind, LinkAddr, LinkId, Mac, Readiness, SocketId};
 use super::{Common, Control, How, Incoming, Outgoing, Socket, Summary, ancillary, inet};
 
 /// `sizeof (struct sockaddr_ll)`; one for bind(2) may end behind `sll_ifindex`, one for sendto(2) behind `sll_halen`.
+const FAMILY: u16 = AF_PACKET as u16;
 const SOCKADDR_LL: usize = 20;
 const SOCKADDR_LL_MIN: usize = 8;
 
@@ -38,12 +39,9 @@ impl Packet {
     }
 }
 
-/// A `struct sockaddr_ll` as far as it is there.
+/// A `struct sockaddr_ll` as far as it is there. Whose family it says to be only bind(2) minds.
 fn parse(addr: &[u8]) -> Result<LinkAddr, Errno> {
-    let &[f0, f1, p0, p1, i0, i1, i2, i3, ref rest @ ..] = addr else { return Err(Errno::EINVAL) };
-    if u32::from(u16::from_ne_bytes([f0, f1])) != AF_PACKET {
-        return Err(Errno::EINVAL);
-    }
+    let &[_, _, p0, p1, i0, i1, i2, i3, ref rest @ ..] = addr else { return Err(Errno::EINVAL) };
     let index = u32::from_ne_bytes([i0, i1, i2, i3]);
     let mac = rest.get(4..).and_then(|bytes| bytes.first_chunk::<6>()).map(|bytes| Mac(*bytes));
     Ok(LinkAddr {
@@ -58,7 +56,7 @@ fn parse(addr: &[u8]) -> Result<LinkAddr, Errno> {
 /// The bytes of a `struct sockaddr_ll`.
 pub(super) fn emit(addr: &LinkAddr) -> Vec<u8> {
     let index = addr.link.map_or(0, LinkId::index);
-    let mut bytes = u16::try_from(AF_PACKET).unwrap_or(0).to_ne_bytes().to_vec();
+    let mut bytes = FAMILY.to_ne_bytes().to_vec();
     bytes.extend_from_slice(&addr.protocol.to_be_bytes());
     bytes.extend_from_slice(&index.to_ne_bytes());
     bytes.extend_from_slice(&addr.hatype.to_ne_bytes());
@@ -81,6 +79,9 @@ impl Socket for Packet {
         if addr.len() < SOCKADDR_LL_MIN {
             return Err(Errno::EINVAL.into());
         }
+        if !addr.starts_with(&FAMILY.to_ne_bytes()) {
+            return Err(Errno::EINVAL.into());
+        }
         let addr = parse(addr)?;
         Ok(k.net.stack.packet_bind(self.id, addr.link, addr.protocol)?)
     }
@@ -96,6 +97,9 @@ impl Socket for Packet {
     fn send(&self, k: &mut Kernel, _f: &OpenFile, message: &Outgoing<'_>) -> Result<usize, Stop> {
         if message.flags & MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP.into());
+        }
+        if message.to.is_some_and(|to| to.len() < SOCKADDR_LL) {
+            return Err(Errno::EINVAL.into());
         }
         let to = message.to.map(parse).transpose()?;
         Ok(k.net.stack.packet_send(self.id, message.data, to)?)
