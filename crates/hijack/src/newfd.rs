@@ -3,13 +3,19 @@
 use crate::Hijack;
 use crate::fds::{Entry, KernelFd, RumpFd};
 use crate::world::{Args, NewFile, Outcome, Reply, World};
-use abi::raw::general::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, FASYNC, FD_CLOEXEC, O_CLOEXEC};
+use abi::layout::Pollfd;
+use abi::raw::general::{
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, FASYNC, FD_CLOEXEC, O_CLOEXEC, POLLNVAL,
+};
 use abi::raw::net::{MSG_DONTWAIT, MSG_NOSIGNAL};
 use abi::table::Row;
 use abi::{Errno, nr};
 
 /// What A holds while the file is not writable (ARCHITECTURE.md, "Readiness").
 static FILLER: [u8; 1024] = [0; 1024];
+
+/// How many numbers belong to standard input, output and error.
+const STANDARD: u32 = 3;
 
 /// The descriptor in the reply's entry of a host descriptor that another process has passed.
 const UNTOLD: KernelFd = KernelFd(u32::MAX);
@@ -69,6 +75,7 @@ impl<W: World> Hijack<W> {
                 rump.lone = false;
                 self.settle(self.host_descriptor_of(rump)?, file)
             }
+            None if self.lacks_standard() => self.stand_in_for(file, 0)?,
             None => self.stand_in_for(file, self.wanted(file))?,
         };
         let entry = Entry::Rump(rump);
@@ -85,11 +92,20 @@ impl<W: World> Hijack<W> {
         u64::from(file.kernel_fd.0) + u64::from(self.config.fdoff)
     }
 
-    /// Moves a descriptor that has arrived to where the program expects it: D + fdoff, else the next free number.
+    /// Whether standard input, output or error is closed: open(2) takes the lowest free number (POSIX), and programs close a standard
+    /// descriptor to have a file in its place.
+    fn lacks_standard(&self) -> bool {
+        let mut fds = [0, 1, 2].map(|fd| Pollfd { fd, events: 0, revents: 0 });
+        let _ = self.world.host(nr::POLL, [fds.as_mut_ptr() as u64, fds.len() as u64, 0, 0, 0, 0]);
+        fds.iter().any(|entry| entry.revents as u32 & POLLNVAL != 0)
+    }
+
+    /// Moves a descriptor that has arrived to where the program expects it: in the place of a standard descriptor that is closed, else
+    /// at D + fdoff, else at the next free number.
     fn settle(&self, arrived: u32, file: &NewFile) -> u32 {
         let wanted = self.wanted(file);
-        if u64::from(arrived) >= wanted {
-            // It arrived at the lowest free number, so this is the one.
+        // It arrived at the lowest free number.
+        if arrived < STANDARD || u64::from(arrived) >= wanted {
             return self.keep(arrived, file);
         }
         match self.copy_above(arrived, wanted, file.cloexec) {

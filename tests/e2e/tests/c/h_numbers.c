@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -265,6 +266,35 @@ static void very_many(void)
 	show("closed", fds[5000]);
 }
 
+/* A program closes a standard descriptor to have another file in its place. */
+static void standard(void)
+{
+	int input = fcntl(0, F_DUPFD, 900), error = fcntl(2, F_DUPFD, 900), pair[2];
+	close(0);
+	say("file", file("standard"));
+	show("standard input", 0);
+	close(2);
+	say("file beside it", open("file", O_RDONLY));
+	close(0);
+	say("socket", socket(AF_INET, SOCK_DGRAM, 0));
+	close(0), close(2);
+	say("epoll", epoll_create1(0));
+	close(0);
+	say("pair", socketpair(AF_INET, SOCK_STREAM, 0, pair) == -1 ? -1 : pair[0]);
+	say("directory", open(".", O_RDONLY | O_DIRECTORY));
+	fflush(stdout);
+	if (fork() == 0) {
+		close(2);
+		say("file of a child", open("file", O_RDONLY));
+		fflush(stdout);
+		_exit(0);
+	}
+	wait(NULL);
+	dup2(input, 0), dup2(error, 2);
+	close(input), close(error);
+	say("all there", open("file", O_RDONLY) > 2);
+}
+
 int main(int argc, char **argv)
 {
 	char self[4096] = "";
@@ -275,6 +305,7 @@ int main(int argc, char **argv)
 	readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (argc != 2 || chdir(argv[1]) == -1)
 		return 2;
+	standard();
 	ranges();
 	shared_table();
 	of_another_process();
