@@ -103,6 +103,9 @@ private! {
     /// `rump_take(cookie)`: a host descriptor for another process's lone file, which the caller has as well from then on. `ENOENT` as
     /// `rump_find`.
     TAKE "rump_take" &[Arg::Int];
+    /// `rump_place(op, number)`: root and working directory of a thread's own (unshare(2), `CLONE_FS`), for the calls that name their
+    /// number ([`PlaceOp`]).
+    PLACE "rump_place" &[Arg::Int, Arg::Int];
     /// `rump_msync(inode)`: msync(2) of mappings of the memory file with this inode.
     MSYNC "rump_msync" &[Arg::Int];
 }
@@ -134,6 +137,26 @@ impl LinkOp {
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
         [Self::List, Self::Add, Self::Del, Self::Set].into_iter().find(|op| *op as u64 == number)
+    }
+}
+
+/// What `rump_place` can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum PlaceOp {
+    /// Answers a new number, from 1 on, for what this call's place is now. `EAGAIN`: there are too many.
+    New = 0,
+    /// No call has this number any more.
+    Free = 1,
+    /// What has this number is the process's own, and the other way round: one of its threads is about to run another program.
+    Swap = 2,
+}
+
+impl PlaceOp {
+    /// The operation with this number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        [Self::New, Self::Free, Self::Swap].into_iter().find(|op| *op as u64 == number)
     }
 }
 

@@ -63,7 +63,15 @@ impl Session {
     /// The rump kernel's, `ERESTARTSYS` among them: a signal came first and the call may start again. `ENOTCONN`: there is
     /// no connection, or it was lost meanwhile. `EFAULT`: a result could not be written.
     pub fn call(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
-        match self.taken(|| self.call_once(row, args, passed)) {
+        self.call_from(0, row, args, passed)
+    }
+
+    /// As [`Session::call`], with paths that start at a place of `rump_place`.
+    ///
+    /// # Errors
+    /// As [`Session::call`].
+    pub fn call_from(&self, place: u16, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
+        match self.taken(|| self.call_once(place, row, args, passed)) {
             // The kernel was gone before it had seen the call.
             Err(Errno::EPIPE) => self.call_again(row, args, passed),
             answer => answer,
@@ -76,13 +84,13 @@ impl Session {
         if row.args().contains(&Arg::Fd) {
             return Err(Errno::EBADF);
         }
-        self.call_once(row, args, passed).map_err(|errno| match errno {
+        self.call_once(0, row, args, passed).map_err(|errno| match errno {
             Errno::EPIPE => Errno::ENOTCONN,
             errno => errno,
         })
     }
 
-    fn call_once(&self, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
+    fn call_once(&self, place: u16, row: &Row, args: [u64; 6], passed: &[u32]) -> Result<Reply, Errno> {
         let gathered = gather(row, &args);
         let (_, extended) = self.ready()?;
         if !extended {
@@ -95,15 +103,16 @@ impl Session {
             && let Some(cell) = lane.take_cell()
             && let Some(payload) = lane::payload(args, &gathered)
         {
-            let answer = self.transact_by_lane(&lane, &cell, row.nr, payload, gathered.memory);
+            let answer =
+                self.transact_by_lane(&lane, &cell, call::word(row.nr, place), payload, gathered.memory);
             return answer.and_then(|answer| self.reply(answer));
         }
-        self.call_extended(row, args, gathered, passed)
+        self.call_extended((row, place), args, gathered, passed)
     }
 
     pub(crate) fn call_extended(
         &self,
-        row: &Row,
+        (row, place): (&Row, u16),
         args: [u64; 6],
         gathered: Gathered,
         passed: &[u32],
@@ -112,7 +121,8 @@ impl Session {
         let count = u32::try_from(passed.len()).map_err(|_| Errno::ETOOMANYREFS)?;
         let head = call::emit_request(args, count, &segments);
         let payload = bytes.parts(&head);
-        let request = Request { kind: kind::CALL, word: row.nr, payload: &payload, passed };
+        let request =
+            Request { kind: kind::CALL, word: call::word(row.nr, place), payload: &payload, passed };
         self.transact(&request, memory).and_then(|answer| self.reply(answer))
     }
 

@@ -138,7 +138,7 @@ impl Session {
 
     fn ask_for_lane(&self) -> Option<Lane> {
         let row = table::lookup(private::LANE)?;
-        let reply = self.call_extended(row, [0; 6], Gathered::default(), &[]).ok()?;
+        let reply = self.call_extended((row, 0), [0; 6], Gathered::default(), &[]).ok()?;
         reply.result.ok()?;
         Lane::new(reply.files.first()?.host.as_ref()?)
     }

@@ -26,6 +26,7 @@ mod newfd;
 mod owner;
 pub mod path;
 mod pieces_unsafe;
+mod place;
 mod task;
 pub mod text;
 pub mod world;
@@ -40,6 +41,7 @@ use fds::Fds;
 use lone::StandIn;
 use lost::Lost;
 use netlink::Netlinks;
+use place::Slots;
 use task::Tasks;
 use world::World;
 
@@ -50,6 +52,7 @@ pub struct Hijack<W> {
     fds: Fds,
     inherited: Inherited,
     tasks: Tasks,
+    slots: Slots,
     scratch: Scratch,
     stand_in: StandIn,
     notes: Notes,
@@ -80,6 +83,7 @@ impl<W: World> Hijack<W> {
             fds,
             inherited,
             tasks,
+            slots: Slots::new(),
             scratch,
             stand_in: StandIn::new(),
             notes: Notes::new(),

@@ -60,12 +60,14 @@ impl<W: World> Hijack<W> {
     /// Whether the calling task's relative paths are the rump kernel's.
     #[must_use]
     pub fn cwd_in_rump(&self) -> bool {
-        self.task().cwd_in_rump.load(Ordering::Relaxed)
+        self.own_cwd_in_rump().unwrap_or_else(|| self.task().cwd_in_rump.load(Ordering::Relaxed))
     }
 
     /// Notes where the calling task's working directory is.
     pub fn set_cwd_in_rump(&self, is: bool) {
-        self.task().cwd_in_rump.store(is, Ordering::Relaxed);
+        if !self.set_own_cwd_in_rump(is) {
+            self.task().cwd_in_rump.store(is, Ordering::Relaxed);
+        }
     }
 
     /// Tells the rump kernel of the calling task's file mode creation mask, if it does not know: it was set before there was a

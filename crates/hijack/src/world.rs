@@ -84,6 +84,24 @@ pub trait World {
     /// numbered it.
     fn task(&self) -> usize;
 
+    /// The slot of the calling thread, if it has a working directory of its own; 0: it has its process's.
+    fn place(&self) -> usize {
+        0
+    }
+
+    /// Gives the calling thread this slot; answers the one before.
+    fn set_place(&self, _slot: usize) -> usize {
+        0
+    }
+
+    /// The number that the rump kernel of this session knows a slot by.
+    fn place_number(&self, _slot: usize) -> Option<u16> {
+        None
+    }
+
+    /// From now on it knows the slot by this; 0: by none.
+    fn set_place_number(&self, _slot: usize, _number: u64) {}
+
     /// Whether the calling thread is a vfork child.
     fn in_vfork_child(&self) -> bool {
         self.task() != 0

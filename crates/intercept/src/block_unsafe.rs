@@ -82,6 +82,8 @@ pub(crate) struct Block {
     pub(crate) temporary_at: u64,
     /// See [`crate::task`].
     pub(crate) task: usize,
+    /// See [`crate::place`].
+    pub(crate) place: usize,
     /// The host clears `link.state` when the thread, which is a process that shares the memory, runs another image or ends
     /// (`CLONE_CHILD_CLEARTID`).
     pub(crate) host_releases: bool,
@@ -164,6 +166,7 @@ pub(crate) fn allocate(task: usize) -> Result<(*mut Block, Option<usize>), Errno
         (*block).host_releases = false;
         (*block).program_gs = gs_unsafe::NONE;
         (*block).task = task;
+        (*block).place = 0;
         (*block).temporary_at = 0;
         (*block).alternate = Alternate { start: 0, size: 0, blocked: 0, mask: 0, all: !bit(SIGSYS) };
         Ok((block, gone))
@@ -214,6 +217,18 @@ impl Block {
         let top = self.stack_top as u64;
         rsp <= top && rsp > top - SIZE as u64
     }
+}
+
+/// See [`crate::place`].
+pub(crate) fn place() -> usize {
+    // SAFETY: the block lives as long as its thread.
+    try_current().map_or(0, |block| unsafe { (*block).place })
+}
+
+/// See [`crate::set_place`]. Answers what it was before.
+pub(crate) fn set_place(place: usize) -> usize {
+    // SAFETY: the block is the calling thread's.
+    try_current().map_or(0, |block| unsafe { core::mem::replace(&mut (*block).place, place) })
 }
 
 /// See [`crate::task`].

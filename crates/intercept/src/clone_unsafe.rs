@@ -8,7 +8,7 @@ use crate::sites_unsafe::PAGE;
 use crate::slow_unsafe::hooks;
 use crate::{dispatch_user_unsafe, entry_unsafe};
 use abi::raw::general::{
-    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
+    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_FS, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
 };
 use abi::{Errno, nr};
 use core::sync::atomic::Ordering;
@@ -147,12 +147,16 @@ fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usiz
     if let Some(gone) = gone {
         (hooks().after_fork)(Fork::Sharing, gone, Err(Errno::ESRCH));
     }
+    let shares_fs = wanted.flags & u64::from(CLONE_FS) != 0;
+    // SAFETY: the child's block is nobody's yet.
+    unsafe { (*child).place = (hooks().child_place)(kind, shares_fs) };
     let (mut args, mut copied) = (call.args, [0; CLONE_ARGS]);
     let has_tid = wanted.flags & u64::from(CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID) != 0;
     if kind == Fork::Sharing
         && !has_tid
         && let Err(errno) = have_host_release(child, call, &mut args, &mut copied)
     {
+        leave_place(child);
         block_unsafe::release(child);
         return errno.to_rax();
     }
@@ -191,9 +195,19 @@ fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usiz
     if result < 0 || kind == Fork::Vfork {
         // SAFETY: nobody's any more.
         unsafe { (*child).host_releases = false };
+        leave_place(child);
         block_unsafe::release(child);
     }
     result
+}
+
+/// A thread that has this block is about to end, or was not made.
+pub(crate) fn leave_place(block: *mut Block) {
+    // SAFETY: the calling thread's block, or nobody's.
+    let place = unsafe { core::mem::replace(&mut (*block).place, 0) };
+    if place != 0 {
+        (hooks().leave_place)(place);
+    }
 }
 
 /// Has the host give the child's block back when the child is gone from this memory: nobody else learns of it. `args` are the

@@ -64,6 +64,10 @@ pub struct Hooks {
     pub after_fork: fn(Fork, usize, Result<u32, Errno>),
     /// After it, in a child that is a [`Fork::Process`].
     pub in_child: fn(usize),
+    /// Before a child that shares the memory is made: its [`crate::place`]. `true`: it shares its working directory (`CLONE_FS`).
+    pub child_place: fn(Fork, bool) -> usize,
+    /// A thread, or a child that shared the memory, has left its place, which is not 0, or was not made.
+    pub leave_place: fn(usize),
     /// The encoded [`sitelist::SiteList`] of an object file (path without NUL, build-id, size) that is in no cache.
     pub sites: fn(&[u8], BuildId, u64) -> Option<Vec<u8>>,
 }

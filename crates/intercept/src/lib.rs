@@ -11,6 +11,7 @@
 //!   meanwhile is deferred: its handler runs when the call returns to the program. [`host::interruptible`] calls end
 //!   with `EINTR` then. An answer of `Done(-512)` (ERESTARTSYS) starts the call again where SA_RESTART says so.
 //! * Descriptors that `dispatch` has to see are [marked](marks).
+//! * [`place`] is the calling thread's, where it has a working directory of its own.
 //! * [`task`] tells a vfork child, which shares its parent's memory, from the process.
 #![no_std]
 #![deny(missing_docs)]
@@ -60,6 +61,18 @@ pub use strict_unsafe::refuse_families;
 #[must_use]
 pub fn task() -> usize {
     block_unsafe::task()
+}
+
+/// Where the calling thread's paths start, as [`set_place`] said; 0: where its process's do.
+#[must_use]
+pub fn place() -> usize {
+    block_unsafe::place()
+}
+
+/// From now on the calling thread's paths start elsewhere than its process's. Threads that it makes are told of by
+/// [`Hooks::child_place`]. Answers where they started before.
+pub fn set_place(place: usize) -> usize {
+    block_unsafe::set_place(place)
 }
 
 /// How many calls the trap has caught in this process.

@@ -229,6 +229,7 @@ fn change_word(address: u64, change: impl Fn(u64) -> u64) {
 
 /// The thread's block is given back in the last instruction before the call, where the host does not do that.
 fn exit(block: *mut Block) -> Answer {
+    clone_unsafe::leave_place(block);
     let all = !bit(SIGSYS);
     // SAFETY: the block is the calling thread's.
     if unsafe { (*block).host_releases } {

@@ -19,6 +19,8 @@ pub struct Call {
     pub pid: Pid,
     /// Its number (`abi::nr`, `abi::private`).
     pub nr: u32,
+    /// Where its paths start, as `rump_place` numbers it; 0: where its process's do.
+    pub place: u16,
     /// Its arguments, as the registers held them: the upper half of a narrow one may hold anything.
     pub args: [u64; 6],
     /// What is known of the caller's memory, and what is to be written there.
@@ -49,6 +51,7 @@ impl Call {
             id,
             pid,
             nr,
+            place: 0,
             args,
             mem,
             passed: Vec::new(),

@@ -179,10 +179,9 @@ impl Kernel {
         let child = self.processes.fork(parent)?;
         let process = self.processes.get(child)?;
         self.files.retain_for(process);
-        let (cwd, root, program) = (process.cwd(), process.root(), process.program);
+        let (places, program) = (process.all_places(), process.program);
         self.program_forked(program);
-        self.fs.vfs.hold(cwd, true);
-        self.fs.vfs.hold(root, true);
+        places.into_iter().for_each(|places| self.hold_places(places, true));
         Ok(child)
     }
 
@@ -240,6 +239,8 @@ impl Kernel {
         for file in closed {
             self.close_descriptor(pid, file);
         }
+        let others = self.processes.get_mut(pid)?.take_places();
+        others.into_iter().for_each(|places| self.hold_places(places, false));
         self.runs_next(pid);
         Ok(())
     }
@@ -255,8 +256,7 @@ impl Kernel {
         self.unlock_all_of(pid);
         let Some(mut process) = self.processes.remove(pid) else { return };
         self.program_ended(process.program);
-        self.fs.vfs.hold(process.cwd(), false);
-        self.fs.vfs.hold(process.root(), false);
+        process.all_places().into_iter().for_each(|places| self.hold_places(places, false));
         let closed = match process.descriptors {
             Descriptors::Strong => process.fds.take_files(),
             Descriptors::Weak => process.fds.take_lone(),
@@ -349,13 +349,16 @@ impl Kernel {
     /// Runs a call until it is answered or parked.
     fn run(&mut self, mut call: Call) {
         self.set_current(call.pid);
+        let is_somewhere = self.enter_place(call.pid, call.place);
         self.fs.exchange.borrow_mut().begin(std::mem::take(&mut call.log));
         let told = self.fs.vfs.event_count();
         let outcome = match syscall::handler(call.nr) {
+            _ if !is_somewhere => Err(Stop::Errno(Errno::EINVAL)),
             _ if call.is_nfs() => self.run_nfs(&call),
             Some(handler) => handler(&mut Cx { kernel: self, call: &mut call }),
             None => Err(Stop::Errno(Errno::ENOSYS)),
         };
+        self.enter_place(call.pid, 0);
         let asked = self.fs.exchange.borrow_mut().end();
         self.hand_out_posted();
         if let Some((worker, op, log)) = asked {

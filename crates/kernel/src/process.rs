@@ -47,6 +47,9 @@ pub enum Descriptors {
     Weak,
 }
 
+/// So many threads of a process may have their own.
+const PLACES_MAX: u16 = 4096;
+
 /// Where a process's paths start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Places {
@@ -66,6 +69,9 @@ pub(crate) struct Process {
     pub(crate) fsize: u64,
     /// Root and working directory. /proc looks at them as well.
     places: Rc<Cell<Places>>,
+    /// Those of threads that have their own, and whose are those of the call that runs (0: the process's).
+    own_places: BTreeMap<u16, Places>,
+    place: u16,
     /// What the program writes in front of paths to this kernel's tree; empty where it writes nothing.
     pub(crate) prefix: Vec<u8>,
     /// The inodes on which it may hold locks of its own (F_SETLK).
@@ -80,21 +86,75 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn root(&self) -> Location {
-        self.places.get().root
+        self.current_places().root
     }
 
     pub(crate) fn cwd(&self) -> Location {
-        self.places.get().cwd
+        self.current_places().cwd
     }
 
     /// chroot(2); answers what it was before.
     pub(crate) fn set_root(&mut self, root: Location) -> Location {
-        self.places.replace(Places { root, ..self.places.get() }).root
+        self.replace_places(|places| Places { root, ..places }).root
     }
 
     /// chdir(2); answers what it was before.
     pub(crate) fn set_cwd(&mut self, cwd: Location) -> Location {
-        self.places.replace(Places { cwd, ..self.places.get() }).cwd
+        self.replace_places(|places| Places { cwd, ..places }).cwd
+    }
+
+    /// Those of the call that runs.
+    pub(crate) fn current_places(&self) -> Places {
+        self.own_places.get(&self.place).copied().unwrap_or_else(|| self.places.get())
+    }
+
+    fn replace_places(&mut self, change: impl FnOnce(Places) -> Places) -> Places {
+        match self.own_places.get_mut(&self.place) {
+            Some(own) => std::mem::replace(own, change(*own)),
+            None => self.places.replace(change(self.places.get())),
+        }
+    }
+
+    /// A call whose paths start there runs; whether there is such a place.
+    pub(crate) fn enter_place(&mut self, place: u16) -> bool {
+        let known = place == 0 || self.own_places.contains_key(&place);
+        self.place = if known { place } else { 0 };
+        known
+    }
+
+    /// Gives those of the call that runs a number of their own.
+    ///
+    /// # Errors
+    /// `EAGAIN`.
+    pub(crate) fn add_places(&mut self) -> Result<(u16, Places), Errno> {
+        let free = (1..=PLACES_MAX).find(|number| !self.own_places.contains_key(number));
+        let (number, places) = (free.ok_or(Errno::EAGAIN)?, self.current_places());
+        self.own_places.insert(number, places);
+        Ok((number, places))
+    }
+
+    /// # Errors
+    /// `EINVAL`: there is none of this number.
+    pub(crate) fn remove_places(&mut self, number: u16) -> Result<Places, Errno> {
+        self.own_places.remove(&number).ok_or(Errno::EINVAL)
+    }
+
+    /// # Errors
+    /// As [`Process::remove_places`].
+    pub(crate) fn swap_places(&mut self, number: u16) -> Result<(), Errno> {
+        let own = self.own_places.get_mut(&number).ok_or(Errno::EINVAL)?;
+        *own = self.places.replace(*own);
+        Ok(())
+    }
+
+    /// Takes those of threads.
+    pub(crate) fn take_places(&mut self) -> Vec<Places> {
+        std::mem::take(&mut self.own_places).into_values().collect()
+    }
+
+    /// All that it holds.
+    pub(crate) fn all_places(&self) -> Vec<Places> {
+        self.own_places.values().copied().chain([self.places.get()]).collect()
     }
 
     /// A path in a socket address, which comes as the program wrote it, as this kernel's tree has it.
@@ -146,6 +206,8 @@ impl ProcessTable {
             umask: 0o022,
             fsize: u64::MAX,
             places: Rc::new(Cell::new(Places { root, cwd: root })),
+            own_places: BTreeMap::new(),
+            place: 0,
             prefix: Vec::new(),
             locked: BTreeSet::new(),
             program: Program::default(),

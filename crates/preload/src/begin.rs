@@ -44,7 +44,14 @@ pub(crate) fn run_first(image: Image, execve: &Call) -> Errno {
 }
 
 fn start(image: Image, exe: Option<&'static CStr>) -> Option<&'static Hijack<Live>> {
-    let outside = Outside { mark: marks::set, task: intercept::task, library: image.own_path(), exe };
+    let outside = Outside {
+        mark: marks::set,
+        task: intercept::task,
+        place: intercept::place,
+        set_place: intercept::set_place,
+        library: image.own_path(),
+        exe,
+    };
     live::start(image.environment(), outside)
 }
 
@@ -55,5 +62,7 @@ const PASS: Hooks = Hooks {
     before_fork: |_, _| Ok(0),
     after_fork: |_: Fork, _, _| {},
     in_child: |_| {},
+    child_place: |_, _| 0,
+    leave_place: |_| {},
     sites: |_, _, _| None,
 };

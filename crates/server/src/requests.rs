@@ -19,6 +19,17 @@ use wire::{Frame, Header, Message, class, error, handshake, kind, option, relay}
 /// names a few more.
 pub(crate) const SEGMENTS_MAX: usize = 4096;
 
+/// What there is to a call besides its number, its arguments and its memory.
+#[derive(Default)]
+struct Asked {
+    /// Where its paths start.
+    place: u16,
+    /// How many descriptors came along.
+    passed: usize,
+    /// The cell of the lane that it came by.
+    cell: Option<usize>,
+}
+
 impl Server {
     /// Serves one frame of one client.
     pub(crate) fn serve(&mut self, id: SessionId, frame: Frame<&[u8]>) {
@@ -194,7 +205,7 @@ impl Server {
             }
             return;
         }
-        self.submit(id, frame, args, UserMem::new(), 0, None);
+        self.submit(id, frame, args, UserMem::new(), Asked::default());
     }
 
     /// A call with the bytes that it names, in a frame or in a cell of the session's lane.
@@ -206,7 +217,11 @@ impl Server {
         for segment in &request.segments {
             mem.add(segment.address, segment.bytes.to_vec());
         }
-        self.submit(id, frame, request.args, mem, request.passed as usize, cell);
+        let (number, place) = wire::call::number_and_place(frame.header.word);
+        let header = Header { word: number, ..frame.header };
+        let frame = Frame { header, payload: frame.payload };
+        let what = Asked { place, passed: request.passed as usize, cell };
+        self.submit(id, &frame, request.args, mem, what);
     }
 
     fn refuse_call(&mut self, id: SessionId, frame: &Frame<&[u8]>, cell: Option<usize>) {
@@ -222,8 +237,7 @@ impl Server {
         frame: &Frame<&[u8]>,
         mut args: [u64; 6],
         mem: UserMem,
-        passed: usize,
-        cell: Option<usize>,
+        Asked { place, passed, cell }: Asked,
     ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(pid) = session.pid else { return };
@@ -270,6 +284,7 @@ impl Server {
             return self.lane(id, call_id);
         }
         let mut call = Call::new(call_id, pid, frame.header.word, args, mem);
+        call.place = place;
         for fd in came_along {
             self.last_passed += 1;
             self.passed.insert(self.last_passed, fd);

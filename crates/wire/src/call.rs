@@ -11,6 +11,21 @@ pub struct Segment<'a> {
     pub bytes: &'a [u8],
 }
 
+/// The word of a CALL's header: the call's number, and where its paths start (`rump_place`; 0: where its process's do).
+#[must_use]
+pub const fn word(number: u32, place: u16) -> u32 {
+    number | (place as u32) << PLACE_SHIFT
+}
+
+/// Takes a [`word`] apart.
+#[must_use]
+pub const fn number_and_place(word: u32) -> (u32, u16) {
+    (word & NUMBER, (word >> PLACE_SHIFT) as u16)
+}
+
+const PLACE_SHIFT: u32 = 16;
+const NUMBER: u32 = 0xffff;
+
 /// A file that the caller has got.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct File {

@@ -20,7 +20,8 @@ struct Program(&'static Hijack<Live>);
 impl Program {
     fn start(server: &Server) -> Self {
         let url = format!("RUMP_SERVER={}", server.url());
-        let outside = Outside { mark: |_, _| {}, task: || 0, library: None, exe: None };
+        let outside =
+            Outside { mark: |_, _| {}, task: || 0, place: || 0, set_place: |_| 0, library: None, exe: None };
         Self(start([url.as_bytes()].into_iter(), outside).expect("hijacked"))
     }
 

@@ -16,6 +16,7 @@ const CWD_MAX: usize = 256 << 10;
 
 pub(super) fn chdir<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let Some((_, told)) = h.path_at(None, call.args[0])? else { return enter_host(h, call) };
+    h.begin_own_place()?;
     h.rump(row_of(call.nr)?, with(call.args, 0, told.address()))?;
     h.set_cwd_in_rump(true);
     Ok(Answer::Value(0))
@@ -25,6 +26,7 @@ pub(super) fn fchdir<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     match h.owner(call.args[0])? {
         Owner::Host => enter_host(h, call),
         Owner::Rump(rump) => {
+            h.begin_own_place()?;
             h.rump(row_of(call.nr)?, with(call.args, 0, rump.kernel_fd.0.into()))?;
             h.set_cwd_in_rump(true);
             Ok(Answer::Value(0))

@@ -1,16 +1,22 @@
-//! unshare(2), as far as it makes threads' descriptors differ.
+//! unshare(2), as far as it makes threads' descriptors and working directories differ.
 
 use super::{Answer, Call, Verdict};
 use crate::Hijack;
 use crate::world::World;
-use abi::raw::general::CLONE_FILES;
+use abi::raw::general::{CLONE_FILES, CLONE_FS, CLONE_NEWNS};
 use core::sync::atomic::Ordering;
 
 pub(super) fn unshare<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
-    if call.args[0] & u64::from(CLONE_FILES) != 0 {
+    let has = |flags: u32| call.args[0] & u64::from(flags) != 0;
+    if has(CLONE_FILES) {
         h.part_descriptors();
     }
-    Ok(Answer::Host)
+    if !has(CLONE_FS | CLONE_NEWNS) {
+        return Ok(Answer::Host);
+    }
+    let value = h.world.host(call.nr, call.args)?;
+    h.part_places();
+    Ok(Answer::Value(value))
 }
 
 impl<W: World> Hijack<W> {

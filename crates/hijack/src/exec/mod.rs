@@ -71,6 +71,14 @@ fn exec<W: World>(h: &Hijack<W>, image: &Image) -> Outcome {
 
 /// Has the host run an image. `load` is what the loader is told, where it is the image.
 fn exec_host<W: World>(h: &Hijack<W>, image: &Image, load: Option<&Load>) -> Outcome {
+    // The thread is the process then.
+    h.swap_places();
+    let outcome = run(h, image, load);
+    h.swap_places();
+    outcome
+}
+
+fn run<W: World>(h: &Hijack<W>, image: &Image, load: Option<&Load>) -> Outcome {
     let envp = environment(h, image.envp, load)?;
     // Those that are close-on-exec, too: the next image may never tell the rump kernel that it is there.
     h.share_all();

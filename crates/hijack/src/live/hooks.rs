@@ -21,7 +21,7 @@ const SITES_ROOM: usize = 256 << 10;
 #[must_use]
 pub fn hooks(hijack: &'static Hijack<Live>) -> Hooks {
     HIJACK.store(core::ptr::from_ref(hijack).cast_mut(), Ordering::Release);
-    Hooks { interest, dispatch, before_fork, after_fork, in_child, sites }
+    Hooks { interest, dispatch, before_fork, after_fork, in_child, child_place, leave_place, sites }
 }
 
 fn hijack() -> Option<&'static Hijack<Live>> {
@@ -73,6 +73,16 @@ fn after_fork(fork: Fork, task: usize, child: Result<u32, Errno>) {
         // A child that goes on in our memory keeps its task until it is found to be gone.
         (Fork::Sharing, Ok(_)) => {}
         (Fork::Vfork | Fork::Sharing, _) => hijack.end_vfork(task),
+    }
+}
+
+fn child_place(fork: Fork, shares_fs: bool) -> usize {
+    hijack().map_or(0, |hijack| hijack.slot_of_child(fork, shares_fs))
+}
+
+fn leave_place(slot: usize) {
+    if let Some(hijack) = hijack() {
+        hijack.leave_slot(slot);
     }
 }
 

@@ -18,12 +18,13 @@ pub use start::{Outside, start};
 
 use crate::Hijack;
 use crate::dispatch::{Call, Verdict};
+use crate::pieces_unsafe::Pieces;
 use crate::world::World;
 use abi::private;
 use abi::table::lookup;
 use children_unsafe::Children;
 use client::{Options, Session};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use fork::Announcement;
 
 /// No descriptor.
@@ -40,10 +41,20 @@ pub struct Live {
     used: AtomicBool,
     fork: Announcement,
     task: fn() -> usize,
+    place: Place,
+}
+
+/// Where threads' paths start.
+struct Place {
+    get: fn() -> usize,
+    set: fn(usize) -> usize,
+    /// What the rump kernel knows the slots by: the session in the upper half, the number in the lower.
+    numbers: Pieces<AtomicU64>,
 }
 
 impl Live {
-    fn new(options: Options, session: Session, task: fn() -> usize) -> Self {
+    fn new(options: Options, session: Session, outside: Outside) -> Self {
+        let place = Place { get: outside.place, set: outside.set_place, numbers: Pieces::new() };
         Self {
             options,
             session,
@@ -51,7 +62,8 @@ impl Live {
             own: AtomicU32::new(NONE),
             used: AtomicBool::new(false),
             fork: Announcement::new(),
-            task,
+            task: outside.task,
+            place,
         }
     }
 

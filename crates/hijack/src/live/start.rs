@@ -30,6 +30,10 @@ pub struct Outside {
     pub mark: fn(u32, bool),
     /// The calling thread's task, as [`Hijack::before_vfork`] numbered it; 0: the process.
     pub task: fn() -> usize,
+    /// The calling thread's place ([`intercept::place`]), and setting it.
+    pub place: fn() -> usize,
+    /// See `place`.
+    pub set_place: fn(usize) -> usize,
     /// The path of this library, as it was found.
     pub library: Option<&'static [u8]>,
     /// The path of the program, where this library has loaded it: the host's kernel takes the library for the program.
@@ -69,7 +73,7 @@ pub fn start<'e>(
     let inherited = variables.inherited(&options, file);
     let words = host_unsafe::table()
         .unwrap_or_else(|why| refuse(format_args!("no memory for the descriptor table: {why}")));
-    let live = Live::new(options, session, outside.task);
+    let live = Live::new(options, session, outside);
     let hijack =
         Box::leak(Box::new(Hijack::new(config, inherited, live, Fds::new(words, outside.mark), outside.exe)));
     take_over(hijack, marks.unwrap_or_default());

@@ -53,7 +53,11 @@ impl World for Live {
 
     fn rump(&self, row: &'static Row, args: Args, passed: &[u32]) -> Result<Reply, Errno> {
         self.used.store(true, Ordering::Relaxed);
-        let reply = self.session().call(row, args, passed)?;
+        let place = match (self.place.get)() {
+            0 => 0,
+            slot => self.place_number(slot).unwrap_or(0),
+        };
+        let reply = self.session().call_from(place, row, args, passed)?;
         let files = reply.files.into_iter().map(|file| NewFile {
             host_fd: file.host.map(host::Fd::into_number),
             kernel_fd: KernelFd(file.descriptor),
@@ -82,6 +86,25 @@ impl World for Live {
     fn fork_auth(&self) -> Option<[u8; 16]> {
         let session = self.session();
         session.fork_auth().or_else(|| if session.is_known() { session.prefork().ok() } else { None })
+    }
+
+    fn place(&self) -> usize {
+        (self.place.get)()
+    }
+
+    fn set_place(&self, slot: usize) -> usize {
+        (self.place.set)(slot)
+    }
+
+    fn place_number(&self, slot: usize) -> Option<u16> {
+        let word = self.place.numbers.get(slot)?.load(Ordering::Relaxed);
+        let is_current = word >> 32 == u64::from(self.generation());
+        Some(word as u16).filter(|number| is_current && *number != 0)
+    }
+
+    fn set_place_number(&self, slot: usize, number: u64) {
+        let word = u64::from(self.generation()) << 32 | number;
+        self.place.numbers.reach(slot).store(word, Ordering::Relaxed);
     }
 
     fn task(&self) -> usize {

@@ -12,7 +12,7 @@ pub(crate) mod view;
 use crate::Kernel;
 use crate::file::made::Made;
 use crate::file::{File, OpenFile};
-use crate::process::Pid;
+use crate::process::{Pid, Places};
 use crate::sysctl::SysctlFile;
 use abi::Errno;
 use std::rc::Rc;
@@ -50,6 +50,21 @@ impl Kernel {
     }
 
     /// The process whose call runs.
+    /// A call whose paths start there runs, or none any more (0); whether there is such a place.
+    pub(crate) fn enter_place(&mut self, pid: Pid, place: u16) -> bool {
+        let Ok(process) = self.processes.get_mut(pid) else { return true };
+        let known = process.enter_place(place);
+        let own = (place != 0 && known).then(|| process.current_places());
+        self.processes.view.own_places.set(own);
+        known
+    }
+
+    /// A process, or one of its threads, begins or ceases to be there.
+    pub(crate) fn hold_places(&mut self, places: Places, held: bool) {
+        self.fs.vfs.hold(places.cwd, held);
+        self.fs.vfs.hold(places.root, held);
+    }
+
     pub(crate) fn set_current(&mut self, pid: Pid) {
         self.current = pid;
         self.processes.view.current.set(pid);

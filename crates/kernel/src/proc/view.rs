@@ -14,6 +14,8 @@ pub(crate) struct View {
     pub(crate) owner: Cell<(u32, u32)>,
     /// The process whose call runs.
     pub(crate) current: Cell<Pid>,
+    /// Those of the call that runs, if they are not its process's.
+    pub(crate) own_places: Cell<Option<Places>>,
     /// All processes.
     pub(crate) tasks: RefCell<BTreeMap<Pid, Seen>>,
     files: Files,
@@ -29,7 +31,13 @@ pub(crate) struct Seen {
 
 impl View {
     pub(crate) fn new(files: Files) -> Self {
-        Self { owner: Cell::new((0, 0)), current: Cell::new(Pid(0)), tasks: RefCell::default(), files }
+        Self {
+            owner: Cell::new((0, 0)),
+            current: Cell::new(Pid(0)),
+            own_places: Cell::new(None),
+            tasks: RefCell::default(),
+            files,
+        }
     }
 
     /// The numbers of a process's descriptors.
@@ -46,6 +54,9 @@ impl View {
 
     /// Root and working directory of a process.
     pub(crate) fn places(&self, pid: Pid) -> Option<Places> {
+        if let Some(own) = self.own_places.get().filter(|_| pid == self.current.get()) {
+            return Some(own);
+        }
         self.tasks.borrow().get(&pid).map(|seen| seen.places.get())
     }
 }

@@ -179,6 +179,7 @@ handlers! {
     abi::private::MAPFD => rump_mapfd;
     abi::private::MOUNTS => rump_mounts;
     abi::private::NFS => rump_nfs;
+    abi::private::PLACE => rump_place;
     abi::private::SHARE => rump_share;
     abi::private::STATMOUNT => rump_statmount;
     abi::private::TAKE => rump_take;

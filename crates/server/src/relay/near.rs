@@ -8,7 +8,7 @@ use crate::sitelists::{Asker, Encoded};
 use abi::{Errno, private};
 use kernel::CallId;
 use rustix::event::epoll::EventFlags;
-use wire::call::{Reply, Request, Segment};
+use wire::call::{Reply, Request, Segment, number_and_place};
 use wire::relay::Token;
 use wire::{Frame, Header, class, kind, option};
 
@@ -30,7 +30,7 @@ impl Relay {
         let mut sites = Vec::new();
         loop {
             match decoder.next_view() {
-                Ok(Some(frame)) if frame.header.word == private::SITES && frame.header.kind == kind::CALL => {
+                Ok(Some(frame)) if is_sites(&frame.header) => {
                     sites.push(frame.to_owned());
                 }
                 Ok(Some(frame)) => pair.take_near(&frame, &self.token, &self.files),
@@ -99,7 +99,8 @@ impl Pair {
     fn call(&mut self, frame: &Frame<&[u8]>, files: &Files) {
         // Six arguments, then the number of segments, then that of descriptors.
         const PASSED: usize = 6 * 8 + 4;
-        let Header { reqno, word, .. } = frame.header;
+        let reqno = frame.header.reqno;
+        let (word, _) = number_and_place(frame.header.word);
         let passed = frame.payload.get(PASSED..).and_then(|rest| rest.first_chunk::<4>());
         let passed = passed.map_or(0, |passed| u32::from_le_bytes(*passed) as usize);
         let argument = |at: usize| {
@@ -133,4 +134,8 @@ impl Pair {
         let header = Header { reqno, class: class::RESP, kind: kind::CALL, word: 0 };
         self.near.out.frame(header, &reply.emit());
     }
+}
+
+fn is_sites(header: &Header) -> bool {
+    header.kind == kind::CALL && number_and_place(header.word).0 == private::SITES
 }
