@@ -288,6 +288,11 @@ impl Fds {
         self.doubted.load(Ordering::Relaxed)
     }
 
+    /// Has a number of the host's looked at that is in this table as well, until something else is at it.
+    pub fn mark(&self, fd: u32) {
+        (self.mark)(fd, true);
+    }
+
     /// Notes that the server drives the readiness of `rump`, unless the number has become something else.
     pub fn set_watched(&self, fd: u32, rump: RumpFd) {
         let Some(word) = self.words.get(fd as usize) else { return };

@@ -16,6 +16,8 @@ pub fn of(config: &Config, number: u32) -> Interest {
         // Calls with code of their own that concern one descriptor.
         (nr::CLOSE | nr::DUP, _) => Interest::IfMarked(0),
         (nr::EPOLL_CTL, _) => Interest::IfMarked(2),
+        // Sets with sockets that are hung up unseen.
+        (nr::EPOLL_WAIT | nr::EPOLL_PWAIT | nr::EPOLL_PWAIT2, _) => Interest::IfMarked(0),
         (nr::MMAP, _) => Interest::IfMarked(4),
         // Interfaces are asked of host sockets.
         (nr::IOCTL, _) if config.families.contains(AF_INET.into()) => Interest::IfMarkedOrSocket,

@@ -29,6 +29,7 @@ mod pieces_unsafe;
 mod place;
 mod task;
 pub mod text;
+mod unseen;
 pub mod world;
 
 use config::Config;
@@ -43,6 +44,7 @@ use lost::Lost;
 use netlink::Netlinks;
 use place::Slots;
 use task::Tasks;
+use unseen::Unseen;
 use world::World;
 
 /// A hijacked process.
@@ -58,6 +60,7 @@ pub struct Hijack<W> {
     notes: Notes,
     netlinks: Netlinks,
     lost: Lost,
+    unseen: Unseen,
     /// So many bytes of a path say whose it is.
     path_decides: usize,
     /// It has called fcntl(2) with F_SETLK or F_SETLKW in the rump kernel.
@@ -89,6 +92,7 @@ impl<W: World> Hijack<W> {
             notes: Notes::new(),
             netlinks: Netlinks::new(),
             lost: Lost::new(),
+            unseen: Unseen::new(),
             path_decides,
             takes_locks: AtomicBool::new(false),
             has_threads: AtomicBool::new(false),

@@ -33,6 +33,12 @@ fn epoll_and_its_kin() {
 }
 
 #[test]
+fn hang_ups_of_sockets_that_are_not_connected() {
+    let told = same_program("h_hangups", "rump_watch");
+    assert!(told.contains("first: 1 [2 OUT HUP]") && told.contains("a new set: 0\n"), "{told}");
+}
+
+#[test]
 #[ignore = "long: see CONTRIBUTING.md"]
 fn ten_thousand_in_one_epoll_set() {
     same_program("h_many", "rump_watch");

@@ -15,6 +15,7 @@ const CLOSE_RANGE_CLOEXEC: u32 = 4;
 pub(super) fn close<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let fd = call.args[0] as u32;
     unlock::before_close(h, fd);
+    h.forget_unseen(fd, fd);
     match h.entry(fd) {
         Entry::Host => return Ok(Answer::Host),
         Entry::Own => return Err(Errno::EBADF),
@@ -32,6 +33,9 @@ pub(super) fn close_range<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     let (first, last) = (first as u32, last as u32);
     if flags as u32 & CLOSE_RANGE_UNSHARE != 0 {
         h.part_descriptors();
+    }
+    if flags as u32 & CLOSE_RANGE_CLOEXEC == 0 {
+        h.forget_unseen(first, last);
     }
     let mut known = h.fds.known(first, last).peekable();
     // Nothing is closed then, and the host answers EINVAL.

@@ -43,6 +43,9 @@ fn replace<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
     if h.entry(new) == Entry::Own {
         h.move_own(new)?;
     }
+    if old != new {
+        h.forget_unseen(new, new);
+    }
     if entry == Entry::Host && h.fds.get(new) == Entry::Host || old == new {
         return Ok(Answer::Host);
     }

@@ -89,6 +89,7 @@ fn handler<W: World>(number: u32) -> Option<Handler<W>> {
         nr::PPOLL => poll::ppoll,
         nr::SELECT | nr::PSELECT6 => select::select,
         nr::EPOLL_CTL => epoll::epoll_ctl,
+        nr::EPOLL_WAIT | nr::EPOLL_PWAIT | nr::EPOLL_PWAIT2 => epoll::epoll_wait,
         nr::CHDIR => cwd::chdir,
         nr::FCHDIR => cwd::fchdir,
         nr::GETCWD => cwd::getcwd,
