@@ -236,6 +236,11 @@ pub trait FileSystem {
         Ok(())
     }
 
+    /// Whether an inode is held ([`FileSystem::hold`]), where that is known.
+    fn is_held(&self, _ino: Ino) -> bool {
+        false
+    }
+
     /// What programs have stored into mappings is handed to whoever keeps it; nobody waits for that.
     fn write_back(&mut self) {}
 

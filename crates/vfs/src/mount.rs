@@ -120,6 +120,8 @@ pub struct Vfs {
     pub(crate) handle_key: [u8; 32],
     /// How many processes run the program in a file.
     pub(crate) running: HashMap<(u32, u64), u32>,
+    /// What directories were called that were removed and are held still: as a working directory, say.
+    pub(crate) removed: HashMap<(u32, u64), Entry>,
 }
 
 impl Vfs {
@@ -143,6 +145,7 @@ impl Vfs {
             protected: crate::Protected::default(),
             handle_key: [0; 32],
             running: HashMap::new(),
+            removed: HashMap::new(),
         };
         vfs.devices.read(URANDOM, &mut vfs.handle_key)?;
         let identity = vfs.identify(&root)?;
@@ -336,6 +339,7 @@ impl Vfs {
         }
         if !held {
             self.tell_if_gone(at);
+            self.forget_removed(at);
         }
         let Some(mount) = self.mounts.get_mut(&at.mount) else { return };
         mount.used.set(mount.used.get().wrapping_add(1));

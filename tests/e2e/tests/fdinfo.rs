@@ -26,6 +26,12 @@ for where, name in (('/proc/self/fd', f'{f}'), ('/proc/self', f'fd/{f}'), ('/pro
     print(os.readlink(name).removeprefix(base), os.stat(name).st_size, open(name).read(3))
     dir = os.open('.', os.O_RDONLY); os.chdir('/')
     print(os.readlink(name, dir_fd=dir).removeprefix(base), os.stat(name, dir_fd=dir).st_size)
+os.mkdir(base + '/gone'); os.chdir(base + '/gone'); os.rmdir(base + '/gone')
+print(os.readlink('/proc/self/cwd').removeprefix(base), os.stat('/proc/self/cwd').st_nlink)
+os.mkdir(base + '/gone'); print(os.readlink('/proc/self/cwd').removeprefix(base))
+try: os.getcwd()
+except OSError as e: print(e.errno)
+os.chdir(base + '/gone'); print(os.readlink('/proc/self/cwd').removeprefix(base)); os.chdir('/'); os.rmdir(base + '/gone')
 os.chdir('/proc/self/fdinfo'); print(info(f, '.') == info(f), info(f, '/proc/self/task/%d/fdinfo' % os.getpid()) == info(f))
 os.chdir('/proc/self'); print(open(f'fdinfo/{f}').read() == open(f'/proc/self/fdinfo/{f}').read())
 ";

@@ -154,6 +154,7 @@ impl Vfs {
         let fs = self.fs_mut(walked.dir)?;
         if directory {
             fs.rmdir(walked.dir.ino, name, now)?;
+            self.remember_removed(node, (walked.dir, name.to_vec()));
         } else {
             fs.unlink(walked.dir.ino, name, now)?;
             self.tell_self(node, victim.kind, IN_ATTRIB);

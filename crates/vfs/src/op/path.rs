@@ -48,13 +48,39 @@ impl Vfs {
         Ok(joined(self.path_of(root, *dir)?, name))
     }
 
+    /// A directory is removed, which was called so.
+    pub(crate) fn remember_removed(&mut self, at: Location, entry: Entry) {
+        if self.fs(at).is_ok_and(|fs| fs.is_held(at.ino)) {
+            self.removed.insert(at.key(), entry);
+        }
+    }
+
+    /// A directory may not be held any more.
+    pub(crate) fn forget_removed(&mut self, at: Location) {
+        if self.removed.contains_key(&at.key()) && !self.fs(at).is_ok_and(|fs| fs.is_held(at.ino)) {
+            self.removed.remove(&at.key());
+        }
+    }
+
+    /// As [`Vfs::path_of`], and for a directory that was removed what that was, and that it is gone.
+    fn path_of_any(&self, root: Location, dir: Location) -> Result<Vec<u8>, Errno> {
+        match (self.path_of(root, dir), self.removed.get(&dir.key())) {
+            (Err(Errno::ENOENT), Some(entry)) => {
+                let mut path = self.path_of_entry(root, entry)?;
+                path.extend(b" (deleted)");
+                Ok(path)
+            }
+            (path, _) => path,
+        }
+    }
+
     /// readlink(2). A link that leads to a place rather than along a path shows the path of that place from `root`.
     ///
     /// # Errors
     /// `EINVAL`: no symbolic link. `EACCES`: one of another user's process.
     pub fn readlink(&self, who: &Who<'_>, root: Location, at: Location) -> Result<Vec<u8>, Errno> {
         let Some(Jump { to, name }) = self.jump(who, at)? else { return self.fs(at)?.readlink(at.ino) };
-        let Some((dir, name)) = name else { return self.path_of(root, to) };
+        let Some((dir, name)) = name else { return self.path_of_any(root, to) };
         if self.attr(to)?.kind == Kind::Directory {
             // It knows its own name, until it is removed.
             match self.path_of(root, to) {

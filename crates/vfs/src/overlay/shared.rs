@@ -137,6 +137,10 @@ impl FileSystem for Shared {
         self.0.borrow_mut().hold(ino, held);
     }
 
+    fn is_held(&self, ino: Ino) -> bool {
+        self.0.borrow().is_held(ino)
+    }
+
     fn statfs(&self) -> Result<Statfs> {
         self.0.borrow().statfs()
     }

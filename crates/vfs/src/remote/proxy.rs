@@ -6,6 +6,7 @@ use super::mapped::Mapped;
 use super::op::{Answer, Mounted, Node, Op, Value};
 use super::pages::Pages;
 use super::{SharedExchange, Worker};
+use crate::fs::FileSystem;
 use crate::node::Ino;
 use abi::Errno;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
@@ -195,10 +196,6 @@ impl Remote {
                 Ok(())
             }
         }
-    }
-
-    pub(super) fn is_held(&self, ino: Ino) -> bool {
-        self.holders.contains_key(&ino)
     }
 
     /// An inode may have lost its last name: if nobody holds it, its number can be another's soon.

@@ -337,6 +337,10 @@ impl FileSystem for Remote {
         }
     }
 
+    fn is_held(&self, ino: Ino) -> bool {
+        self.holders.contains_key(&ino)
+    }
+
     fn statfs(&self) -> Result<Statfs> {
         self.ask_statfs()
     }

@@ -293,6 +293,10 @@ impl FileSystem for Tmpfs {
         Ok(())
     }
 
+    fn is_held(&self, ino: Ino) -> bool {
+        self.inodes.get(&ino).is_some_and(|inode| inode.holders > 0)
+    }
+
     fn hold(&mut self, ino: Ino, held: bool) {
         if let Some(inode) = self.inodes.get_mut(&ino) {
             inode.holders = if held { inode.holders + 1 } else { inode.holders.saturating_sub(1) };
