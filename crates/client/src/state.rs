@@ -136,6 +136,14 @@ impl Phase {
     pub(crate) fn silent(socket: u32) -> Self {
         Self::Silent { socket, since: host::monotonic_ns() }
     }
+
+    /// The connection's descriptor is another number from now on.
+    fn moved(&mut self, number: u32) {
+        match self {
+            Self::Silent { socket, .. } | Self::Up { socket, .. } => *socket = number,
+            Self::Fresh | Self::Lost | Self::Given => {}
+        }
+    }
 }
 
 impl State {
@@ -305,12 +313,23 @@ impl Session {
         if state.socket() != Some(from) {
             return Ok(());
         }
-        let moved = crate::connect::at_the_top(from, Some(from))?.into_number();
-        match &mut state.phase {
-            Phase::Silent { socket, .. } | Phase::Up { socket, .. } => *socket = moved,
-            Phase::Fresh | Phase::Lost | Phase::Given => {}
-        }
+        state.phase.moved(crate::connect::at_the_top(from, Some(from))?.into_number());
         Ok(())
+    }
+
+    /// Moves the session's own descriptor to a number from `least` on, because the program wants all below. Where a thread waits for
+    /// the kernel just now, it stays.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EMFILE`: `RLIMIT_NOFILE` does not reach so far.
+    pub fn move_own_above(&self, least: u32) -> Result<(), Errno> {
+        // Nobody may be sending or reading by the old number.
+        let Some(_reading) = self.reader.try_lock() else { return Ok(()) };
+        let _sending = self.sender.lock();
+        let mut state = self.state.lock();
+        let Some(from) = state.socket().filter(|&number| number < least) else { return Ok(()) };
+        state.phase.moved(host::dup_above(from, least)?.into_number());
+        sys::close(from)
     }
 
     /// The connection is gone: who waits is told, and it is not used any more.

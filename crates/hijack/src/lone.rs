@@ -97,6 +97,29 @@ impl<W: World> Hijack<W> {
         Ok(())
     }
 
+    /// Before `RLIMIT_NOFILE` becomes `limit`: it counts numbers, not descriptors, and those that are open stay (getrlimit(2)). So the
+    /// library's own leave all that it allows to the program.
+    pub(crate) fn move_own_above(&self, limit: u32) {
+        // A process's table is as long as its highest number is high, and fork(2) copies it.
+        const FAR: u32 = 4096;
+        if limit > FAR || self.world.in_vfork_child() {
+            return;
+        }
+        // The connection is made now; later there might be no other number for it.
+        self.world.connect_early();
+        // Where the limit was no higher before, there is nowhere to go.
+        let _ = self.world.move_own_above(limit);
+        let own = self.stand_in.0.load(Ordering::Acquire);
+        if own < limit
+            && let Ok(moved) = self.copy_above(own, limit.into(), true)
+        {
+            self.learn(moved, Entry::Own);
+            self.stand_in.0.store(moved, Ordering::Release);
+            self.learn(own, Entry::Host);
+            self.close_quietly(own);
+        }
+    }
+
     /// Closes the file that a number stood for, if that was a lone one, once the number is the host's again.
     pub(crate) fn leave(&self, before: Entry) {
         if let Entry::Rump(rump) = before
@@ -123,8 +146,7 @@ impl<W: World> Hijack<W> {
             return Ok(());
         }
         // Room for what comes: without it the file would be lost on its way.
-        let room = self.copy_above(fd, 0, true)?;
-        self.close_quietly(room);
+        self.has_room(fd)?;
         // Closed or shared by another thread meanwhile.
         if !self.fds.hold(fd, rump) {
             return if self.entry(fd) == Entry::Host { Err(Errno::EBADF) } else { Ok(()) };

@@ -127,6 +127,14 @@ impl<W: World> Hijack<W> {
         self.world.host(nr::FCNTL, [fd.into(), command.into(), least, 0, 0, 0]).map(|number| number as u32)
     }
 
+    /// Whether a number is free beside this descriptor's. What comes from the rump kernel without one would be lost on its way.
+    ///
+    /// # Errors
+    /// `EMFILE`: none is. `EBADF`.
+    pub(crate) fn has_room(&self, fd: u32) -> Result<(), Errno> {
+        self.copy_above(fd, 0, true).map(|room| self.close_quietly(room))
+    }
+
     /// Puts a descriptor that has arrived in the place of what is at this number, which stays close-on-exec if it is.
     ///
     /// # Errors

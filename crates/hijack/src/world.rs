@@ -68,6 +68,12 @@ pub trait World {
     /// `EMFILE`: no other number is free.
     fn move_own(&self, fd: u32) -> Result<(), Errno>;
 
+    /// Moves the descriptor of the process's session to a number from `least` on, if there is one that nobody waits at.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EMFILE`: no such number can be had.
+    fn move_own_above(&self, least: u32) -> Result<(), Errno>;
+
     /// The descriptor of the connection that the calling task's session runs on, to be continued by the next
     /// image.
     fn session_fd(&self) -> Option<u32>;

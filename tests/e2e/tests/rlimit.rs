@@ -1,4 +1,4 @@
-//! RLIMIT_FSIZE, and quotas, which there are none of.
+//! RLIMIT_FSIZE, RLIMIT_AS and RLIMIT_NOFILE, and quotas, which there are none of.
 
 use e2e::{Server, run, same_in_both};
 
@@ -101,4 +101,39 @@ print([socket.create_connection(l.getsockname()).recv(9) for t in threads])
 [t.join() for t in threads]'"#,
     );
     assert!(printed.starts_with("[b'hello', b'hello'"), "{printed}");
+}
+
+/// RLIMIT_NOFILE: all numbers that it leaves are the program's, whether it had called the rump kernel before or not.
+#[test]
+fn numbers_of_descriptors_are_limited() {
+    let printed = same_in_both(
+        r#"cat > $D/numbers.py <<'END'
+import errno, os, resource, socket, sys
+def full(open_one):
+    try:
+        while True:
+            open_one()
+    except OSError as error:
+        return error.strerror
+early = sys.argv[1] == 'early' and [socket.socket(), open(os.environ['D'] + '/f', 'w')]
+resource.setrlimit(resource.RLIMIT_NOFILE, (70, 70))
+print(full(lambda: os.dup(0)))
+os.close(69)
+listener = socket.socket(socket.AF_INET)
+print(listener.fileno(), full(lambda: os.dup(0)))
+os.close(68)
+listener.listen()
+client = socket.socket(socket.AF_INET)
+client.connect(listener.getsockname())
+print(client.fileno(), full(listener.accept))
+os.close(67)
+peer, _ = listener.accept()
+peer.send(b'hello')
+print(peer.fileno(), client.recv(9))
+os.close(66)
+print(sorted(int(name) for name in os.listdir('/proc/self/fd') if int(name) < 70)[-9:])
+END
+python3 $D/numbers.py early < /dev/null; python3 $D/numbers.py late < /dev/null"#,
+    );
+    assert!(printed.starts_with("Too many open files\n69 "), "{printed}");
 }

@@ -3,6 +3,7 @@
 //! Most calls are routed as their row of [`abi::table`] says (module `route`). Those with code of their own have a
 //! file each (or one for a family) and a line in `handler`.
 
+mod accept;
 mod aio;
 mod broken_pipe;
 mod close;
@@ -72,6 +73,7 @@ type Rowed<'a> = (&'static Row, &'a Call);
 /// The calls with code of their own.
 fn handler<W: World>(number: u32) -> Option<Handler<W>> {
     Some(match number {
+        nr::ACCEPT | nr::ACCEPT4 => accept::accept,
         nr::IO_SUBMIT => aio::io_submit,
         nr::CLOSE => close::close,
         nr::CLOSE_RANGE => close::close_range,

@@ -1,10 +1,10 @@
 //! setrlimit(2) and prlimit(2): the limits are the host's, and so is the signal that goes with one; the rump kernel keeps to
-//! `RLIMIT_FSIZE` (SIGXFSZ: for the thread that wrote).
+//! `RLIMIT_FSIZE` (SIGXFSZ: for the thread that wrote), the library's own descriptors keep out of `RLIMIT_NOFILE`.
 
 use super::{Answer, Call, Verdict};
 use crate::Hijack;
 use crate::world::{Outcome, World};
-use abi::raw::general::RLIMIT_FSIZE;
+use abi::raw::general::{RLIMIT_FSIZE, RLIMIT_NOFILE};
 use abi::{Errno, nr, private, table};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -41,12 +41,18 @@ pub(super) fn prlimit64<W: World>(h: &Hijack<W>, call: &Call) -> Verdict {
 }
 
 fn changed<W: World>(h: &Hijack<W>, call: &Call, pid: u64, resource: u64, new: u64) -> Verdict {
-    if resource as u32 != RLIMIT_FSIZE || new == 0 {
-        return Ok(Answer::Host);
+    let own = || pid as u32 == 0 || h.world.host(nr::GETPID, [0; 6]) == Ok(pid);
+    match resource as u32 {
+        _ if new == 0 => return Ok(Answer::Host),
+        RLIMIT_FSIZE => {}
+        RLIMIT_NOFILE if own() => {
+            make_room(h, new);
+            return Ok(Answer::Host);
+        }
+        _ => return Ok(Answer::Host),
     }
     let value = h.world.host(call.nr, call.args)?;
-    let own = pid as u32 == 0 || h.world.host(nr::GETPID, [0; 6]) == Ok(pid);
-    match own {
+    match own() {
         // What a vfork child sets is not its parent's; the program that it becomes looks for itself.
         true if h.world.in_vfork_child() => {}
         true => {
@@ -56,6 +62,17 @@ fn changed<W: World>(h: &Hijack<W>, call: &Call, pid: u64, resource: u64, new: u
         false => h.tell_file_size_of(pid, new),
     }
     Ok(Answer::Value(value))
+}
+
+/// Before the number of descriptors is limited to the `rlim_cur` at this address.
+fn make_room<W: World>(h: &Hijack<W>, new: u64) {
+    let mut limit = [0; 8];
+    // RLIM_INFINITY is more than there can be.
+    if h.world.read(new, &mut limit).is_ok()
+        && let Ok(limit) = u32::try_from(u64::from_ne_bytes(limit))
+    {
+        h.move_own_above(limit);
+    }
 }
 
 impl<W: World> Hijack<W> {

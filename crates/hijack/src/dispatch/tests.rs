@@ -51,6 +51,9 @@ impl World for Nowhere {
     fn move_own(&self, _: u32) -> Result<(), Errno> {
         Err(Errno::EMFILE)
     }
+    fn move_own_above(&self, _: u32) -> Result<(), Errno> {
+        Err(Errno::EMFILE)
+    }
     fn session_fd(&self) -> Option<u32> {
         None
     }

@@ -75,6 +75,11 @@ impl World for Live {
         self.session().move_own(fd)
     }
 
+    fn move_own_above(&self, least: u32) -> Result<(), Errno> {
+        self.used.store(true, Ordering::Relaxed);
+        self.session.move_own_above(least)
+    }
+
     fn session_fd(&self) -> Option<u32> {
         self.session().handover()
     }

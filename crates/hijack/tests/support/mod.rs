@@ -201,6 +201,10 @@ impl World for TestWorld {
         Err(Errno::EMFILE)
     }
 
+    fn move_own_above(&self, _: u32) -> Result<(), Errno> {
+        Err(Errno::EMFILE)
+    }
+
     fn session_fd(&self) -> Option<u32> {
         None
     }
