@@ -56,20 +56,13 @@ impl<W: World> Hijack<W> {
         let protection = u64::from(PROT_READ | PROT_WRITE);
         let args = [0, size, protection, MAP_SHARED.into(), stand_in.into(), 0];
         let Ok(address) = self.world.host(nr::MMAP, args) else { return };
-        let before = self.notes.0.swap(address, Ordering::AcqRel);
-        self.end_notes_at(before);
+        // What was mapped before stays: another thread may be about to note something there.
+        self.notes.0.store(address, Ordering::Release);
     }
 
     /// In the child of a fork: the notes are its parent's.
     pub(crate) fn end_notes(&self) {
-        let address = self.notes.0.swap(0, Ordering::AcqRel);
-        self.end_notes_at(address);
-    }
-
-    fn end_notes_at(&self, address: u64) {
-        if address != 0 {
-            let _ = self.world.host(nr::MUNMAP, [address, NOTED * COOKIE, 0, 0, 0, 0]);
-        }
+        self.notes.0.store(0, Ordering::Release);
     }
 
     /// Notes that this number is that lone file.

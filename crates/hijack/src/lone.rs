@@ -90,8 +90,12 @@ impl<W: World> Hijack<W> {
         if self.world.in_vfork_child() || self.stand_in.0.load(Ordering::Acquire) != fd {
             return self.world.move_own(fd);
         }
-        let moved = self.copy_above(fd, OUT_OF_THE_WAY, true)?;
-        self.learn(moved, Entry::Own);
+        // Without another number the next lone file has another made.
+        let above = |least| self.copy_above(fd, least, true).ok();
+        let moved = above(OUT_OF_THE_WAY).or_else(|| above(0)).unwrap_or(NONE);
+        if moved != NONE {
+            self.learn(moved, Entry::Own);
+        }
         self.stand_in.0.store(moved, Ordering::Release);
         self.learn(fd, Entry::Unknown);
         Ok(())
