@@ -17,7 +17,8 @@ impl Stack {
         let raw = socket.protocol() == Protocol::Raw;
         // A connection that is over keeps a port that bind(2) gave, and no other (net/ipv4/tcp.c, tcp_set_state).
         let over = |key| self.connections.get(key).is_none_or(|connection| connection.over);
-        let fresh = (socket.binding.is_none() || raw) && socket.connection().is_none_or(over);
+        let fresh = (socket.binding.is_none_or(|binding| !binding.has_port()) || raw)
+            && socket.connection().is_none_or(over);
         let end = addr::from_program(socket.domain, addr)?;
         let v4_mapped = addr.is_ipv6() && end.ip.is_ipv4();
         if v4_mapped && socket.options.v6only {
@@ -51,7 +52,12 @@ impl Stack {
             self.sockets.find_mut(id)?.binding = Some(Binding { ip, ..binding });
             return Ok(());
         }
-        self.bind_to(id, ip, end.port)
+        self.bind_to(id, ip, end.port)?;
+        if specific && end.ip.is_ipv6() {
+            // Such an address is IPv6's alone (net/ipv6/af_inet6.c, __inet6_bind).
+            self.sockets.find_mut(id)?.options.v6only = true;
+        }
+        Ok(())
     }
 
     /// Binds to a port, 0 being any ephemeral one. `ip`: `None` is the unspecified address.

@@ -143,8 +143,7 @@ impl<'a> Segment<'a> {
     pub(crate) fn parse(ip: &IpPacket<'a>, verify: bool) -> Option<Self> {
         let tcp = TcpPacket::new_checked(ip.payload).ok()?;
         let (src, dst) = (IpAddress::from(ip.src), IpAddress::from(ip.dst));
-        let portless = tcp.src_port() == 0 || tcp.dst_port() == 0;
-        if portless || (verify && !tcp.verify_checksum(&src, &dst)) {
+        if verify && !tcp.verify_checksum(&src, &dst) {
             return None;
         }
         Some(Self {
@@ -210,6 +209,14 @@ impl<'a> Segment<'a> {
             set_max_segment_size(&mut packet[header_len..], LEAST_MSS);
             packet
         })
+    }
+
+    /// Its packet, as if it had come from this port.
+    pub(crate) fn with_port(&self, port: u16) -> Vec<u8> {
+        let mut packet = self.bytes.to_vec();
+        let header_len = self.bytes.len() - self.tcp.len();
+        TcpPacket::new_unchecked(&mut packet[header_len..]).set_src_port(port);
+        packet
     }
 
     /// The same in another packet.
@@ -409,6 +416,18 @@ pub(crate) fn mark(packet: &mut [u8]) -> bool {
         set_tos(packet, tos | CODEPOINT, &ChecksumCapabilities::default());
     }
     markable
+}
+
+/// Sets the port that a TCP segment goes to. `sum`: its checksum is filled in.
+pub(crate) fn set_destination_port(packet: &mut [u8], port: u16, sum: bool) {
+    let Some(ip) = IpPacket::parse(packet, false) else { return };
+    let (src, dst, at) = (ip.src, ip.dst, ip.bytes.len() - ip.payload.len());
+    if let Ok(mut tcp) = TcpPacket::new_checked(&mut packet[at..]) {
+        tcp.set_dst_port(port);
+        if sum {
+            tcp.fill_checksum(&src.into(), &dst.into());
+        }
+    }
 }
 
 /// Sets the TOS byte or traffic class of a packet that smoltcp made without one.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
 };
 
 use abi::Errno;
@@ -28,6 +28,8 @@ pub(crate) struct Socket {
     pub(crate) domain: Domain,
     pub(crate) options: Options,
     pub(crate) binding: Option<Binding>,
+    /// The port of the last connection, which getsockname(2) shows as long as there is no other (`inet_sport`).
+    pub(crate) last_port: u16,
     /// `SO_ATTACH_FILTER`.
     pub(crate) filter: Option<Box<Program>>,
     pub(crate) groups: Vec<Membership>,
@@ -94,6 +96,11 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
+    /// It has lost its port where nobody had asked for that one.
+    pub(crate) fn has_port(&self) -> bool {
+        self.port != 0
+    }
+
     /// The source address it prescribes.
     pub(crate) fn source(&self) -> Option<IpAddr> {
         self.ip.filter(|ip| !ip.is_unspecified())
@@ -106,6 +113,7 @@ impl Socket {
             domain,
             options,
             binding: None,
+            last_port: 0,
             filter: None,
             groups: Vec::new(),
             ip_options: None,
@@ -146,9 +154,10 @@ impl Socket {
 
     /// The address and port that bind(2) gave it.
     pub(crate) fn bound_end(&self) -> Option<Endpoint> {
-        let binding = self.binding?;
-        let ip = binding.ip.unwrap_or_else(|| addr::unspecified(self.domain));
-        Some(Endpoint { ip, port: binding.port })
+        let ip =
+            self.binding.and_then(|binding| binding.ip).unwrap_or_else(|| addr::unspecified(self.domain));
+        let port = self.binding.filter(Binding::has_port).map_or(self.last_port, |binding| binding.port);
+        (self.binding.is_some() || port != 0).then_some(Endpoint { ip, port })
     }
 
     /// Whether its family and options let it speak to `ip` (`IPV6_V6ONLY`).
@@ -157,6 +166,26 @@ impl Socket {
             Domain::Inet => ip.is_ipv4(),
             Domain::Inet6 => ip.is_ipv6() || !self.options.v6only,
         }
+    }
+
+    /// The address that it reaches by the unspecified one: this host's of the family that it is bound to (net/ipv6/datagram.c,
+    /// __ip6_datagram_connect).
+    pub(crate) fn this_host(&self, ip: IpAddr) -> IpAddr {
+        let bound = self.binding.and_then(|binding| binding.ip);
+        let v4 = bound.or(self.source()).is_some_and(|bound| bound.is_ipv4());
+        match ip {
+            IpAddr::V6(v6) if v6.is_unspecified() && v4 => Ipv4Addr::LOCALHOST.into(),
+            ip => addr::this_host(ip),
+        }
+    }
+
+    /// The source address that bind(2) or, of datagrams, connect(2) prescribes.
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        let connected = match &self.kind {
+            Kind::Udp(udp) => udp.source,
+            _ => None,
+        };
+        self.binding.and_then(|binding| binding.source()).or(connected)
     }
 
     /// The pending error, cleared.

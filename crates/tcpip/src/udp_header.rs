@@ -130,10 +130,13 @@ pub(crate) fn with_data(datagram: &[u8], data: &[u8]) -> Vec<u8> {
 pub(crate) fn parse<'a>(ip: &IpPacket<'a>, variant: Variant, verify: bool) -> Option<Incoming<'a>> {
     let (src_port, dst_port, data, partly_covered) = match variant {
         Variant::Udp => {
-            let caps = if verify { ChecksumCapabilities::default() } else { ChecksumCapabilities::ignored() };
             let packet = UdpPacket::new_checked(ip.payload).ok()?;
-            let repr = UdpRepr::parse(&packet, &ip.src.into(), &ip.dst.into(), &caps).ok()?;
-            (repr.src_port, repr.dst_port, packet.payload(), None)
+            // RFC 768: 0 says that there is none. IPv6 wants one (RFC 8200, section 8.1).
+            let omitted = packet.checksum() == 0 && ip.src.is_ipv4();
+            if verify && !omitted && !packet.verify_checksum(&ip.src.into(), &ip.dst.into()) {
+                return None;
+            }
+            (packet.src_port(), packet.dst_port(), packet.payload(), None)
         }
         // Its checksum was looked at as every ICMP message's.
         Variant::Ping => {

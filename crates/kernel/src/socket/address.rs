@@ -48,6 +48,14 @@ pub(crate) fn for_connect(own: u32, addr: &[u8]) -> Result<SocketAddr, Errno> {
     of_family(own, addr)
 }
 
+/// The address for connect(2) of an IPv6 socket of datagrams, which speaks IPv4 too (net/ipv6/datagram.c, __ip6_datagram_connect).
+///
+/// # Errors
+/// As [`for_connect`].
+pub(crate) fn for_either(addr: &[u8]) -> Result<SocketAddr, Errno> {
+    if family(addr) == Some(AF_INET) { Ok(mapped(addr)?.into()) } else { of_family(AF_INET6, addr) }
+}
+
 /// The address for sendto(2) of a socket of this family; `None`: as if there were none.
 ///
 /// # Errors
@@ -56,10 +64,7 @@ pub(crate) fn for_send(own: u32, addr: &[u8]) -> Result<Option<SocketAddr>, Errn
     let to: SocketAddr = match family(addr) {
         Some(AF_INET6) if own == AF_INET6 => ipv6(addr)?.into(),
         // An IPv6 socket takes IPv4 addresses here too (net/ipv6/udp.c, udpv6_sendmsg).
-        Some(AF_INET) if own == AF_INET6 => {
-            let v4 = ipv4(addr)?;
-            SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()
-        }
+        Some(AF_INET) if own == AF_INET6 => mapped(addr)?.into(),
         Some(AF_UNSPEC) if own == AF_INET6 => return Ok(None),
         Some(AF_INET | AF_UNSPEC) if own == AF_INET => ipv4(addr)?.into(),
         None => return Err(Errno::EINVAL),
@@ -80,6 +85,12 @@ fn of_family(own: u32, addr: &[u8]) -> Result<SocketAddr, Errno> {
 fn ipv4(addr: &[u8]) -> Result<SocketAddrV4, Errno> {
     let (raw, _) = SockaddrIn::read_from_prefix(addr).map_err(|_| Errno::EINVAL)?;
     Ok(SocketAddrV4::new(Ipv4Addr::from(raw.sin_addr), u16::from_be_bytes(raw.sin_port)))
+}
+
+/// An IPv4 address as an IPv6 socket has it.
+fn mapped(addr: &[u8]) -> Result<SocketAddrV6, Errno> {
+    let v4 = ipv4(addr)?;
+    Ok(SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0))
 }
 
 fn ipv6(addr: &[u8]) -> Result<SocketAddrV6, Errno> {

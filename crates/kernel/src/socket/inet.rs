@@ -6,7 +6,7 @@ use abi::Errno;
 use abi::raw::general::{
     POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM,
 };
-use abi::raw::net::{AF_INET, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY};
+use abi::raw::net::{AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW};
 use std::net::{Shutdown, SocketAddr};
 use tcpip::{Domain, Protocol, Readiness, SocketId};
 
@@ -24,26 +24,33 @@ pub(super) fn bind(k: &mut Kernel, id: SocketId, common: &Common, addr: &[u8]) -
     if privileged && !k.is_ruled_by_caller() {
         return Err(Errno::EACCES.into());
     }
-    k.net.stack.bind(id, addr)?;
-    if let SocketAddr::V6(v6) = addr
-        && !v6.ip().is_unspecified()
-        && v6.ip().to_ipv4_mapped().is_none()
-    {
-        // Such an address is IPv6's alone (net/ipv6/af_inet6.c, __inet6_bind).
-        common.remember(IPPROTO_IPV6 as u32, IPV6_V6ONLY, 1);
-    }
-    Ok(())
+    Ok(k.net.stack.bind(id, addr)?)
 }
 
 /// connect(2).
-pub(super) fn connect(k: &mut Kernel, id: SocketId, family: u32, addr: &[u8]) -> Result<(), Stop> {
+pub(super) fn connect(k: &mut Kernel, id: SocketId, common: &Common, addr: &[u8]) -> Result<(), Stop> {
     if addr.len() < 2 {
         return Err(Errno::EINVAL.into());
     }
     if address::is_unspec(addr) {
         return Ok(k.net.stack.disconnect(id)?);
     }
-    Ok(k.net.stack.connect(id, address::for_connect(family, addr)?)?)
+    if let Some(result) = k.net.stack.connect_again(id) {
+        return Ok(result?);
+    }
+    if common.kind == SOCK_DGRAM {
+        // Before anything can fail (net/ipv4/af_inet.c, inet_dgram_connect).
+        k.net.stack.take_port(id)?;
+    }
+    let only = || k.net.stack.options(id).is_ok_and(|options| options.v6only);
+    let addr = match (common.family, common.kind) {
+        (AF_INET6, SOCK_DGRAM | SOCK_RAW) if address::family(addr) == Some(AF_INET) && only() => {
+            return Err(Errno::EAFNOSUPPORT.into());
+        }
+        (AF_INET6, SOCK_DGRAM | SOCK_RAW) => address::for_either(addr)?,
+        (family, _) => address::for_connect(family, addr)?,
+    };
+    Ok(k.net.stack.connect(id, addr)?)
 }
 
 /// `MSG_ERRQUEUE`.

@@ -2,8 +2,10 @@
 
 use crate::call::Stop;
 use crate::cx::Cx;
+use crate::mem::UserMem;
 use abi::Errno;
 use abi::layout::{Iovec, Msghdr};
+use std::borrow::Cow;
 
 use super::address::ADDRESS_MAX;
 
@@ -69,6 +71,30 @@ impl Buffers {
             skip -= iov.iov_len;
         }
         (0, 0)
+    }
+
+    /// Bytes from `skip` on that are sent together: those of one buffer, or of several that are small, as one segment holds them.
+    ///
+    /// # Errors
+    /// `EFAULT`, or a stop until they are here.
+    pub(crate) fn piece<'m>(&self, mem: &'m UserMem, skip: u64) -> Result<Cow<'m, [u8]>, Stop> {
+        const SMALL: u64 = 1 << 16;
+        let (addr, len) = self.locate(skip);
+        let whole = self.len().min(skip.saturating_add(SMALL));
+        if skip + len >= whole {
+            return Ok(mem.read_some(addr, len)?.into());
+        }
+        let mut bytes = mem.read(addr, len)?.to_vec();
+        while skip + (bytes.len() as u64) < whole {
+            let at = skip + bytes.len() as u64;
+            let (addr, len) = self.locate(at);
+            match mem.read(addr, len.min(whole - at)) {
+                Ok(more) => bytes.extend_from_slice(more),
+                Err(Stop::Errno(_)) => break,
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(bytes.into())
     }
 
     /// All bytes, of which there must be few.

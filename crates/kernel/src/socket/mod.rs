@@ -214,12 +214,12 @@ pub(crate) trait Socket {
     /// `EAGAIN` where a program would wait; else as recv(2).
     fn receive(&self, k: &mut Kernel, f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop>;
 
-    /// Takes an error out of the queue of `MSG_ERRQUEUE`.
+    /// Takes an error out of the queue of `MSG_ERRQUEUE`. None: it has no such queue, and ignores the flag.
     ///
     /// # Errors
     /// `EAGAIN`: none is there; this is never waited for.
-    fn receive_error(&self, _k: &mut Kernel) -> Result<Incoming, Errno> {
-        Err(Errno::EAGAIN)
+    fn receive_error(&self, _k: &mut Kernel) -> Option<Result<Incoming, Errno>> {
+        None
     }
 
     /// shutdown(2).

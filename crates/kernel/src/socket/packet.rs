@@ -119,6 +119,10 @@ impl Socket for Packet {
         Ok(Incoming { data, full_len, from, control, flags: 0 })
     }
 
+    fn receive_error(&self, _k: &mut Kernel) -> Option<Result<Incoming, Errno>> {
+        Some(Err(Errno::EAGAIN))
+    }
+
     fn shutdown(&self, _k: &mut Kernel, _f: &OpenFile, _how: How) -> Result<(), Stop> {
         Err(Errno::EOPNOTSUPP.into())
     }

@@ -63,7 +63,7 @@ impl Socket for Tcp {
     }
 
     fn connect(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
-        inet::connect(k, self.id, self.common.family, addr)
+        inet::connect(k, self.id, &self.common, addr)
     }
 
     fn local(&self, k: &Kernel) -> Result<Vec<u8>, Errno> {
@@ -102,8 +102,8 @@ impl Socket for Tcp {
         Ok(Incoming { data, full_len: got, control, ..Incoming::default() })
     }
 
-    fn receive_error(&self, k: &mut Kernel) -> Result<Incoming, Errno> {
-        inet::receive_error(k, self.id, self.common.family)
+    fn receive_error(&self, k: &mut Kernel) -> Option<Result<Incoming, Errno>> {
+        Some(inet::receive_error(k, self.id, self.common.family))
     }
 
     fn shutdown(&self, k: &mut Kernel, _f: &OpenFile, how: How) -> Result<(), Stop> {

@@ -53,11 +53,15 @@ pub(crate) fn send(cx: &mut Cx<'_>, file: &OpenFile, message: &Message<'_>) -> A
     }
     loop {
         let done = cx.call.progress as u64;
-        let (addr, len) = message.buffers.locate(done);
-        let data = cx.call.mem.read_some(addr, len)?;
+        let data = message.buffers.piece(&cx.call.mem, done)?;
         let nothing = Ancillary::default();
-        let outgoing = message.outgoing(data, done == 0, &nothing);
+        let mut outgoing = message.outgoing(&data, done == 0, &nothing);
+        if done + (data.len() as u64) < whole {
+            // It is the last byte of all that is urgent.
+            outgoing.flags &= !MSG_OOB;
+        }
         let sent = socket.send(cx.kernel, file, &outgoing);
+        drop(data);
         match cx.or_wait(file, Direction::Send, nonblock(file, message.flags), sent) {
             Ok(sent) => cx.call.progress += sent,
             Err(Stop::Errno(errno)) => return failed(cx, file, message, done, errno),
@@ -76,19 +80,17 @@ pub(crate) fn send(cx: &mut Cx<'_>, file: &OpenFile, message: &Message<'_>) -> A
 /// As send(2).
 pub(crate) fn send_once(cx: &mut Cx<'_>, file: &OpenFile, message: &Message<'_>) -> Answer {
     let socket = of(file)?;
-    let gathered;
     let data = if socket.keeps_boundaries() {
         if message.buffers.len() > PIECE_MAX {
             return Err(Errno::EMSGSIZE.into());
         }
-        gathered = message.buffers.gather(cx)?;
-        gathered.as_slice()
+        message.buffers.gather(cx)?.into()
     } else {
-        let (addr, len) = message.buffers.locate(0);
-        cx.call.mem.read_some(addr, len)?
+        message.buffers.piece(&cx.call.mem, 0)?
     };
-    let outgoing = message.outgoing(data, true, message.control);
+    let outgoing = message.outgoing(&data, true, message.control);
     let sent = socket.send(cx.kernel, file, &outgoing);
+    drop(data);
     match cx.or_wait(file, Direction::Send, nonblock(file, message.flags), sent) {
         Ok(sent) => {
             forget_passed(cx, message);
@@ -127,8 +129,10 @@ pub(crate) fn receive(
     flags: u32,
 ) -> Result<(u64, Incoming), Stop> {
     let socket = of(file)?;
-    if flags & MSG_ERRQUEUE != 0 {
-        return receive_error(cx, socket, buffers);
+    if flags & MSG_ERRQUEUE != 0
+        && let Some(got) = socket.receive_error(cx.kernel)
+    {
+        return Ok(receive_error(cx, got?, buffers));
     }
     let stream = !socket.keeps_boundaries();
     let least = least(socket, flags).min(buffers.len());
@@ -154,22 +158,27 @@ pub(crate) fn receive(
             return Ok((value, got));
         }
         cx.call.progress += got.full_len;
-        if got.full_len == 0 || cx.call.progress as u64 >= whole.min(least) || !got.control.is_empty() {
+        // A read ends in front of an urgent byte, whatever was wanted.
+        let marked = socket.at_mark(cx.kernel) == Ok(true);
+        if got.full_len == 0
+            || marked
+            || cx.call.progress as u64 >= whole.min(least)
+            || !got.control.is_empty()
+        {
             return Ok((cx.call.progress as u64, got));
         }
     }
 }
 
 /// An error with what is known of the datagram that it is about.
-fn receive_error(cx: &mut Cx<'_>, socket: &dyn Socket, buffers: &Buffers) -> Result<(u64, Incoming), Stop> {
-    let mut got = socket.receive_error(cx.kernel)?;
+fn receive_error(cx: &mut Cx<'_>, mut got: Incoming, buffers: &Buffers) -> (u64, Incoming) {
     let mut data = std::mem::take(&mut got.data);
     let room = usize::try_from(buffers.len()).unwrap_or(usize::MAX);
     got.flags = MSG_ERRQUEUE | if data.len() > room { MSG_TRUNC } else { 0 };
     data.truncate(room);
     let len = data.len() as u64;
     buffers.scatter(cx, 0, data);
-    Ok((len, got))
+    (len, got)
 }
 
 /// How many bytes a call that blocks waits for: `MSG_WAITALL`, `SO_RCVLOWAT`.

@@ -94,7 +94,7 @@ impl Socket for Udp {
     }
 
     fn connect(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
-        inet::connect(k, self.id, self.common.family, addr)
+        inet::connect(k, self.id, &self.common, addr)
     }
 
     fn local(&self, k: &Kernel) -> Result<Vec<u8>, Errno> {
@@ -119,10 +119,14 @@ impl Socket for Udp {
             Some(addr) => address::for_send(self.common.family, addr)?,
             None => None,
         };
+        if is_udp && message.flags & MSG_OOB != 0 && to.is_some_and(|to| to.ip().to_canonical().is_ipv4()) {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
         if to.is_some_and(|to| to.port() == 0) && !matches!(self.protocol(), Protocol::Ping | Protocol::Raw) {
             return Err(Errno::EINVAL.into());
         }
-        let how = sending::read(self.common.family, is_udp, &message.control.others)?;
+        let mut how = sending::read(self.common.family, is_udp, &message.control.others)?;
+        how.urgent = is_udp && message.flags & MSG_OOB != 0;
         // Without checksums nothing is cut (net/ipv4/udp.c, udp_send_skb).
         let cut = || how.segment_size.map(i32::from).or(self.common.value(UDP, UDP_SEGMENT));
         if self.common.flag(SOL_SOCKET, SO_NO_CHECK) && cut().is_some_and(|size| size > 0) {
@@ -151,8 +155,8 @@ impl Socket for Udp {
         })
     }
 
-    fn receive_error(&self, k: &mut Kernel) -> Result<Incoming, Errno> {
-        inet::receive_error(k, self.id, self.common.family)
+    fn receive_error(&self, k: &mut Kernel) -> Option<Result<Incoming, Errno>> {
+        Some(inet::receive_error(k, self.id, self.common.family))
     }
 
     fn at_mark(&self, _k: &Kernel) -> Result<bool, Errno> {

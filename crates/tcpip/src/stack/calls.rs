@@ -74,6 +74,12 @@ impl Stack {
         self.note_failure(id, result)
     }
 
+    /// What connect(2) answers of a TCP socket that is connecting, connected or listening, whatever the address is; `None`: of others.
+    pub fn connect_again(&mut self, id: SocketId) -> Option<Result<(), Errno>> {
+        let result = self.tcp_connect_again(id)?;
+        Some(self.note_failure(id, result))
+    }
+
     /// connect(2) with `AF_UNSPEC`: a UDP socket forgets its peer, a TCP connection is reset.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::{
     addr::Flow,
     socket::{Kind, Socket, Tcp},
     tcp::connection::Limits,
+    types::Protocol,
 };
 
 impl Stack {
@@ -33,9 +34,10 @@ impl Stack {
     pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr, Errno> {
         let socket = self.sockets.find(id)?;
         let bound = socket.bound_end();
+        let has_port = socket.binding.is_some_and(|binding| binding.has_port());
         // After its connection was over it may have been bound to another port.
         let rebound =
-            |local: &addr::Endpoint| bound.is_some_and(|bound| bound.port != 0 && bound.port != local.port);
+            |local: &addr::Endpoint| has_port && bound.is_some_and(|bound| bound.port != local.port);
         let end = self.flow_of(socket).map(|flow| flow.local).filter(|local| !rebound(local)).or(bound);
         Ok(end.map_or_else(
             || SocketAddr::new(addr::unspecified(socket.domain), 0),
@@ -54,6 +56,10 @@ impl Stack {
             return Err(Errno::ENOTCONN);
         }
         let flow = self.flow_of(socket).ok_or(Errno::ENOTCONN)?;
+        // net/ipv4/af_inet.c, inet_getname.
+        if flow.remote.port == 0 && matches!(socket.protocol(), Protocol::Udp | Protocol::UdpLite) {
+            return Err(Errno::ENOTCONN);
+        }
         Ok(addr::scoped(addr::to_program(socket.domain, flow.remote), self.bound_of(socket)))
     }
 
@@ -114,7 +120,12 @@ impl Stack {
     #[must_use]
     pub fn unsent(&self, id: SocketId) -> usize {
         let connection = self.sockets.get(id.0).and_then(Socket::connection);
-        connection.and_then(|key| self.connections.get(key)).map_or(0, |c| c.engine.send_queue())
+        match connection.and_then(|key| self.connections.get(key)) {
+            Some(open) if !open.over => open.engine.send_queue(),
+            // Linux counts a SYN that was not acknowledged once the connection has failed.
+            Some(failed) if !failed.established() => 1,
+            _ => 0,
+        }
     }
 
     /// `IP_OPTIONS`: those of datagrams that are sent.

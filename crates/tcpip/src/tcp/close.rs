@@ -94,8 +94,13 @@ impl Stack {
         let Kind::Tcp(tcp) = &mut socket.kind else { return Err(Errno::EOPNOTSUPP) };
         let tcp = std::mem::replace(tcp, Tcp::Closed);
         (socket.read_shut, socket.write_shut) = (false, false);
-        let lost =
-            matches!(tcp, Tcp::Connection(key) if self.connections.get(key).is_some_and(|open| !open.over));
+        let connection = match tcp {
+            Tcp::Connection(key) => self.connections.get(key),
+            _ => None,
+        };
+        let lost = connection.is_some_and(|connection| !connection.over);
+        let port = connection.map(|connection| connection.flow.local.port);
+        socket.last_port = port.or(socket.binding.map(|binding| binding.port)).unwrap_or(socket.last_port);
         socket.error = lost.then_some(Errno::ECONNRESET);
         if let (Tcp::Listening(_), Some(binding)) = (&tcp, socket.binding) {
             self.tcp_ports.set_listening(id, binding.port, false);

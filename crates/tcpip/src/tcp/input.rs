@@ -39,6 +39,8 @@ impl Stack {
         match self.flows.get(&segment.flow) {
             Some(&FlowEntry::Connection(key)) => self.connection_input(key, &segment),
             Some(FlowEntry::TimeWait(_)) => self.time_wait_input(link, &segment),
+            // smoltcp has no peer at port 0.
+            None if segment.flow.remote.port == 0 => self.counters.tcp_in_errs += 1,
             None => self.listener_input(link, &segment),
         }
     }
@@ -55,7 +57,7 @@ impl Stack {
             }
             // RFC 9293, section 3.10.7.2: what acknowledges something is refused, all else dropped.
             Some(_) if segment.ack.is_none() => {}
-            None if self.intercept_syn(link, segment) => {}
+            None if flow.local.port != 0 && self.intercept_syn(link, segment) => {}
             _ => self.refuse(link, segment),
         }
     }

@@ -7,6 +7,7 @@ use abi::Errno;
 use crate::{
     Offload, Stack,
     addr::Flow,
+    frame::Frame,
     packet::{self, BareSegment, IpPacket, Segment},
     route::Hints,
     slab::Key,
@@ -16,7 +17,7 @@ use crate::{
         engine::State,
         time_wait::{FlowEntry, TimeWait},
     },
-    types::LinkId,
+    types::{LinkId, SocketId},
 };
 
 impl Stack {
@@ -123,9 +124,17 @@ impl Stack {
                 self.counters.tcp_retrans_segs += if again { sent } else { 0 };
                 self.counters.tcp_out_rsts += u64::from(segment.rst);
             }
+            self.put_port(key, &mut frame);
             self.transmit(link, frame);
         }
         self.mark = 0;
+    }
+
+    /// Puts port 0 where smoltcp has another.
+    fn put_port(&self, key: Key, frame: &mut Frame) {
+        let Some(connection) = self.connections.get(key).filter(|c| c.flow.remote.port == 0) else { return };
+        let unsummed = frame.offload.unsummed || connection.link == LinkId::LO;
+        packet::set_destination_port(frame.bytes_mut(), 0, !unsummed);
     }
 
     /// Looks for the way again if links, addresses or routes have changed. On `lo` nothing else is possible: its segments have no
@@ -239,10 +248,14 @@ impl Stack {
     fn wait_out(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.over = true;
-        let orphan = connection.owner == Owner::Orphan;
+        let owner = connection.owner;
+        let orphan = owner == Owner::Orphan;
         let (flow, wait) = (connection.flow, TimeWait::of(connection, self.now_ns));
         if !self.begin_time_wait(flow, wait) {
             self.forget_flow(key);
+        }
+        if let Owner::Socket(id) = owner {
+            self.release_port(id, flow.local.port);
         }
         if orphan {
             self.connections.remove(key);
@@ -253,7 +266,7 @@ impl Stack {
     pub(crate) fn end(&mut self, key: Key, error: Option<Errno>) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.over = true;
-        let owner = connection.owner;
+        let (owner, port) = (connection.owner, connection.flow.local.port);
         self.forget_flow(key);
         match owner {
             Owner::HalfOpen(id) => {
@@ -271,8 +284,18 @@ impl Stack {
                 if let Some(socket) = self.sockets.get_mut(id.0) {
                     socket.error = error.or(socket.error);
                 }
+                self.release_port(id, port);
                 self.note(id);
             }
+        }
+    }
+
+    /// A socket whose connection is over has its port no longer, unless bind(2) has named it (net/ipv4/tcp.c, tcp_set_state).
+    fn release_port(&mut self, id: SocketId, port: u16) {
+        if let Some(socket) = self.sockets.get_mut(id.0) {
+            socket.last_port = port;
+            // It is there.
+            let _ = self.give_port_back(id);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     frame::Carrier,
     route::{Hints, Way},
     slab::Key,
-    socket::{Kind, Listener, Socket, Tcp},
+    socket::{Binding, Kind, Listener, Socket, Tcp},
     tcp::{
         connection::{Clock, Connection, Limits, Owner},
         engine::{Engine, State},
@@ -38,8 +38,9 @@ impl Stack {
             Kind::Tcp(Tcp::Connection(_)) => return Err(Errno::EINVAL),
             Kind::Udp(_) | Kind::Packet(_) => return Err(Errno::EOPNOTSUPP),
         }
-        if self.sockets.find(id)?.binding.is_none() {
-            self.bind_to(id, None, 0)?;
+        let binding = self.sockets.find(id)?.binding;
+        if binding.is_none_or(|binding| !binding.has_port()) {
+            self.bind_to(id, binding.and_then(|binding| binding.ip), 0)?;
         }
         let socket = self.sockets.find_mut(id)?;
         let binding = socket.binding.ok_or(Errno::EADDRINUSE)?;
@@ -55,17 +56,22 @@ impl Stack {
     }
 
     pub(crate) fn tcp_connect(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
+        if let Some(result) = self.tcp_connect_again(id) {
+            return result;
+        }
         let socket = self.sockets.find(id)?;
-        match socket.kind {
-            Kind::Tcp(Tcp::Connection(key)) => self.continue_connect(id, key),
-            Kind::Tcp(Tcp::Listening(_)) => Err(Errno::EISCONN),
-            _ => {
-                let remote = addr::from_program(socket.domain, addr)?;
-                let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
-                let bound = addr::scope(addr, socket.options.bound_link)?;
-                self.start_connect(id, remote, bound)?;
-                Err(Errno::EINPROGRESS)
-            }
+        let remote = addr::from_program(socket.domain, addr)?;
+        let remote = Endpoint { ip: socket.this_host(remote.ip), port: remote.port };
+        let bound = addr::scope(addr, socket.options.bound_link)?;
+        self.start_connect(id, remote, bound)?;
+        Err(Errno::EINPROGRESS)
+    }
+
+    pub(crate) fn tcp_connect_again(&mut self, id: SocketId) -> Option<Result<(), Errno>> {
+        match self.sockets.get(id.0)?.kind {
+            Kind::Tcp(Tcp::Connection(key)) => Some(self.continue_connect(id, key)),
+            Kind::Tcp(Tcp::Listening(_)) => Some(Err(Errno::EISCONN)),
+            _ => None,
         }
     }
 
@@ -85,6 +91,7 @@ impl Stack {
         }
         // The socket is as good as new (Linux: __inet_stream_connect, sock_error). ECONNABORTED: SO_ERROR had it.
         let error = socket.error.take().unwrap_or(Errno::ECONNABORTED);
+        socket.last_port = connection.flow.local.port;
         socket.kind = Kind::Tcp(Tcp::Closed);
         (socket.read_shut, socket.write_shut) = (false, false);
         self.connections.remove(key);
@@ -95,9 +102,6 @@ impl Stack {
         let socket = self.sockets.find(id)?;
         if !socket.speaks(remote.ip) || !addr::is_unicast(remote.ip) {
             return Err(Errno::ENETUNREACH);
-        }
-        if remote.port == 0 {
-            return Err(Errno::ECONNREFUSED);
         }
         let (way, local) = self.choose_local(id, remote, bound)?;
         let (link, carrier) = (way.link, self.carrier_to(remote.ip, &way));
@@ -155,7 +159,7 @@ impl Stack {
         if ip.is_ipv4() != remote.ip.is_ipv4() {
             return Err(Errno::EINVAL);
         }
-        let port = match binding {
+        let port = match binding.filter(|binding| binding.has_port()) {
             Some(binding) => {
                 let local = Endpoint { ip, port: binding.port };
                 self.flow_is_free(Flow { local, remote }).then_some(binding.port)
@@ -196,7 +200,10 @@ impl Stack {
             return Err(Errno::EOPNOTSUPP);
         }
         let key = socket.listener_mut().ok_or(Errno::EINVAL)?.queue.pop_front().ok_or(Errno::EAGAIN)?;
+        // The address that bind(2) gave stays when the connection is over.
+        let address = socket.binding.filter(|binding| binding.ip.is_some());
         let mut accepted = Socket::new(domain, options, Kind::Tcp(Tcp::Connection(key)));
+        accepted.binding = address.map(|binding| Binding { port: 0, locked: false, ..binding });
         let connection = self.connections.get_mut(key).ok_or(Errno::ECONNABORTED)?;
         if connection.over && connection.reset {
             accepted.error = Some(Errno::ECONNRESET);

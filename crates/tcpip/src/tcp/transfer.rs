@@ -60,6 +60,10 @@ impl Stack {
         if connection.is_opening() {
             return if socket.read_shut { Ok(0) } else { Err(Errno::EAGAIN) };
         }
+        if buf.is_empty() && connection.engine.out_of_band() > 0 {
+            // There is a byte, and so much of it was wanted (net/ipv4/tcp.c, tcp_recvmsg_locked).
+            return Ok(0);
+        }
         if connection.engine.recv_queue() == connection.engine.out_of_band() {
             if !peek {
                 // A read passes over an urgent byte even if nothing is behind it.

@@ -36,6 +36,8 @@ pub(crate) struct Udp {
     pub(crate) flow: Option<Flow>,
     /// The link that the peer's address belongs to.
     pub(crate) scope: Option<LinkId>,
+    /// The source address that the first connect(2) has chosen: that of later datagrams too, wherever they go.
+    pub(crate) source: Option<IpAddr>,
     /// Of a raw socket.
     pub(crate) raw: Option<Box<RawOptions>>,
     queue: VecDeque<Datagram>,
@@ -112,7 +114,11 @@ impl Stack {
         let socket = self.sockets.find(id)?;
         let remote = addr::from_program(socket.domain, addr)?;
         let scope = addr::scope(addr, socket.options.bound_link)?;
-        let mut remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
+        let scope = if remote.ip.is_multicast() { scope.or(socket.options.multicast_if6) } else { scope };
+        if scope.is_none() && addr::confined(remote.ip) {
+            return Err(Errno::EINVAL);
+        }
+        let mut remote = Endpoint { ip: socket.this_host(remote.ip), port: remote.port };
         if let Variant::Ping | Variant::Raw(_) = udp_of(self.sockets.find_mut(id)?)?.variant {
             remote.port = 0;
         }
@@ -123,6 +129,7 @@ impl Stack {
         let flow = Flow { local, remote };
         let udp = udp_of(self.sockets.find_mut(id)?)?;
         udp.flow = Some(flow);
+        udp.source.get_or_insert(source);
         udp.scope = scope;
         let variant = udp.variant;
         if !matches!(variant, Variant::Raw(_)) {
@@ -142,6 +149,7 @@ impl Stack {
     /// connect(2) with `AF_UNSPEC`: a port that nobody has asked for is given back (net/ipv4/udp.c, __udp_disconnect).
     pub(crate) fn udp_forget_peer(&mut self, id: SocketId) -> Result<(), Errno> {
         self.udp_disconnect(id)?;
+        udp_of(self.sockets.find_mut(id)?)?.source = None;
         self.give_port_back(id)
     }
 
@@ -173,9 +181,13 @@ impl Stack {
         if !socket.speaks(ip) {
             return Err(Errno::ENETUNREACH);
         }
+        if socket.source().is_some_and(|source| source.is_ipv4() && ip.is_ipv6()) {
+            // net/ipv6/ip6_output.c, ip6_dst_lookup_tail.
+            return Err(Errno::EAFNOSUPPORT);
+        }
         let group = if ip.is_ipv4() { socket.options.multicast_if4 } else { socket.options.multicast_if6 };
         // Who listens to a group may be bound to it.
-        let bound = socket.binding.and_then(|b| b.source()).filter(|b| !b.is_multicast());
+        let bound = socket.source().filter(|b| !b.is_multicast() && b.is_ipv4() == ip.is_ipv4());
         // Groups and 255.255.255.255 are reached through the link of the address that the socket is bound to (net/ipv4/route.c,
         // ip_route_output_key_hash_rcu).
         let own = || bound.filter(|b| b.is_ipv4()).and_then(|b| self.links.with_address(b));
@@ -189,9 +201,6 @@ impl Stack {
         if self.links.is_broadcast(ip) && !socket.options.broadcast {
             return Err(Errno::EACCES);
         }
-        if bound.is_some_and(|b| b.is_ipv4() != ip.is_ipv4()) {
-            return Err(Errno::EINVAL);
-        }
         let bound = bound.filter(|b| !self.links.is_broadcast(*b));
         Ok((way, bound.unwrap_or(way.source)))
     }
@@ -199,7 +208,7 @@ impl Stack {
     /// The port it is bound to, an ephemeral one from now on if it was not.
     pub(crate) fn udp_port(&mut self, id: SocketId) -> Result<u16, Errno> {
         let binding = self.sockets.find(id)?.binding;
-        if binding.is_none_or(|binding| binding.port == 0) {
+        if binding.is_none_or(|binding| !binding.has_port()) {
             self.bind_to(id, binding.and_then(|binding| binding.ip), 0).map_err(|_| Errno::EAGAIN)?;
         }
         Ok(self.sockets.find(id)?.binding.map_or(0, |b| b.port))

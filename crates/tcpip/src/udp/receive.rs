@@ -156,7 +156,10 @@ impl Stack {
 
     /// A connected socket for just this flow, else the one bound most closely that is not connected elsewhere.
     fn udp_receiver(&self, variant: Variant, flow: Flow, link: Option<LinkId>) -> Option<SocketId> {
-        if let Some(&id) = self.udp_flows.get(&(variant, flow)) {
+        // Who is connected to port 0 hears all ports (net/ipv4/udp.c, compute_score).
+        let wide = Flow { remote: Endpoint { port: 0, ..flow.remote }, ..flow };
+        let connected = |flow| self.udp_flows.get(&(variant, flow)).copied();
+        if let Some(id) = connected(flow).or_else(|| connected(wide)) {
             return Some(id);
         }
         let hash = self.hasher.hash_one(flow);

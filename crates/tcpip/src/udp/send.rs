@@ -44,24 +44,21 @@ impl Stack {
             (None, Some(flow)) => (flow.remote, how.link.or(connected_scope).or(options.bound_link)),
             (None, None) => return Err(Errno::EDESTADDRREQ),
         };
+        remote.ip = self.sockets.find(id)?.this_host(remote.ip);
+        if how.urgent && remote.ip.is_ipv4() {
+            return Err(Errno::EOPNOTSUPP);
+        }
         match variant {
             Variant::Ping | Variant::Raw(_) => remote.port = 0,
-            _ if remote.port == 0 => return Err(Errno::EINVAL),
+            // A connected IPv6 socket is not asked, unless it is IPv4 that it speaks (net/ipv6/udp.c, udpv6_sendmsg).
+            _ if remote.port == 0 && (to.is_some() || (domain == Domain::Inet6 && remote.ip.is_ipv4())) => {
+                return Err(Errno::EINVAL);
+            }
             _ => {}
-        }
-        // Linux sends a raw socket's packets whatever became of those before, unless the program writes their headers
-        // (sock_alloc_send_skb, which reports errors, is not called for them).
-        let unheld = udp_of(socket)?.raw.as_deref().is_some_and(|raw| !raw.header_included);
-        if !unheld {
-            socket.check_error()?;
-        }
-        if socket.write_shut {
-            return Err(Errno::EPIPE);
         }
         if !variant.may_send(data, remote.ip) {
             return Err(Errno::EINVAL);
         }
-        let remote = Endpoint { ip: addr::this_host(remote.ip), port: remote.port };
         let (way, mut source) = self.udp_way(id, remote.ip, scope)?;
         if let Some(flow) = connected.filter(|flow| flow.remote == remote) {
             source = flow.local.ip;
@@ -76,6 +73,16 @@ impl Stack {
                 self.check_segments(way.link, (variant, remote.ip), data.len(), (size, &ip_options))?
             }
             None => self.check_size(id, way.link, remote, data, how)?,
+        }
+        let socket = self.sockets.find_mut(id)?;
+        // Linux sends a raw socket's packets whatever became of those before, unless the program writes their headers
+        // (sock_alloc_send_skb, which reports errors, is not called for them).
+        let unheld = udp_of(socket)?.raw.as_deref().is_some_and(|raw| !raw.header_included);
+        if !unheld {
+            socket.check_error()?;
+        }
+        if socket.write_shut {
+            return Err(Errno::EPIPE);
         }
         let port = self.udp_port(id)?;
         let flow = Flow { local: Endpoint { ip: source, port }, remote };

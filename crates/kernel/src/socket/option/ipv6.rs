@@ -21,7 +21,7 @@ const IPV6_RECVFRAGSIZE: u32 = 77;
 pub(super) const MAY_BE_SHORT: &[u32] = &[IPV6_DONTFRAG, IPV6_AUTOFLOWLABEL, IPV6_RECVFRAGSIZE];
 
 pub(super) const ROWS: &[Row] = &[
-    Row { name: IPV6_V6ONLY, value: Value::Flag { default: false, stack: Some(Opt::V6Only) } },
+    own(IPV6_V6ONLY, Some(v6only), Some(set_v6only)),
     own(IPV6_UNICAST_HOPS, Some(|t| remembered(t, IPV6_UNICAST_HOPS, hops_default(t))), Some(set_hops)),
     own(IPV6_TCLASS, Some(|t| remembered(t, IPV6_TCLASS, 0)), Some(set_tclass)),
     own(IPV6_MULTICAST_HOPS, Some(|t| remembered(t, IPV6_MULTICAST_HOPS, 1)), Some(set_multicast_hops)),
@@ -118,4 +118,15 @@ fn set_multicast_hops(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno
     }
     let asked = super::number((LEVEL, IPV6_MULTICAST_HOPS), value)?;
     multicast::set_ttl(target, (LEVEL, IPV6_MULTICAST_HOPS), asked, Opt::MulticastTtl6)
+}
+
+/// bind(2) sets it as well.
+fn v6only(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
+    let id = target.socket.inet().ok_or(Errno::ENOPROTOOPT)?;
+    Ok(int_bytes(target.k.net.stack.options(id)?.v6only.into()))
+}
+
+fn set_v6only(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let on = super::number((LEVEL, IPV6_V6ONLY), value)? != 0;
+    super::apply(target, Some(Opt::V6Only(on)))
 }

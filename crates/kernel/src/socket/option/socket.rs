@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: SO_OOBINLINE, value: Value::Flag { default: false, stack: Some(Opt::OobInline) } },
     own(SO_PRIORITY, Some(|t| remembered(t, SO_PRIORITY, 0)), Some(set_priority)),
     own(SO_LINGER, Some(linger), Some(set_linger)),
-    Row { name: SO_REUSEPORT, value: Value::Flag { default: false, stack: Some(Opt::ReusePort) } },
+    own(SO_REUSEPORT, Some(|t| remembered(t, SO_REUSEPORT, 0)), Some(set_reuseport)),
     own(
         SO_PASSCRED,
         Some(|t| credentials_flag(t, SO_PASSCRED)),
@@ -348,5 +348,16 @@ fn set_device(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     super::apply(target, Some(Opt::BindToDevice(link)))?;
     let index = link.map_or(Ok(0), |link| i32::try_from(link.index())).map_err(|_| Errno::ENODEV)?;
     target.common().remember(SOL_SOCKET, SO_BINDTODEVICE, index);
+    Ok(())
+}
+
+/// Of the Internet's sockets alone, but for 0 (net/core/sock.c, sk_setsockopt).
+fn set_reuseport(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    let on = super::number((SOL_SOCKET, SO_REUSEPORT), value)? != 0;
+    if on && target.socket.inet().is_none() {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    super::apply(target, Some(Opt::ReusePort(on)))?;
+    target.common().remember(SOL_SOCKET, SO_REUSEPORT, i32::from(on));
     Ok(())
 }

@@ -101,7 +101,7 @@ fn connect_stream(k: &mut Kernel, id: UnixId, to: UnixId) -> Result<(), Stop> {
         State::Connected { .. } => return Err(Errno::EISCONN.into()),
         State::Listening { .. } => return Err(Errno::EINVAL.into()),
     }
-    let (common, address) = (Rc::new((*listener.common).clone()), listener.address.clone());
+    let (common, address) = (Rc::new((*listener.common).clone()), Rc::new((*listener.address).clone()));
     let (owner, listening) = (listener.owner, listener.object);
     let born = k.files.new_object();
     let taken = k.unix.insert(Endpoint { address, ..Endpoint::new(common, born, owner) });
@@ -127,7 +127,7 @@ pub(super) fn join(k: &mut Kernel, a: UnixId, b: UnixId) {
 }
 
 fn connected(peer: UnixId, end: &Endpoint, credentials: Ucred) -> State {
-    State::Connected { peer, address: end.address.clone(), credentials }
+    State::Connected { peer, address: Rc::clone(&end.address), credentials }
 }
 
 /// shutdown(2): what one side does not send the other does not receive.
@@ -157,7 +157,8 @@ pub(super) fn close(k: &mut Kernel, id: UnixId) {
     if let Some(name) = &end.bound {
         name::leave(k, name);
     }
-    let unread = !end.queue.is_empty();
+    // One that is empty, as an urgent byte that was received, is nothing to be lost.
+    let unread = end.queue.len() > 1 || end.queue.front().is_some_and(|first| first.left() > 0);
     if let (true, Some(peer)) = (end.is_connection_based(), end.peer()) {
         hang_up(k, peer, unread);
     }

@@ -6,6 +6,7 @@ mod path;
 mod report;
 mod table;
 mod transfer;
+mod urgent;
 
 pub(crate) use report::UnixSocket;
 pub(crate) use table::Table;
@@ -15,7 +16,9 @@ use crate::call::Stop;
 use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
 use abi::layout::Ucred;
-use abi::raw::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM};
+use abi::raw::general::{
+    POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM,
+};
 use abi::raw::net::{AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM};
 use std::rc::Rc;
 use table::{Endpoint, State, UnixId};
@@ -75,7 +78,7 @@ impl Socket for Unix {
     }
 
     fn local(&self, k: &Kernel) -> Result<Vec<u8>, Errno> {
-        Ok(k.unix.get(self.id)?.address.clone())
+        Ok(k.unix.get(self.id)?.address.borrow().clone())
     }
 
     fn peer(&self, k: &Kernel) -> Result<Vec<u8>, Errno> {
@@ -106,6 +109,7 @@ impl Socket for Unix {
             (end.no_receive, POLLRDHUP),
             ((end.no_receive && end.no_send) || unconnected, POLLHUP),
             (end.error.is_some(), POLLERR),
+            (end.has_urgent(), POLLPRI),
         ];
         let mask = bits.into_iter().filter(|(on, _)| *on).fold(0, |mask, (_, bits)| mask | bits);
         u16::try_from(mask).unwrap_or(u16::MAX)
@@ -148,6 +152,13 @@ impl Socket for Unix {
         }
     }
 
+    fn at_mark(&self, k: &Kernel) -> Result<bool, Errno> {
+        if self.common.kind != SOCK_STREAM {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        Ok(k.unix.get(self.id)?.at_mark())
+    }
+
     fn keeps_boundaries(&self) -> bool {
         self.common.kind != SOCK_STREAM
     }
@@ -167,6 +178,6 @@ impl Socket for Unix {
             State::Connected { .. } => "ESTAB",
         };
         let foreign = end.peer_address().unwrap_or_default();
-        Summary { protocol, state, local: name::show(&end.address), foreign: name::show(&foreign) }
+        Summary { protocol, state, local: name::show(&end.address.borrow()), foreign: name::show(&foreign) }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn bind(k: &mut Kernel, id: UnixId, addr: &[u8]) -> Result<(), Stop> 
     }
     let end = k.unix.get(id)?;
     let kind = end.common.kind;
-    let bound = end.bound.is_some();
+    let bound = end.has_name();
     if let (false, Some(path)) = (auto, path_in(addr)) {
         let name = Name::Inode(path::make(k, path, bound)?);
         return Ok(enter(k, id, name, whole_path(path))?);
@@ -77,7 +77,7 @@ fn autobind(k: &mut Kernel, id: UnixId, kind: u32) -> Result<(), Errno> {
 fn enter(k: &mut Kernel, id: UnixId, name: Name, addr: Vec<u8>) -> Result<(), Errno> {
     let end = k.unix.get_mut(id)?;
     end.bound = Some(name.clone());
-    end.address = addr;
+    *end.address.borrow_mut() = addr;
     k.unix.names.insert(name, id);
     Ok(())
 }
@@ -102,7 +102,7 @@ pub(super) fn leave(k: &mut Kernel, name: &Name) {
     }
 }
 
-fn validate(addr: &[u8]) -> Result<(), Errno> {
+pub(super) fn validate(addr: &[u8]) -> Result<(), Errno> {
     let fits = (PATH_AT + 1..=SOCKADDR_UN_LEN).contains(&addr.len());
     if fits && address::family(addr) == Some(AF_UNIX) { Ok(()) } else { Err(Errno::EINVAL) }
 }

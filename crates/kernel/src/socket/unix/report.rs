@@ -38,7 +38,8 @@ impl Table {
             State::Listening { backlog, pending } => (TCP_LISTEN, pending.len(), *backlog),
             State::Connected { .. } => (TCP_ESTABLISHED, end.queued, 0),
         };
-        let path = end.address.get(2..).unwrap_or_default();
+        let address = end.address.borrow();
+        let path = address.get(2..).unwrap_or_default();
         let name = if path.first() == Some(&0) {
             path
         } else {

@@ -23,6 +23,9 @@ const DATAGRAMS_MAX: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct UnixId(u64);
 
+/// The address of a socket, for itself and for those that are connected to it: it may get its name later, and be gone earlier.
+pub(super) type Address = Rc<RefCell<Vec<u8>>>;
+
 /// Where a socket stands.
 #[derive(Debug)]
 pub(super) enum State {
@@ -37,7 +40,7 @@ pub(super) enum State {
         /// May be gone.
         peer: UnixId,
         /// What getpeername(2) answers.
-        address: Vec<u8>,
+        address: Address,
         /// What `SO_PEERCRED` answers.
         credentials: Ucred,
     },
@@ -49,13 +52,30 @@ pub(super) struct Message {
     pub(super) data: Vec<u8>,
     /// How many of its bytes were received.
     pub(super) at: usize,
-    /// The sender's address; `None` if it has no name.
-    pub(super) from: Option<Vec<u8>>,
+    /// The sender's address.
+    pub(super) from: Address,
     pub(super) credentials: Ucred,
     pub(super) rights: Vec<Right>,
+    pub(super) mark: Mark,
+}
+
+/// Whether a piece of a stream is a byte of `MSG_OOB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    None,
+    /// The last one, which `MSG_OOB` receives.
+    Urgent,
+    /// An earlier one, or one that was received: where it was stays known until a read has passed it.
+    Past,
 }
 
 impl Message {
+    /// The address that its receiver sees; `None`: the sender has no name.
+    pub(super) fn visible_address(&self) -> Option<Vec<u8>> {
+        let address = self.from.borrow();
+        (address.len() > 2).then(|| address.clone())
+    }
+
     /// Bytes not yet received.
     pub(super) fn left(&self) -> usize {
         self.data.len() - self.at
@@ -70,7 +90,7 @@ pub(super) struct Endpoint {
     /// Who made it, or called listen(2) or connect(2).
     pub(super) owner: Ucred,
     /// `struct sockaddr_un`, only the family if it has no name.
-    pub(super) address: Vec<u8>,
+    pub(super) address: Address,
     pub(super) bound: Option<Name>,
     pub(super) state: State,
     pub(super) queue: VecDeque<Message>,
@@ -91,7 +111,7 @@ impl Endpoint {
             common,
             object,
             owner,
-            address: narrow(AF_UNIX).to_ne_bytes().to_vec(),
+            address: Rc::new(RefCell::new(narrow(AF_UNIX).to_ne_bytes().to_vec())),
             bound: None,
             state: State::Unconnected,
             queue: VecDeque::new(),
@@ -120,14 +140,14 @@ impl Endpoint {
 
     pub(super) fn peer_address(&self) -> Option<Vec<u8>> {
         match &self.state {
-            State::Connected { address, .. } => Some(address.clone()),
+            State::Connected { address, .. } => Some(address.borrow().clone()),
             _ => None,
         }
     }
 
-    /// The address that receivers see; `None` if it has no name.
-    pub(super) fn visible_address(&self) -> Option<Vec<u8>> {
-        (self.address.len() > 2).then(|| self.address.clone())
+    /// Whether it has a name: of its own, or that of the listener which it comes from.
+    pub(super) fn has_name(&self) -> bool {
+        self.address.borrow().len() > 2
     }
 
     /// `SO_SNDBUF`.

@@ -2,7 +2,7 @@
 
 use super::connection::wake_waiters;
 use super::name;
-use super::table::{Endpoint, Message, OVERHEAD, State, UnixId};
+use super::table::{Endpoint, Mark, Message, OVERHEAD, State, UnixId};
 use crate::Kernel;
 use crate::call::Stop;
 use crate::socket::{Control, Incoming, Outgoing, Right};
@@ -12,6 +12,7 @@ use abi::raw::net::{
     MSG_DONTWAIT, MSG_OOB, MSG_PEEK, SCM_CREDENTIALS, SO_PASSCRED, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM,
     SOL_SOCKET,
 };
+use std::rc::Rc;
 use zerocopy::IntoBytes;
 
 /// More descriptors than this are not on their way at once (`ETOOMANYREFS`; Linux counts against RLIMIT_NOFILE).
@@ -22,51 +23,84 @@ const IN_FLIGHT_MAX: usize = 16_384;
 /// # Errors
 /// As send(2).
 pub(super) fn send(k: &mut Kernel, id: UnixId, message: &Outgoing<'_>) -> Result<usize, Stop> {
-    if message.flags & MSG_OOB != 0 {
-        return Err(Errno::EOPNOTSUPP.into());
-    }
     if k.unix.in_flight + message.control.rights.len() > IN_FLIGHT_MAX {
         return Err(Errno::ETOOMANYREFS.into());
     }
     let end = k.unix.get(id)?;
-    let (kind, peer) = (end.common.kind, end.peer());
-    let to = match (kind, message.to) {
-        (SOCK_STREAM, Some(_)) => {
-            return Err(if peer.is_some() { Errno::EISCONN } else { Errno::EOPNOTSUPP }.into());
-        }
-        // A sequenced-packet socket ignores it (net/unix/af_unix.c, unix_seqpacket_sendmsg).
-        (SOCK_SEQPACKET, Some(_)) | (_, None) => peer.ok_or(Errno::ENOTCONN)?,
-        (_, Some(addr)) => name::find(k, addr, kind)?,
-    };
-    if kind == SOCK_STREAM { send_stream(k, id, to, message) } else { send_datagram(k, id, to, message) }
+    // An address of no bytes is none (net/socket.c, move_addr_to_kernel).
+    let message = &Outgoing { to: message.to.filter(|to| !to.is_empty()), ..*message };
+    match end.common.kind {
+        SOCK_STREAM => send_stream(k, id, message),
+        // It ignores an address (net/unix/af_unix.c, unix_seqpacket_sendmsg).
+        SOCK_SEQPACKET if end.peer().is_none() => Err(Errno::ENOTCONN.into()),
+        SOCK_SEQPACKET => send_datagram(k, id, &Outgoing { to: None, ..*message }),
+        _ => send_datagram(k, id, message),
+    }
 }
 
-fn send_stream(k: &mut Kernel, id: UnixId, to: UnixId, message: &Outgoing<'_>) -> Result<usize, Stop> {
+fn send_stream(k: &mut Kernel, id: UnixId, message: &Outgoing<'_>) -> Result<usize, Stop> {
     let end = k.unix.get(id)?;
-    let Ok(receiver) = k.unix.get(to) else { return Err(Errno::EPIPE.into()) };
-    if end.no_send || receiver.no_receive {
+    let urgent = message.flags & MSG_OOB != 0;
+    let to = match (end.peer(), message.to) {
+        _ if urgent && message.data.is_empty() => return Err(Errno::EOPNOTSUPP.into()),
+        (Some(_), Some(_)) => return Err(Errno::EISCONN.into()),
+        (None, Some(_)) => return Err(Errno::EOPNOTSUPP.into()),
+        (peer, None) => peer.ok_or(Errno::ENOTCONN)?,
+    };
+    if end.no_send {
         return Err(Errno::EPIPE.into());
     }
     if message.data.is_empty() {
         return Ok(0);
     }
+    let receiver = k.unix.get(to).ok().filter(|receiver| !receiver.no_receive).ok_or(Errno::EPIPE)?;
     let room = end.sndbuf().saturating_sub(receiver.queued);
     if room == 0 {
         return Err(Errno::EAGAIN.into());
     }
-    let len = message.data.len().min(room);
-    push(k, id, to, &message.data[..len], message)?;
+    // The urgent one is the last, which goes by itself.
+    let len = (message.data.len() - usize::from(urgent && message.data.len() > 1)).min(room);
+    if urgent && len == message.data.len() {
+        push_urgent(k, id, to, message)?;
+    } else {
+        push(k, id, to, &message.data[..len], (message, Mark::None))?;
+    }
     Ok(len)
 }
 
-fn send_datagram(k: &mut Kernel, id: UnixId, to: UnixId, message: &Outgoing<'_>) -> Result<usize, Stop> {
-    let end = k.unix.get(id)?;
-    let object = end.object;
-    let sndbuf = end.sndbuf();
+fn push_urgent(k: &mut Kernel, id: UnixId, to: UnixId, message: &Outgoing<'_>) -> Result<(), Errno> {
+    let receiver = k.unix.get_mut(to)?;
+    let object = receiver.object;
+    receiver.announce_urgent();
+    push(k, id, to, message.data, (message, Mark::Urgent))?;
+    k.report_urgent(object);
+    Ok(())
+}
+
+fn send_datagram(k: &mut Kernel, id: UnixId, message: &Outgoing<'_>) -> Result<usize, Stop> {
+    if message.flags & MSG_OOB != 0 {
+        return Err(Errno::EOPNOTSUPP.into());
+    }
+    if let Some(addr) = message.to {
+        name::validate(addr)?;
+    }
+    let end = k.unix.get_mut(id)?;
+    let (object, sndbuf, kind) = (end.object, end.sndbuf(), end.common.kind);
+    // Linux keeps 32 bytes of the buffer for itself (unix_dgram_sendmsg).
+    if message.data.len() > sndbuf.saturating_sub(32) {
+        return Err(Errno::EMSGSIZE.into());
+    }
+    // Looked at when memory is got (sock_alloc_send_pskb), before it is known who is to have it.
+    if let Some(errno) = end.error.take() {
+        return Err(errno.into());
+    }
     if end.no_send {
         return Err(Errno::EPIPE.into());
     }
-    let kind = end.common.kind;
+    let to = match message.to {
+        Some(addr) => name::find(k, addr, kind)?,
+        None => end.peer().ok_or(Errno::ENOTCONN)?,
+    };
     let Ok(receiver) = k.unix.get(to) else { return Err(gone(k, id, kind).into()) };
     if receiver.common.kind != kind {
         return Err(Errno::EPROTOTYPE.into());
@@ -77,15 +111,11 @@ fn send_datagram(k: &mut Kernel, id: UnixId, to: UnixId, message: &Outgoing<'_>)
     if receiver.no_receive {
         return Err(Errno::EPIPE.into());
     }
-    // Linux keeps 32 bytes of the buffer for itself (unix_dgram_sendmsg).
-    if message.data.len() > sndbuf.saturating_sub(32) {
-        return Err(Errno::EMSGSIZE.into());
-    }
     if k.unix.is_full(id, to) {
         receiver.waiters.borrow_mut().insert(object);
         return Err(Errno::EAGAIN.into());
     }
-    push(k, id, to, message.data, message)?;
+    push(k, id, to, message.data, (message, Mark::None))?;
     Ok(message.data.len())
 }
 
@@ -100,10 +130,16 @@ fn gone(k: &mut Kernel, id: UnixId, kind: u32) -> Errno {
     Errno::ECONNREFUSED
 }
 
-fn push(k: &mut Kernel, from: UnixId, to: UnixId, data: &[u8], message: &Outgoing<'_>) -> Result<(), Errno> {
+fn push(
+    k: &mut Kernel,
+    from: UnixId,
+    to: UnixId,
+    data: &[u8],
+    (message, mark): (&Outgoing<'_>, Mark),
+) -> Result<(), Errno> {
     let credentials = message.control.credentials.unwrap_or_else(|| k.caller_credentials());
     let sender = k.unix.get(from)?;
-    let (address, stream) = (sender.visible_address(), sender.common.kind == SOCK_STREAM);
+    let (address, stream) = (Rc::clone(&sender.address), sender.common.kind == SOCK_STREAM);
     let rights = message.control.rights.clone();
     for right in &rights {
         k.keep_right(*right);
@@ -112,14 +148,14 @@ fn push(k: &mut Kernel, from: UnixId, to: UnixId, data: &[u8], message: &Outgoin
     let receiver = k.unix.get_mut(to)?;
     let object = receiver.object;
     match receiver.queue.back_mut() {
-        Some(last) if stream && joins(last, &rights, credentials) => {
+        Some(last) if stream && mark == Mark::None && joins(last, &rights, credentials) => {
             last.data.extend_from_slice(data);
             receiver.queued += data.len();
         }
         _ => {
             receiver.queued += data.len() + OVERHEAD;
             let data = data.to_vec();
-            receiver.queue.push_back(Message { data, at: 0, from: address, credentials, rights });
+            receiver.queue.push_back(Message { data, at: 0, from: address, credentials, rights, mark });
         }
     }
     k.wake(object);
@@ -129,7 +165,10 @@ fn push(k: &mut Kernel, from: UnixId, to: UnixId, data: &[u8], message: &Outgoin
 /// Whether more bytes of a stream can be added to its last piece.
 fn joins(last: &Message, rights: &[Right], by: Ucred) -> bool {
     let own = last.credentials;
-    rights.is_empty() && last.rights.is_empty() && (own.pid, own.uid, own.gid) == (by.pid, by.uid, by.gid)
+    last.mark == Mark::None
+        && rights.is_empty()
+        && last.rights.is_empty()
+        && (own.pid, own.uid, own.gid) == (by.pid, by.uid, by.gid)
 }
 
 /// recv(2).
@@ -137,9 +176,6 @@ fn joins(last: &Message, rights: &[Right], by: Ucred) -> bool {
 /// # Errors
 /// As recv(2).
 pub(super) fn receive(k: &mut Kernel, id: UnixId, len: usize, flags: u32) -> Result<Incoming, Stop> {
-    if flags & MSG_OOB != 0 {
-        return Err(Errno::EOPNOTSUPP.into());
-    }
     let end = k.unix.get_mut(id)?;
     match (end.common.kind, &end.state) {
         (SOCK_STREAM, State::Connected { .. }) | (SOCK_SEQPACKET, State::Connected { .. }) => {}
@@ -147,24 +183,48 @@ pub(super) fn receive(k: &mut Kernel, id: UnixId, len: usize, flags: u32) -> Res
         (SOCK_SEQPACKET, _) => return Err(Errno::ENOTCONN.into()),
         _ => {}
     }
-    if end.queue.is_empty() {
-        if let Some(errno) = end.error.take() {
-            return Err(errno.into());
-        }
-        // Of datagrams only who would wait is told that none is to come (unix_dgram_recvmsg).
-        let told = end.common.kind != SOCK_DGRAM || flags & MSG_DONTWAIT == 0;
-        return if end.no_receive && told { Ok(Incoming::default()) } else { Err(Errno::EAGAIN.into()) };
+    let (peek, stream) = (flags & MSG_PEEK != 0, end.common.kind == SOCK_STREAM);
+    if flags & MSG_OOB != 0 {
+        return if stream { receive_urgent(end, len, peek) } else { Err(Errno::EOPNOTSUPP.into()) };
     }
-    let peek = flags & MSG_PEEK != 0;
-    let stream = end.common.kind == SOCK_STREAM;
+    if !stream && let Some(errno) = end.error.take() {
+        // Of messages it comes first (net/core/datagram.c, __skb_try_recv_datagram).
+        return Err(errno.into());
+    }
     let before = writable_peer(k, id);
     let end = k.unix.get_mut(id)?;
     let taken = if stream { take_stream(end, len, peek) } else { take_datagram(end, len, peek) };
+    let Some(taken) = taken else {
+        if !peek {
+            // An urgent byte may have been passed over.
+            tell_senders(k, id, before);
+        }
+        return nothing(k.unix.get_mut(id)?, flags);
+    };
     if !peek {
         k.unix.in_flight = k.unix.in_flight.saturating_sub(taken.rights.len());
         tell_senders(k, id, before);
     }
     Ok(finish(k, id, taken, peek))
+}
+
+/// What is received where there is nothing.
+fn nothing(end: &mut Endpoint, flags: u32) -> Result<Incoming, Stop> {
+    if let Some(errno) = end.error.take() {
+        return Err(errno.into());
+    }
+    // Of datagrams only who would wait is told that none is to come (unix_dgram_recvmsg).
+    let told = end.common.kind != SOCK_DGRAM || flags & MSG_DONTWAIT == 0;
+    if end.no_receive && told { Ok(Incoming::default()) } else { Err(Errno::EAGAIN.into()) }
+}
+
+/// `MSG_OOB` (net/unix/af_unix.c, unix_stream_recv_urg).
+fn receive_urgent(end: &mut Endpoint, len: usize, peek: bool) -> Result<Incoming, Stop> {
+    let byte = end.take_urgent(peek).ok_or(Errno::EINVAL)?;
+    if len == 0 {
+        return Err(Errno::EFAULT.into());
+    }
+    Ok(Incoming { data: vec![byte], full_len: 1, flags: MSG_OOB, ..Incoming::default() })
 }
 
 /// What was taken out of a queue.
@@ -177,41 +237,41 @@ struct Taken {
 }
 
 /// One datagram.
-fn take_datagram(end: &mut Endpoint, len: usize, peek: bool) -> Taken {
-    let nothing = Message { data: Vec::new(), at: 0, from: None, credentials: end.owner, rights: Vec::new() };
+fn take_datagram(end: &mut Endpoint, len: usize, peek: bool) -> Option<Taken> {
     if peek {
-        let message = end.queue.front().unwrap_or(&nothing);
+        let message = end.queue.front()?;
         let data = message.data[..message.data.len().min(len)].to_vec();
-        let (full_len, from) = (message.data.len(), message.from.clone());
+        let (full_len, from) = (message.data.len(), message.visible_address());
         let (credentials, rights) = (message.credentials, message.rights.clone());
-        return Taken { data, full_len, from, credentials, rights };
+        return Some(Taken { data, full_len, from, credentials, rights });
     }
-    let mut message = end.queue.pop_front().unwrap_or(nothing);
+    let mut message = end.queue.pop_front()?;
     let full_len = message.data.len();
     end.queued = end.queued.saturating_sub(full_len + OVERHEAD);
+    let from = message.visible_address();
     message.data.truncate(len);
-    Taken {
+    Some(Taken {
         data: message.data,
         full_len,
-        from: message.from,
+        from,
         credentials: message.credentials,
         rights: message.rights,
-    }
+    })
 }
 
-/// As many bytes as there are: up to the end of a piece that brings descriptors, and to that of one sender where
-/// the receiver wants to know who it is.
-fn take_stream(end: &mut Endpoint, len: usize, peek: bool) -> Taken {
+/// As many bytes as there are: up to the end of a piece that brings descriptors, to that of one sender where
+/// the receiver wants to know who it is, and to an urgent byte. `None`: nothing can be read.
+fn take_stream(end: &mut Endpoint, len: usize, peek: bool) -> Option<Taken> {
     let mut taken =
         Taken { data: Vec::new(), full_len: 0, from: None, credentials: end.owner, rights: Vec::new() };
     let separate = end.common.flag(SOL_SOCKET, SO_PASSCRED);
-    let mut looked_at = 0;
+    let mut at = end.next_piece(0, false, peek)?;
     while taken.data.len() < len {
-        let Some(message) = end.queue.get_mut(looked_at) else { break };
+        let Some(message) = end.queue.get_mut(at) else { break };
         let by = message.credentials;
         if taken.data.is_empty() {
             taken.credentials = by;
-            taken.from = message.from.clone();
+            taken.from = message.visible_address();
         } else if separate && by.pid != taken.credentials.pid {
             break;
         }
@@ -219,7 +279,6 @@ fn take_stream(end: &mut Endpoint, len: usize, peek: bool) -> Taken {
         taken.data.extend_from_slice(&message.data[message.at..message.at + count]);
         let brings = !message.rights.is_empty();
         if peek {
-            looked_at += 1;
             taken.rights.clone_from(&message.rights);
         } else {
             message.at += count;
@@ -233,12 +292,14 @@ fn take_stream(end: &mut Endpoint, len: usize, peek: bool) -> Taken {
                 trim(message);
             }
         }
-        if brings {
-            break;
-        }
+        let any = !taken.data.is_empty();
+        let over = brings || taken.data.len() == len;
+        let next = if over { None } else { end.next_piece(at + usize::from(peek), any, peek) };
+        let Some(next) = next else { break };
+        at = next;
     }
     taken.full_len = taken.data.len();
-    taken
+    (len == 0 || taken.full_len > 0).then_some(taken)
 }
 
 /// Gives back the memory of bytes that were received, once it is worth the move.

@@ -60,6 +60,9 @@ use urgent::Urgent;
 
 pub(crate) use smoltcp::socket::tcp::State;
 
+/// The port that smoltcp, which connects to no port 0, knows instead of that. It is put right in what passes.
+const STAND_IN: u16 = 1;
+
 /// One connection.
 pub(crate) struct Engine {
     interface: Interface,
@@ -114,7 +117,8 @@ impl Engine {
     /// An engine that will send a SYN.
     pub(crate) fn connect(setup: &Setup, flow: Flow, now_ns: u64) -> Option<Self> {
         let mut engine = Self::new(setup, flow, now_ns);
-        let (remote, local) = (ip_endpoint(flow.remote), ip_endpoint(flow.local));
+        let remote = Endpoint { port: flow.remote.port.max(STAND_IN), ..flow.remote };
+        let (remote, local) = (ip_endpoint(remote), ip_endpoint(flow.local));
         let socket = engine.sockets.get_mut::<tcp::Socket<'_>>(engine.handle);
         socket.connect(engine.interface.context(), remote, local).ok()?;
         Some(engine)
@@ -159,6 +163,8 @@ impl Engine {
     /// Takes a segment of this connection, already verified. What it answers at once goes to `frames`.
     pub(crate) fn ingress(&mut self, now_ns: u64, segment: &Segment<'_>, frames: &mut Frames) -> News {
         self.ledger.segs_in = self.ledger.segs_in.wrapping_add(1);
+        let ported = (self.flow.remote.port == 0).then(|| segment.with_port(STAND_IN));
+        let segment = &ported.as_deref().map_or(*segment, |bytes| segment.in_packet(bytes));
         if segment.syn && !self.ledger.synchronized {
             self.ledger.irs = segment.seq;
             self.ledger.synchronized = true;
