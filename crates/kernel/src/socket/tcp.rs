@@ -10,6 +10,9 @@ use tcpip::{Protocol, SocketId};
 use super::option::tcp::TCP_INQ;
 use super::{Accepted, Common, Control, How, Incoming, Outgoing, Socket, Summary, address, inet};
 
+/// linux/socket.h
+const MSG_FASTOPEN: u32 = 0x2000_0000;
+
 /// One TCP socket.
 pub(crate) struct Tcp {
     common: Common,
@@ -76,6 +79,10 @@ impl Socket for Tcp {
 
     /// An address is ignored, as Linux does on a connection.
     fn send(&self, k: &mut Kernel, _f: &OpenFile, message: &Outgoing<'_>) -> Result<usize, Stop> {
+        // As Linux answers it with net.ipv4.tcp_fastopen=0, whatever the connection's state: programs connect then.
+        if message.flags & MSG_FASTOPEN != 0 {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
         let urgent = message.flags & MSG_OOB != 0;
         let stack = &mut k.net.stack;
         Ok(if urgent { stack.send_urgent(self.id, message.data) } else { stack.send(self.id, message.data) }?)

@@ -298,3 +298,23 @@ fn privileged_ports_are_roots() {
     let addr = s.put(&v4([127, 0, 0, 1], 80));
     assert_eq!(s.sys(nr::BIND, &[fd, addr, 16]), Ok(0));
 }
+
+/// As Linux answers with `net.ipv4.tcp_fastopen` 0.
+#[test]
+fn no_fast_open() {
+    const MSG_FASTOPEN: u64 = 0x2000_0000;
+    const TCP_FASTOPEN: u64 = 23;
+    let mut rump = Rump::new();
+    let mut s = Script::on(&mut rump);
+    let (_, name) = s.listener();
+    let fresh = s.socket(INET, STREAM);
+    let (data, to) = (s.put(b"x"), s.put(&name));
+    let args = [fresh, data, 1, MSG_FASTOPEN, to, name.len() as u64];
+    assert_eq!(s.sys(nr::SENDTO, &args), Err(Errno::EOPNOTSUPP));
+    let (connected, _) = s.tcp_pair();
+    let args = [connected, data, 1, MSG_FASTOPEN, 0, 0];
+    assert_eq!(s.sys(nr::SENDTO, &args), Err(Errno::EOPNOTSUPP));
+    let most = s.put(&5_i32.to_ne_bytes());
+    assert_eq!(s.sys(nr::SETSOCKOPT, &[fresh, 6, TCP_FASTOPEN, most, 4]), Ok(0));
+    assert_eq!(s.sys(nr::SETSOCKOPT, &[connected, 6, TCP_FASTOPEN, most, 4]), Err(Errno::EINVAL));
+}

@@ -37,7 +37,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: TCP_QUICKACK, value: Value::Flag { default: true, stack: None } },
     own(TCP_CONGESTION, Some(congestion), Some(set_congestion)),
     number(TCP_USER_TIMEOUT, 0, 0, i32::MAX, |ms| Opt::UserTimeout(ms.unsigned_abs())),
-    int(TCP_FASTOPEN, 0, 0, i32::MAX),
+    own(TCP_FASTOPEN, Some(|t| remembered(t, TCP_FASTOPEN)), Some(set_fastopen)),
     // As Linux answers it with net.ipv4.tcp_fastopen=0.
     own(TCP_FASTOPEN_CONNECT, Some(|_| Ok(vec![0; 4])), Some(|_, _| Err(Errno::EOPNOTSUPP))),
     int(TCP_NOTSENT_LOWAT, 0, i32::MIN, i32::MAX),
@@ -63,6 +63,19 @@ fn set_linger2(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
     const MOST: i32 = 120;
     let sec = super::number((LEVEL, TCP_LINGER2), value)?;
     target.common().remember(LEVEL, TCP_LINGER2, sec.clamp(-1, MOST));
+    Ok(())
+}
+
+/// How many may wait: remembered, since nobody comes with data in his SYN. Not of a connection (net/ipv4/tcp.c, do_tcp_setsockopt).
+fn set_fastopen(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
+    /// `TCP_CLOSE`, `TCP_LISTEN`.
+    const STATES: [u8; 2] = [7, 10];
+    let most = super::number((LEVEL, TCP_FASTOPEN), value)?;
+    let id = target.socket.inet().ok_or(Errno::ENOPROTOOPT)?;
+    if most < 0 || !STATES.contains(&target.k.net.stack.tcp_info(id)?.state) {
+        return Err(Errno::EINVAL);
+    }
+    target.common().remember(LEVEL, TCP_FASTOPEN, most);
     Ok(())
 }
 

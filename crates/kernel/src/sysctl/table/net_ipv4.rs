@@ -70,6 +70,13 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     numbers(
+        "net/ipv4/tcp_fastopen",
+        "TCP Fast Open (RFC 7413), which there is not: `MSG_FASTOPEN` is refused, and programs connect first.",
+        (0, 0),
+        |_| vec![0],
+        |_, _| Ok(()),
+    ),
+    numbers(
         "net/ipv4/tcp_fin_timeout",
         "Seconds that a closed connection waits for its peer's FIN.",
         (1, 65535),
