@@ -127,7 +127,7 @@ fn arping() {
     let own = lan.stacks[0].packet_local(id).expect("an address").mac.expect("a MAC");
     let question = [&[0, 1, 8, 0, 6, 4, 0, 1], &own.0[..], &[10, 0, 0, 1], &[0; 6], &[10, 0, 0, 2]].concat();
     let to = LinkAddr {
-        link: None,
+        link: Some(link),
         protocol: 0x0806,
         hatype: 1,
         kind: FrameKind::Host,
