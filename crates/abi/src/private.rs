@@ -6,6 +6,9 @@ use crate::table::{Arg, Dir, Entry, Len, Part, Route, Row, Support, rows, text, 
 /// program's sockets can tell them from it, in every image.
 pub const OWN_SOCKET: u64 = 0x7275_6d70_0000_0001;
 
+/// The most that one read(2) of a client moves; a shorter transfer than asked for is allowed, and who wants all of a regular file goes on.
+pub const READ_MAX: u64 = 1 << 20;
+
 /// The number of the first private call; the others follow.
 pub const FIRST: u32 = 0x1000;
 
@@ -108,6 +111,9 @@ private! {
     PLACE "rump_place" &[Arg::Int, Arg::Int];
     /// `rump_msync(inode)`: msync(2) of mappings of the memory file with this inode.
     MSYNC "rump_msync" &[Arg::Int];
+    /// `rump_direct(fd)`: the memory file of this regular file, to be read there, and the position (rump_sp(7), "Direct reads").
+    /// `EOPNOTSUPP`: its reads are to be calls. `EINPROGRESS`: not yet, ask again behind the next read. `EBUSY`: behind some more.
+    DIRECT "rump_direct" &[Arg::Fd];
 }
 
 /// Whether the first argument of this call is the cookie or the inode of a host descriptor, so that who made that has to say which

@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod config;
+mod direct;
 mod dirent;
 pub mod dispatch;
 mod elsewhere;
@@ -35,6 +36,7 @@ pub mod world;
 use config::Config;
 use core::ffi::CStr;
 use core::sync::atomic::AtomicBool;
+use direct::Direct;
 use dispatch::FileSize;
 use elsewhere::Notes;
 use exec::{Inherited, Scratch};
@@ -57,6 +59,7 @@ pub struct Hijack<W> {
     slots: Slots,
     scratch: Scratch,
     stand_in: StandIn,
+    direct: Direct,
     notes: Notes,
     netlinks: Netlinks,
     lost: Lost,
@@ -89,6 +92,7 @@ impl<W: World> Hijack<W> {
             slots: Slots::new(),
             scratch,
             stand_in: StandIn::new(),
+            direct: Direct::new(),
             notes: Notes::new(),
             netlinks: Netlinks::new(),
             lost: Lost::new(),

@@ -65,7 +65,7 @@ impl<W: World> Hijack<W> {
     }
 
     /// Moves a descriptor to a number where programs have none of their own as a rule: they expect the lowest ones to be free.
-    fn out_of_the_way(&self, fd: u32) -> u32 {
+    pub(crate) fn out_of_the_way(&self, fd: u32) -> u32 {
         let above = |least: u64| self.copy_above(fd, least, true).ok();
         let Some(moved) = [512, 128, OUT_OF_THE_WAY].into_iter().find_map(above) else { return fd };
         self.close_quietly(fd);
@@ -87,7 +87,13 @@ impl<W: World> Hijack<W> {
     /// # Errors
     /// `EMFILE`: no other number is free for it.
     pub(crate) fn move_own(&self, fd: u32) -> Result<(), Errno> {
-        if self.world.in_vfork_child() || self.stand_in.0.load(Ordering::Acquire) != fd {
+        if self.world.in_vfork_child() {
+            return self.world.move_own(fd);
+        }
+        if self.end_direct_at(fd) {
+            return Ok(());
+        }
+        if self.stand_in.0.load(Ordering::Acquire) != fd {
             return self.world.move_own(fd);
         }
         // Without another number the next lone file has another made.
@@ -109,6 +115,7 @@ impl<W: World> Hijack<W> {
         if limit > FAR || self.world.in_vfork_child() {
             return;
         }
+        self.end_direct_of_all();
         // The connection is made now; later there might be no other number for it.
         self.world.connect_early();
         // Where the limit was no higher before, there is nowhere to go.
@@ -126,10 +133,9 @@ impl<W: World> Hijack<W> {
 
     /// Closes the file that a number stood for, if that was a lone one, once the number is the host's again.
     pub(crate) fn leave(&self, before: Entry) {
-        if let Entry::Rump(rump) = before
-            && rump.lone
-            && rump.generation == self.world.generation()
-        {
+        let Entry::Rump(rump) = before else { return };
+        self.drop_direct(rump);
+        if rump.lone && rump.generation == self.world.generation() {
             // Natively close(2) of a file tells of failed writes at most, and what was written is the kernel's already.
             let _ = self.close_lone(rump.kernel_fd.0);
         }
@@ -145,6 +151,7 @@ impl<W: World> Hijack<W> {
     /// `EMFILE`: no number is free for the moment of the exchange. `EBADF`: it was closed meanwhile.
     pub(crate) fn share(&self, fd: u32) -> Result<(), Errno> {
         let Entry::Rump(rump) = self.entry(fd) else { return Ok(()) };
+        self.end_direct(rump);
         // One of an earlier session is no file any more.
         if !rump.lone || rump.generation != self.world.generation() {
             return Ok(());

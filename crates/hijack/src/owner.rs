@@ -31,6 +31,15 @@ impl<W: World> Hijack<W> {
     /// # Errors
     /// `EBADF`: it is the library's own, or belonged to a kernel that is gone; `ENOTCONN`.
     pub(crate) fn owner(&self, register: u64) -> Result<Owner, Errno> {
+        let owner = self.owner_for_now(register)?;
+        if let Owner::Rump(rump) = owner {
+            self.end_direct(rump);
+        }
+        Ok(owner)
+    }
+
+    /// As [`Hijack::owner`], for a call that has nothing to do with the file's position.
+    pub(crate) fn owner_for_now(&self, register: u64) -> Result<Owner, Errno> {
         let owner = self.owner_at_once(register);
         if let Err(errno) = owner
             && self.entry(register as u32) != Entry::Own

@@ -6,10 +6,8 @@ use crate::file::{At, OpenFile};
 use crate::socket::Direction;
 use crate::socket::message::Buffers;
 use abi::Errno;
+use abi::private::READ_MAX;
 use abi::raw::general::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC};
-
-/// The most that one read moves; a shorter transfer than asked for is allowed by read(2).
-const READ_MAX: u64 = 1 << 20;
 
 /// Up to this length cleared memory costs less than a copy.
 const CLEARED_MAX: usize = 16 << 10;

@@ -28,6 +28,10 @@ struct Listener {
 }
 
 impl Trace {
+    pub(crate) fn has_listeners(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
     pub(crate) fn is_listening(&self, pid: Pid) -> bool {
         self.listeners.contains_key(&pid)
     }
@@ -75,7 +79,7 @@ impl Kernel {
     /// Tells those who listen that a call is being answered.
     pub(crate) fn trace(&mut self, call: &Call, result: Result<u64, Errno>) {
         // Two listeners would keep each other awake for ever.
-        if self.trace.listeners.is_empty() || call.nr == abi::private::TRACE {
+        if !self.trace.has_listeners() || call.nr == abi::private::TRACE {
             return;
         }
         let name = self.processes.get(call.pid).map(|process| process.name.clone()).unwrap_or_default();

@@ -10,6 +10,9 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use vfs::{SharedBytes, SharedMemory, Time};
 
+/// So many are made that nobody needs: each takes a descriptor.
+const FILES_TO_SPARE: usize = 1024;
+
 /// All memory files by their number. The kernel's tree holds one copy, the server another.
 #[derive(Clone, Default)]
 pub(crate) struct Memory(Rc<RefCell<Table>>);
@@ -70,6 +73,10 @@ impl MemoryFile {
 }
 
 impl SharedMemory for Memory {
+    fn has_room(&self) -> bool {
+        self.0.borrow().files.len() < FILES_TO_SPARE
+    }
+
     fn create(&mut self) -> Result<Box<dyn SharedBytes>, Errno> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let fd = rustix::fs::memfd_create("rump", flags).map_err(errno)?;

@@ -278,6 +278,20 @@ pub trait FileSystem {
         Err(Errno::ENODEV)
     }
 
+    /// As [`FileSystem::share`], of a file whose bytes are in memory anyway, `most` of them with each call; `None`: there are more.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`: they are not, or it has holes, or there is no room for it. `EBUSY`: to move it costs as much as to read it, and so
+    /// much was not read of it since it changed.
+    fn share_in_parts(
+        &mut self,
+        _ino: Ino,
+        _memory: &mut dyn SharedMemory,
+        _most: u64,
+    ) -> Result<Option<u64>> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
     /// Where a symbolic link leads that leads to a place rather than along a path (proc_pid_fd(5)).
     fn jump(&self, _ino: Ino) -> Option<Jump> {
         None
@@ -383,6 +397,11 @@ pub trait SharedMemory {
     /// # Errors
     /// `ENFILE`, `ENOMEM`.
     fn create(&mut self) -> Result<Box<dyn SharedBytes>>;
+
+    /// Whether there is room for memory that nobody needs.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// Bytes in memory that other processes can map.

@@ -57,6 +57,12 @@ impl Vfs {
         }
     }
 
+    /// Whether anything is watched.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        !self.notices.watched.is_empty()
+    }
+
     /// How many events have not been taken yet, for [`Vfs::forget_events_after`].
     #[must_use]
     pub fn event_count(&self) -> usize {

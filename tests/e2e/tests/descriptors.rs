@@ -49,6 +49,38 @@ fn files_in_memory() {
     same_program("h_mmap", "rump_mapfd");
 }
 
+/// Files that are read where they are, and what ends that.
+#[test]
+fn files_that_are_read_often() {
+    same_program("h_direct", "rump_direct");
+}
+
+/// Once a file was read, most reads are no calls of the rump kernel's; while somebody watches files all are.
+#[test]
+fn reads_that_are_no_calls() {
+    const SCRIPT: &str = "
+import ctypes, os, sys
+watch = ctypes.CDLL(None)
+if sys.argv[1] == 'watched': watch.inotify_add_watch(watch.inotify_init(), b'/rump/tmp', 1)
+fd = os.open('/rump/f', os.O_RDONLY)
+for _ in range(4):
+    while os.read(fd, 4096): pass
+    os.lseek(fd, 0, os.SEEK_SET)";
+    let server = Server::start();
+    let made =
+        run(server.hijacked("dd").args(["if=/dev/zero", "of=/rump/f", "bs=1M", "count=2", "status=none"]));
+    assert_eq!(made.success(), "");
+    let reads = |how: &str| {
+        let before = server.counter("call.read");
+        let ran = run(server.hijacked("python3").args(["-c", SCRIPT, how]));
+        assert_eq!(ran.success(), "");
+        server.counter("call.read") - before
+    };
+    let alone = reads("alone");
+    assert!((512..600).contains(&alone), "{alone} of 2,052 reads were calls");
+    assert!(reads("watched") >= 2052);
+}
+
 /// Locks, mode, owner, attributes and some options of sockets.
 #[test]
 fn what_sockets_have_as_files() {

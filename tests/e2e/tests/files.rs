@@ -107,6 +107,24 @@ fn dd_positions() {
     );
 }
 
+/// Reads of a file move all that there is, however much that is.
+#[test]
+fn long_reads() {
+    same_in_both(
+        "cd $D; head -c 9000001 /dev/zero | tr '\\0' x > f; dd if=f of=g bs=4M count=2 2>&1 | head -2; wc -c < g; cmp f g",
+    );
+    let script = "
+import os
+fd = os.open(os.environ['D'] + '/f', os.O_RDWR | os.O_CREAT)
+data = b''.join(n.to_bytes(4, 'big') for n in range(1200000)); print(os.write(fd, data), len(os.pread(fd, 1 << 23, 77)))
+for parts in ((1 << 20, 1 << 20), (3000000, 0, 5), (1, 1 << 21), (5000000,), (10,) * 900 + (1 << 22,)):
+    into = [bytearray(length) for length in parts]; got = os.preadv(fd, into, 13)
+    print(got, b''.join(into)[:got] == data[13:13 + got], end=' ')
+    os.lseek(fd, 7, 0); got = os.readv(fd, into); print(got, b''.join(into)[:got] == data[7:7 + got], os.lseek(fd, 0, 1))
+os.lseek(fd, 5, 0); got = os.read(fd, 4000000); print(len(got), got == data[5:4000005])";
+    same_in_both(&format!("python3 -c \"{script}\""));
+}
+
 #[test]
 fn permissions_and_owners() {
     same_in_both(

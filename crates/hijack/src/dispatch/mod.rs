@@ -18,6 +18,7 @@ mod handle;
 mod inotify;
 mod interfaces;
 mod link;
+mod long_read;
 mod message;
 mod mixed;
 mod mmap;
@@ -165,7 +166,7 @@ fn argument(args: &Args, at: u8) -> u64 {
 }
 
 /// The arguments with one of them replaced.
-fn with(mut args: Args, at: u8, value: u64) -> Args {
+pub(crate) fn with(mut args: Args, at: u8, value: u64) -> Args {
     if let Some(slot) = args.get_mut(usize::from(at)) {
         *slot = value;
     }

@@ -2,6 +2,8 @@
 
 use super::{Answer, Rowed, Verdict, argument, with};
 use crate::Hijack;
+use crate::direct;
+use crate::fds::Kind;
 use crate::owner::Owner;
 use crate::path::{self, RumpPath};
 use crate::world::World;
@@ -53,13 +55,20 @@ pub(crate) enum PathOwner {
 impl<W: World> Hijack<W> {
     pub(super) fn by_fd(&self, (row, call): Rowed<'_>, at: u8) -> Verdict {
         let fd = argument(&call.args, at);
-        match self.owner(fd)? {
-            Owner::Host => Ok(Answer::Host),
-            Owner::Rump(rump) => {
-                let args = with(call.args, at, u64::from(rump.kernel_fd.0));
-                self.rump_on(row, args, (fd as u32, rump)).map(Answer::Value)
-            }
+        if let Some(verdict) = self.directly(call, fd) {
+            return verdict;
         }
+        let owner = if direct::leaves_position(row.nr) { self.owner_for_now(fd) } else { self.owner(fd) };
+        let Owner::Rump(rump) = owner? else { return Ok(Answer::Host) };
+        let args = with(call.args, at, u64::from(rump.kernel_fd.0));
+        let mut value = self.rump_on(row, args, (fd as u32, rump))?;
+        if rump.kind == Kind::Regular {
+            value = self.read_on(row, args, (fd as u32, rump), value);
+        }
+        if rump.lone && matches!(row.nr, nr::READ | nr::PREAD64) {
+            self.count_read(rump);
+        }
+        Ok(Answer::Value(value))
     }
 
     pub(super) fn by_path(&self, (row, call): Rowed<'_>, at: u8) -> Verdict {

@@ -170,6 +170,7 @@ handlers! {
     abi::nr::WRITEV => writev;
     abi::private::HALT => rump_halt;
     abi::private::FIND => rump_find;
+    abi::private::DIRECT => rump_direct;
     abi::private::FSIZE => rump_fsize;
     abi::private::IDENTIFY => rump_identify;
     abi::private::INOTIFY => rump_inotify;

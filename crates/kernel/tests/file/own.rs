@@ -158,3 +158,83 @@ fn a_mapped_file_is_the_same_for_both_sides() {
     let reading = named(&mut rump, nr::OPEN, "/tmp/f", u64::from(O_RDONLY)).expect("a file");
     assert_eq!(rump.sys(private::MAPFD, [reading, 3, 0, 0, 0, 0]), Err(Errno::EACCES));
 }
+
+/// A file of `pages` pages, filled by `fill`.
+fn file_of(rump: &mut Rump, name: &str, pages: u64, fill: u8) {
+    let fd = named(rump, nr::OPEN, name, u64::from(O_CREAT | O_WRONLY)).expect("a file");
+    rump.memory()[4096..8192].fill(fill);
+    for page in 0..pages {
+        assert_eq!(rump.sys(nr::PWRITE64, [fd, ROOM, 4096, page * 4096, 0, 0]), Ok(4096));
+    }
+    assert_eq!(rump.sys(nr::CLOSE, [fd, 0, 0, 0, 0, 0]), Ok(0));
+}
+
+#[test]
+fn a_large_file_is_handed_out_to_be_read_a_part_at_a_time() {
+    const PAGES: u64 = 2500;
+    let mut rump = Rump::with(Descriptors::Weak, 0);
+    file_of(&mut rump, "/tmp/f", PAGES, b'a');
+    let opened =
+        |rump: &mut Rump, flags: u32| named(rump, nr::OPEN, "/tmp/f", u64::from(flags)).expect("a file");
+    let (fd, writer) = (opened(&mut rump, O_RDONLY), opened(&mut rump, O_RDWR));
+    let direct = |fd| [fd, 0, 0, 0, 0, 0];
+    let read_it = |rump: &mut Rump| {
+        for page in 0..PAGES {
+            assert_eq!(rump.sys(nr::PREAD64, [fd, ROOM, 4096, page * 4096, 0, 0]), Ok(4096));
+        }
+    };
+    assert_eq!(
+        rump.sys(private::DIRECT, direct(fd)),
+        Err(Errno::EOPNOTSUPP),
+        "this server has no memory to give"
+    );
+    let memory = Memory::default();
+    let bytes = Rc::clone(&memory.0);
+    rump.kernel.share_memory(Box::new(memory));
+    assert_eq!(rump.sys(private::DIRECT, direct(writer)), Err(Errno::EOPNOTSUPP), "it is open for writing");
+    assert_eq!(rump.sys(nr::LSEEK, [fd, 10, 0, 0, 0, 0]), Ok(10));
+    assert_eq!(rump.sys(private::DIRECT, direct(fd)), Err(Errno::EBUSY), "nobody has read it");
+    read_it(&mut rump);
+    let moving = |rump: &mut Rump| assert_eq!(rump.sys(private::DIRECT, direct(fd)), Err(Errno::EINPROGRESS));
+    (0..5).for_each(|_| moving(&mut rump));
+    // What was copied is not the file any more.
+    rump.memory()[4096] = b'b';
+    assert_eq!(rump.sys(nr::PWRITE64, [writer, ROOM, 1, 0, 0, 0]), Ok(1));
+    assert_eq!(rump.sys(private::DIRECT, direct(fd)), Err(Errno::EBUSY), "nobody has read it since");
+    read_it(&mut rump);
+    (0..9).for_each(|_| moving(&mut rump));
+    let (pid, before) = (rump.pid, bytes.borrow().len());
+    let id = rump.start(pid, private::DIRECT, direct(fd));
+    let reply = rump.reply(id).expect("an answer");
+    let pass: Vec<Pass> = reply.files.iter().map(|file| file.pass).collect();
+    assert_eq!((reply.result, pass), (Ok(10), vec![Pass::Memory { id: 77, writable: false }]));
+    assert_eq!((before, bytes.borrow().len() as u64), (2500 * 4096, PAGES * 4096));
+    assert!(bytes.borrow()[0] == b'b' && bytes.borrow()[1..].iter().all(|byte| *byte == b'a'));
+    // From now on both see the same.
+    rump.memory()[4096] = b'b';
+    assert_eq!(rump.sys(nr::PWRITE64, [writer, ROOM, 1, 99, 0, 0]), Ok(1));
+    assert_eq!(bytes.borrow()[99], b'b');
+}
+
+#[test]
+fn what_is_short_or_has_holes_or_is_watched_is_read_by_calls() {
+    let mut rump = Rump::with(Descriptors::Weak, 0);
+    rump.kernel.share_memory(Box::new(Memory::default()));
+    for (name, pages, len) in [("/tmp/short", 255, 255 * 4096), ("/tmp/holes", 256, 300 * 4096)] {
+        file_of(&mut rump, name, pages, 1);
+        assert_eq!(named(&mut rump, nr::TRUNCATE, name, len), Ok(0));
+        let fd = named(&mut rump, nr::OPEN, name, u64::from(O_RDONLY)).expect("a file");
+        assert_eq!(rump.sys(private::DIRECT, [fd, 0, 0, 0, 0, 0]), Err(Errno::EOPNOTSUPP), "{name}");
+    }
+    file_of(&mut rump, "/tmp/f", 256, 1);
+    let fd = named(&mut rump, nr::OPEN, "/tmp/f", u64::from(O_RDONLY)).expect("a file");
+    let inotify = rump.sys(private::INOTIFY, [0; 6]).expect("an inotify descriptor");
+    let tmp = path(&mut rump, "/tmp");
+    let watch =
+        rump.sys(nr::INOTIFY_ADD_WATCH, [inotify, tmp, u64::from(IN_ACCESS), 0, 0, 0]).expect("a watch");
+    assert_eq!(rump.sys(private::DIRECT, [fd, 0, 0, 0, 0, 0]), Err(Errno::EOPNOTSUPP));
+    (0..256).for_each(|_| assert_eq!(rump.sys(nr::PREAD64, [fd, ROOM, 4096, 0, 0, 0]), Ok(4096)));
+    assert_eq!(rump.sys(private::DIRECT, [fd, 0, 0, 0, 0, 0]), Err(Errno::EOPNOTSUPP));
+    assert_eq!(rump.sys(nr::INOTIFY_RM_WATCH, [inotify, watch, 0, 0, 0, 0]), Ok(0));
+    assert_eq!(rump.sys(private::DIRECT, [fd, 0, 0, 0, 0, 0]), Ok(0));
+}

@@ -211,6 +211,22 @@ impl Vfs {
         }
     }
 
+    /// As [`Vfs::share`], where it costs little, `most` bytes with each call; `None`: there are more.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`: it would cost more. `EBUSY`: it would cost more than has been read yet.
+    pub fn share_in_parts(
+        &mut self,
+        at: Location,
+        memory: &mut dyn SharedMemory,
+        most: u64,
+    ) -> Result<Option<u64>, Errno> {
+        match self.attr(at)?.kind {
+            Kind::Regular => self.fs_mut(at)?.share_in_parts(at.ino, memory, most),
+            _ => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
     /// Calls `each` with cookie, inode, type and name of the entries behind cookie `after`, `.` and `..` first, until it answers
     /// false.
     ///

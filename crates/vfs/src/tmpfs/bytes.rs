@@ -47,6 +47,11 @@ impl Bytes {
         }
     }
 
+    /// Whether pages of it are missing.
+    pub(super) fn has_holes(&self) -> bool {
+        self.taken() < pages(self.len())
+    }
+
     /// Bytes that count against the limit. Shared memory counts whole: others may fill its holes without asking.
     pub(super) fn taken(&self) -> u64 {
         match self {
@@ -144,7 +149,7 @@ impl Bytes {
         }
         let mut shared = memory.create()?;
         shared.set_len(heap.len())?;
-        for (at, bytes) in heap.pieces() {
+        for (at, bytes) in heap.pieces(0) {
             shared.write_at(at, bytes)?;
         }
         let id = shared.id();

@@ -130,8 +130,8 @@ impl Heap {
     }
 
     /// What was written, piece by piece, with where it stands.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.pages.from(0).filter_map(|(number, page)| {
+    pub(super) fn pieces(&self, start: u64) -> impl Iterator<Item = (u64, &[u8])> {
+        self.pages.from(start / PAGE as u64).filter_map(|(number, page)| {
             let at = number.checked_mul(PAGE as u64)?;
             let inside = usize::try_from(self.len.saturating_sub(at)).unwrap_or(PAGE);
             let bytes = page.bytes();

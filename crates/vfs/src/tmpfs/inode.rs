@@ -7,6 +7,7 @@ use super::quota::{Owner, Quota};
 use crate::acl::Acl;
 use crate::node::{Attr, Ino, Kind, NewNode, SetAttr, Time};
 use abi::Errno;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub(super) struct Inode {
     pub(super) charged: u64,
     /// Open files and working directories.
     pub(super) holders: u64,
+    /// Bytes read since it was changed.
+    pub(super) was_read: Cell<u64>,
 }
 
 impl Inode {
@@ -68,6 +71,7 @@ impl Inode {
             linkable: false,
             charged: 0,
             holders: 0,
+            was_read: Cell::new(0),
         }
     }
 

@@ -4,6 +4,7 @@ mod bytes;
 mod directory;
 mod heap;
 mod inode;
+mod moving;
 mod names;
 mod options;
 mod page;
@@ -18,6 +19,7 @@ use abi::layout::Statfs;
 use bytes::Bytes;
 use foldhash::HashMap;
 use inode::{Body, Inode};
+use moving::Moving;
 use quota::Quota;
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub struct Tmpfs {
     limit: u64,
     used: u64,
     quota: Quota,
+    moving: Moving,
     shown: options::Shown,
 }
 
@@ -60,6 +63,7 @@ impl Tmpfs {
             limit,
             used: 0,
             quota: Quota::default(),
+            moving: Moving::default(),
             shown: options::Shown::size(),
         }
     }
@@ -94,7 +98,9 @@ impl Tmpfs {
         change: impl FnOnce(&mut Bytes, u64) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let (free, refusal) = self.room(ino)?;
+        self.moving.forget(ino);
         let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
+        inode.was_read.set(0);
         let outcome = change(inode.bytes_mut()?, free);
         inode.charge(&mut self.used, &mut self.quota);
         outcome.map_err(|errno| if errno == Errno::ENOSPC { refusal } else { errno })
@@ -211,7 +217,10 @@ impl FileSystem for Tmpfs {
     }
 
     fn read(&self, ino: Ino, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
-        self.get(ino)?.bytes()?.read(offset, into)
+        let inode = self.get(ino)?;
+        let got = inode.bytes()?.read(offset, into)?;
+        inode.was_read.set(inode.was_read.get().saturating_add(got as u64));
+        Ok(got)
     }
 
     fn write(&mut self, ino: Ino, offset: u64, bytes: &[u8], now: Time) -> Result<usize, Errno> {
@@ -301,6 +310,9 @@ impl FileSystem for Tmpfs {
         if let Some(inode) = self.inodes.get_mut(&ino) {
             inode.holders = if held { inode.holders + 1 } else { inode.holders.saturating_sub(1) };
         }
+        if !held {
+            self.moving.forget(ino);
+        }
         self.reap(ino);
     }
 
@@ -323,6 +335,30 @@ impl FileSystem for Tmpfs {
 
     fn share(&mut self, ino: Ino, memory: &mut dyn SharedMemory) -> Result<u64, Errno> {
         self.change(ino, |bytes, free| bytes.share(memory, free))
+    }
+
+    fn share_in_parts(
+        &mut self,
+        ino: Ino,
+        memory: &mut dyn SharedMemory,
+        most: u64,
+    ) -> Result<Option<u64>, Errno> {
+        let inode = self.inodes.get_mut(&ino).ok_or(Errno::ESTALE)?;
+        let was_read = inode.was_read.get();
+        let bytes = inode.bytes_mut()?;
+        // Shared memory counts whole.
+        if bytes.has_holes() {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let heap = match bytes {
+            Bytes::Shared(shared) => return Ok(Some(shared.id())),
+            Bytes::Heap(heap) if was_read < heap.len() => return Err(Errno::EBUSY),
+            Bytes::Heap(heap) => heap,
+        };
+        let Some(shared) = self.moving.step(ino, heap, memory, most)? else { return Ok(None) };
+        let id = shared.id();
+        *bytes = Bytes::Shared(shared);
+        Ok(Some(id))
     }
 
     /// The number alone: none is ever used again.
