@@ -57,8 +57,10 @@ def build(name):
     words = ["cargo", "test", "--quiet", "--no-run", "--message-format", "json", f"--features={','.join(features)}"]
     words += [word for test in tests for word in ("--test", test)]
     built = subprocess.run(words, cwd=tree, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    found = (json.loads(line).get("executable") for line in built.stdout.splitlines())
-    programs(name).write_text("\n".join(filter(None, found)))
+    made = (json.loads(line) for line in built.stdout.splitlines())
+    # Examples are built along.
+    found = [each["executable"] for each in made if each.get("executable") and each["profile"]["test"]]
+    programs(name).write_text("\n".join(found))
 
 
 def fetch(name, version):
