@@ -281,8 +281,8 @@ pub trait FileSystem {
     /// As [`FileSystem::share`], of a file whose bytes are in memory anyway, `most` of them with each call; `None`: there are more.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`: they are not, or it has holes, or there is no room for it. `EBUSY`: to move it costs as much as to read it, and so
-    /// much was not read of it since it changed.
+    /// `EOPNOTSUPP`: they are not, or it has holes, or there is no room for it. `EBUSY`: to move it costs more than the reads since
+    /// it was changed would have saved by that.
     fn share_in_parts(
         &mut self,
         _ino: Ino,

@@ -1,5 +1,5 @@
 //! `rump_direct(fd)`: the memory file of a regular file, to be read there instead of by calls. `EINPROGRESS`: it is being made, and
-//! is there after some more of these calls. `EBUSY`: to make it costs as much as to read all of the file, and so much was not read yet.
+//! is there after some more of these calls. `EBUSY`: to make it costs more than the reads so far would have saved.
 
 use crate::call::Answer;
 use crate::cx::Cx;

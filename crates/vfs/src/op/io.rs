@@ -214,7 +214,7 @@ impl Vfs {
     /// As [`Vfs::share`], where it costs little, `most` bytes with each call; `None`: there are more.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`: it would cost more. `EBUSY`: it would cost more than has been read yet.
+    /// `EOPNOTSUPP`: it would cost more. `EBUSY`: more than reads would have saved so far.
     pub fn share_in_parts(
         &mut self,
         at: Location,

@@ -41,7 +41,7 @@ pub(super) struct Inode {
     pub(super) charged: u64,
     /// Open files and working directories.
     pub(super) holders: u64,
-    /// Bytes read since it was changed.
+    /// What reads since it was changed would have saved elsewhere ([`super::moving::saved`]).
     pub(super) was_read: Cell<u64>,
 }
 

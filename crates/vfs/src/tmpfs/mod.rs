@@ -219,7 +219,7 @@ impl FileSystem for Tmpfs {
     fn read(&self, ino: Ino, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
         let inode = self.get(ino)?;
         let got = inode.bytes()?.read(offset, into)?;
-        inode.was_read.set(inode.was_read.get().saturating_add(got as u64));
+        inode.was_read.set(inode.was_read.get().saturating_add(moving::saved(got)));
         Ok(got)
     }
 
@@ -352,7 +352,7 @@ impl FileSystem for Tmpfs {
         }
         let heap = match bytes {
             Bytes::Shared(shared) => return Ok(Some(shared.id())),
-            Bytes::Heap(heap) if was_read < heap.len() => return Err(Errno::EBUSY),
+            Bytes::Heap(heap) if was_read < moving::cost(heap.len()) => return Err(Errno::EBUSY),
             Bytes::Heap(heap) => heap,
         };
         let Some(shared) = self.moving.step(ino, heap, memory, most)? else { return Ok(None) };

@@ -10,6 +10,17 @@ use foldhash::HashMap;
 /// Files at once: what was copied of them takes memory twice.
 const FILES_MAX: usize = 4;
 
+/// What a read of so many bytes from shared memory saves, in quarters of a nanosecond: the call and a copy between cores (measured, from
+/// 4 KiB to 128 KiB).
+pub(super) const fn saved(bytes: usize) -> u64 {
+    8000 + bytes as u64
+}
+
+/// What it costs to move so many bytes, in the same measure: 4.4 µs a page.
+pub(super) const fn cost(bytes: u64) -> u64 {
+    bytes.saturating_mul(4)
+}
+
 /// The copies, as far as they go.
 #[derive(Default)]
 pub(super) struct Moving(HashMap<Ino, Copy>);
