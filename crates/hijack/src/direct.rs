@@ -62,6 +62,9 @@ impl Direct {
     }
 
     fn find(&self, key: Key) -> Option<&Slot> {
+        if !self.is_used() {
+            return None;
+        }
         self.slots.iter().find(|slot| slot.key.load(Ordering::Relaxed) == key)
     }
 
@@ -144,7 +147,7 @@ impl<W: World> Hijack<W> {
         let args = [rump.kernel_fd.0.into(), 0, 0, 0, 0, 0];
         let reply = self.world.rump(row_of(private::DIRECT)?, args, &[])?;
         let position = reply.result?;
-        let arrived = reply.files.first().and_then(|file| file.host_fd).ok_or(Errno::EMFILE)?;
+        let arrived = reply.host_fd().ok_or(Errno::EMFILE)?;
         let own = self.out_of_the_way(arrived);
         let placed = self.world.host(nr::LSEEK, [own.into(), position, SEEK_SET.into(), 0, 0, 0]);
         if let Err(errno) = placed.and_then(|_| self.direct.enter(key(rump), own)) {

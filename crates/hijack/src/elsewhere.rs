@@ -108,7 +108,7 @@ impl<W: World> Hijack<W> {
             Err(Errno::ENOENT) => return Err(Errno::EBADF),
             result => result?,
         };
-        reply.files.first().and_then(|file| file.host_fd).ok_or(Errno::EMFILE)
+        reply.host_fd().ok_or(Errno::EMFILE)
     }
 
     /// What another process has noted of a number, by the name of its stand-in there.

@@ -173,7 +173,7 @@ impl<W: World> Hijack<W> {
         let reply =
             self.world.rump(row_of(private::SHARE)?, [rump.kernel_fd.0.into(), 0, 0, 0, 0, 0], &[])?;
         reply.result?;
-        reply.files.first().and_then(|file| file.host_fd).ok_or(Errno::EMFILE)
+        reply.host_fd().ok_or(Errno::EMFILE)
     }
 
     /// As [`Hijack::share`], for all lone files: the process is about to be copied or replaced. One that cannot be shared stays this

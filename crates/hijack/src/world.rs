@@ -132,6 +132,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The host descriptor that came with the first of its files.
+    pub(crate) fn host_fd(&self) -> Option<u32> {
+        self.files.first().and_then(|file| file.host_fd)
+    }
+
     /// A result and nothing else.
     #[must_use]
     pub fn of(result: Outcome) -> Self {

@@ -45,7 +45,7 @@ fn shared<W: World>(h: &Hijack<W>, call: &Call, rump: RumpFd) -> Outcome {
     let args = [rump.kernel_fd.0.into(), prot, 0, 0, 0, 0];
     let reply = h.world.rump(row_of(private::MAPFD)?, args, &[])?;
     reply.result?;
-    let memory = reply.files.first().and_then(|file| file.host_fd).ok_or(Errno::ENODEV)?;
+    let memory = reply.host_fd().ok_or(Errno::ENODEV)?;
     h.maps_files.store(true, Ordering::Relaxed);
     let mapped = h.world.host(call.nr, with(call.args, 4, memory.into()));
     h.close_quietly(memory);

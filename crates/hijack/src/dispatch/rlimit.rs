@@ -66,13 +66,17 @@ fn changed<W: World>(h: &Hijack<W>, call: &Call, pid: u64, resource: u64, new: u
 
 /// Before the number of descriptors is limited to the `rlim_cur` at this address.
 fn make_room<W: World>(h: &Hijack<W>, new: u64) {
-    let mut limit = [0; 8];
     // RLIM_INFINITY is more than there can be.
-    if h.world.read(new, &mut limit).is_ok()
-        && let Ok(limit) = u32::try_from(u64::from_ne_bytes(limit))
-    {
+    if let Some(Ok(limit)) = current_of(h, new).map(u32::try_from) {
         h.move_own_above(limit);
     }
+}
+
+/// The `rlim_cur` at this address.
+fn current_of<W: World>(h: &Hijack<W>, address: u64) -> Option<u64> {
+    let mut limit = [0; 8];
+    h.world.read(address, &mut limit).ok()?;
+    Some(u64::from_ne_bytes(limit))
 }
 
 impl<W: World> Hijack<W> {
@@ -115,11 +119,8 @@ impl<W: World> Hijack<W> {
 
     /// Tells the rump kernel, if that knows it, of the limit that was set of another process: the `rlim_cur` at this address.
     fn tell_file_size_of(&self, pid: u64, new: u64) {
-        let mut limit = [0; 8];
-        if self.world.read(new, &mut limit).is_ok()
-            && let Some(row) = table::lookup(private::FSIZE)
-        {
-            let _ = self.world.rump(row, [u64::from_ne_bytes(limit), pid, 0, 0, 0, 0], &[]);
+        if let (Some(limit), Some(row)) = (current_of(self, new), table::lookup(private::FSIZE)) {
+            let _ = self.world.rump(row, [limit, pid, 0, 0, 0, 0], &[]);
         }
     }
 

@@ -47,9 +47,9 @@ fn dispatch(call: &Call) -> intercept::Answer {
 fn before_fork(fork: Fork, shares_files: bool) -> Result<usize, Errno> {
     if let Some(hijack) = hijack() {
         hijack.end_direct_of_all();
-    }
-    if let Some(hijack) = hijack().filter(|_| shares_files && fork != Fork::Thread) {
-        hijack.doubt_descriptors();
+        if shares_files && fork != Fork::Thread {
+            hijack.doubt_descriptors();
+        }
     }
     match (hijack(), fork) {
         (None, _) => Ok(0),

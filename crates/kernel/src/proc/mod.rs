@@ -49,7 +49,6 @@ impl Kernel {
         tree::file(&self.processes.view, self.fs.vfs.leads_outside(at)?)
     }
 
-    /// The process whose call runs.
     /// A call whose paths start there runs, or none any more (0); whether there is such a place.
     pub(crate) fn enter_place(&mut self, pid: Pid, place: u16) -> bool {
         let Ok(process) = self.processes.get_mut(pid) else { return true };
@@ -65,6 +64,7 @@ impl Kernel {
         self.fs.vfs.hold(places.root, held);
     }
 
+    /// The process whose call runs.
     pub(crate) fn set_current(&mut self, pid: Pid) {
         self.current = pid;
         self.processes.view.current.set(pid);

@@ -9,8 +9,8 @@ use tcpip::{FrameKind, LinkAddr, LinkId, Mac, Readiness, SocketId};
 
 use super::{Common, Control, How, Incoming, Outgoing, Socket, Summary, ancillary, inet};
 
-/// `sizeof (struct sockaddr_ll)`; one for bind(2) may end behind `sll_ifindex`, one for sendto(2) behind `sll_halen`.
 const FAMILY: u16 = AF_PACKET as u16;
+/// `sizeof (struct sockaddr_ll)`; one for bind(2) may end behind `sll_ifindex`, one for sendto(2) behind `sll_halen`.
 const SOCKADDR_LL: usize = 20;
 const SOCKADDR_LL_MIN: usize = 8;
 
@@ -76,10 +76,7 @@ impl Socket for Packet {
     }
 
     fn bind(&self, k: &mut Kernel, _f: &OpenFile, addr: &[u8]) -> Result<(), Stop> {
-        if addr.len() < SOCKADDR_LL_MIN {
-            return Err(Errno::EINVAL.into());
-        }
-        if !addr.starts_with(&FAMILY.to_ne_bytes()) {
+        if addr.len() < SOCKADDR_LL_MIN || !addr.starts_with(&FAMILY.to_ne_bytes()) {
             return Err(Errno::EINVAL.into());
         }
         let addr = parse(addr)?;

@@ -1,9 +1,9 @@
 //! `rump_direct(fd)`: the memory file of a regular file, to be read there instead of by calls. `EINPROGRESS`: it is being made, and
 //! is there after some more of these calls. `EBUSY`: to make it costs more than the reads so far would have saved.
 
+use super::rump_mapfd::pass_memory;
 use crate::call::Answer;
 use crate::cx::Cx;
-use crate::effect::{NewFile, Pass};
 use crate::file::FileKind;
 use abi::Errno;
 
@@ -28,7 +28,6 @@ pub(crate) fn rump_direct(cx: &mut Cx<'_>) -> Answer {
     }
     let memory = fs.memory.as_mut().ok_or(Errno::EOPNOTSUPP)?;
     let id = fs.vfs.share_in_parts(at, &mut **memory, PART)?.ok_or(Errno::EINPROGRESS)?;
-    let (kfd, kind, pass) = (cx.uint(0), file.ops.kind(), Pass::Memory { id, writable: false });
-    cx.call.files.push(NewFile { file: file.id, kfd, kind, cloexec: true, put_at: 0, pass });
+    pass_memory(cx, &file, id, false);
     Ok(file.offset.get())
 }

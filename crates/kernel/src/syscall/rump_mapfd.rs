@@ -3,7 +3,7 @@
 use crate::call::Answer;
 use crate::cx::Cx;
 use crate::effect::{NewFile, Pass};
-use crate::file::FileKind;
+use crate::file::{FileKind, OpenFile};
 use abi::Errno;
 
 /// `PROT_WRITE`.
@@ -15,8 +15,7 @@ pub(crate) fn rump_mapfd(cx: &mut Cx<'_>) -> Answer {
     let writes = cx.uint(1) & WRITE != 0;
     let ring = file.ops.socket().and_then(|socket| socket.inet()).and_then(|id| cx.kernel.net.rings.get(&id));
     if let Some(id) = ring.map(|ring| ring.id()) {
-        let (kfd, kind, pass) = (cx.uint(0), file.ops.kind(), Pass::Memory { id, writable: true });
-        cx.call.files.push(NewFile { file: file.id, kfd, kind, cloexec: true, put_at: 0, pass });
+        pass_memory(cx, &file, id, true);
         return Ok(0);
     }
     let at = file.ops.location().filter(|_| file.ops.kind() == FileKind::Regular).ok_or(Errno::ENODEV)?;
@@ -31,7 +30,12 @@ pub(crate) fn rump_mapfd(cx: &mut Cx<'_>) -> Answer {
     if writable {
         cx.kernel.look_for_unmapped();
     }
+    pass_memory(cx, &file, id, writable);
+    Ok(0)
+}
+
+/// The memory file that the server knows by `id` goes along with the answer, for the file of which argument 0 is the descriptor.
+pub(super) fn pass_memory(cx: &mut Cx<'_>, file: &OpenFile, id: u64, writable: bool) {
     let (kfd, kind, pass) = (cx.uint(0), file.ops.kind(), Pass::Memory { id, writable });
     cx.call.files.push(NewFile { file: file.id, kfd, kind, cloexec: true, put_at: 0, pass });
-    Ok(0)
 }

@@ -151,6 +151,12 @@ impl Remote {
         }
     }
 
+    /// Has the worker sync what it was told of.
+    pub(super) fn ask_sync(&self, ino: Option<Ino>) -> Result<(), Errno> {
+        self.ask(self.key(What::Sync, ino.unwrap_or(0)), |_| None, |_| Op::Sync(ino), |_, _, _| {})?;
+        self.exchange.borrow_mut().take_failure(self.worker).map_or(Ok(()), Err)
+    }
+
     pub(super) fn write_back_all(&mut self) {
         let mapped: Vec<Ino> = self.mapped.keys().copied().collect();
         mapped.into_iter().for_each(|ino| self.write_back_of(ino, None));

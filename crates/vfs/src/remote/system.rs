@@ -397,8 +397,7 @@ impl FileSystem for Remote {
             Some(ino) => self.write_back_of(ino, None),
             None => self.write_back_all(),
         }
-        self.ask(self.key(What::Sync, ino.unwrap_or(0)), |_| None, |_| Op::Sync(ino), |_, _, _| {})?;
-        self.exchange.borrow_mut().take_failure(self.worker).map_or(Ok(()), Err)
+        self.ask_sync(ino)
     }
 
     fn write_back(&mut self) {
@@ -411,7 +410,7 @@ impl FileSystem for Remote {
 
     fn sync_shared(&mut self, ino: Ino, now: Time) -> Result<()> {
         self.write_back_of(ino, Some(now));
-        self.sync(Some(ino))
+        self.ask_sync(Some(ino))
     }
 
     fn let_go_of_unmapped(&mut self) -> bool {
