@@ -35,6 +35,9 @@ pub(crate) fn clone(block: *mut Block, call: &Call) -> Answer {
         Err(errno) => return Answer::Done(errno.to_rax()),
     };
     let kind = kind(wanted.flags);
+    if matches!(kind, Fork::Sharing | Fork::Thread) {
+        let _ = dispatch_user_unsafe::need();
+    }
     let files = wanted.flags & u64::from(CLONE_FILES) != 0;
     let task = match (hooks().before_fork)(kind, files) {
         Ok(task) => task,
@@ -160,6 +163,7 @@ fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usiz
         block_unsafe::release(child);
         return errno.to_rax();
     }
+    let dispatched = dispatch_user_unsafe::is_on();
     let mut mask = block_all();
     // SAFETY: the block is the calling thread's; the child's is nobody's yet; all signals are blocked. A child on
     // the caller's stack is a vfork child.
@@ -188,6 +192,7 @@ fn share(block: *mut Block, call: &Call, wanted: &Wanted, kind: Fork, task: usiz
         entry_unsafe::clone(call.nr, &args, child, dispatch_user_unsafe::range())
     };
     let _ = copied;
+    dispatch_user_unsafe::follow(dispatched);
     // SAFETY: as above.
     if unsafe { (*block).pending.load(Ordering::Acquire) } == 0 {
         set_mask(mask);

@@ -9,7 +9,7 @@ use crate::entry_unsafe::{
     ours, saved, trap_native, trap_native_end, unmasked,
 };
 use crate::signal::{SIG_DFL, SIG_IGN, SIGSYS, SYNCHRONOUS, Siginfo, Ucontext, bit};
-use crate::{actions_unsafe, gs_unsafe, masks_unsafe, rewritten_unsafe};
+use crate::{actions_unsafe, dispatch_user_unsafe, gs_unsafe, masks_unsafe, rewritten_unsafe};
 use abi::nr;
 use core::sync::atomic::Ordering;
 
@@ -122,6 +122,8 @@ fn normalise(block: &Block, context: &mut Ucontext) -> bool {
     if (map_native()..=map_made()).contains(&registers.rip) {
         let made = if registers.rip == map_native() { 0 } else { CALL_SIZE };
         registers.rip = block.map_target + made;
+        // What is mapped is not looked at now.
+        let _ = dispatch_user_unsafe::need();
     }
     if (trap_native()..trap_native_end()).contains(&registers.rip) {
         let made = if registers.rip == trap_native() { CALL_SIZE } else { 0 };

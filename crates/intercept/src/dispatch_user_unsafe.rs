@@ -1,5 +1,8 @@
 //! Syscall User Dispatch (Documentation/admin-guide/syscall-user-dispatch.rst): a call made by an instruction
 //! outside of this object raises SIGSYS.
+//!
+//! It costs each call of the host's 37 ns, so a process goes without as long as it has one thread and no code but such as is known to
+//! hold no call that is not rewritten ([`need`]). It is a thread's affair: what others have cannot be changed.
 
 use crate::block_unsafe::current;
 use crate::counts_unsafe;
@@ -17,11 +20,11 @@ const SYS_USER_DISPATCH: i32 = 2;
 
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handler and switches dispatch on for the calling thread.
+/// Installs the handler, so that dispatch can be switched on.
 ///
 /// # Errors
-/// `EINVAL`: this kernel has none (before 5.11).
-pub(crate) fn start() -> Result<(), Errno> {
+/// The host's.
+pub(crate) fn prepare() -> Result<(), Errno> {
     let action = KernelAction::trap(trap(), restorer());
     // SAFETY: the handler does nothing but edit its own frame and block.
     Errno::from_rax(unsafe {
@@ -31,14 +34,33 @@ pub(crate) fn start() -> Result<(), Errno> {
     let sigsys = 1_u64 << (SIGSYS - 1);
     // SAFETY: SIG_UNBLOCK of one signal.
     unsafe { host::syscall(nr::RT_SIGPROCMASK, [1, &raw const sigsys as usize, 0, 8, 0, 0]) };
-    switch_on()?;
-    ON.store(true, Ordering::Release);
     Ok(())
+}
+
+/// From now on there may be code whose calls are not rewritten, or other threads, which could bring some: dispatch is switched on, for
+/// good. Until then the process has had one thread, the calling one, but for those that wait for a child of vfork(2). Answers whether
+/// it is on; Linux before 5.11 has none.
+pub(crate) fn need() -> bool {
+    let on = ON.load(Ordering::Acquire) || switch_on().is_ok();
+    ON.store(on, Ordering::Release);
+    on
+}
+
+/// In a thread that has waited for its child of vfork(2), to which `before` applied: the child may have needed it.
+pub(crate) fn follow(before: bool) {
+    if !before {
+        restart();
+    }
+}
+
+/// Whether it has been switched on.
+pub(crate) fn is_on() -> bool {
+    ON.load(Ordering::Acquire)
 }
 
 /// In the child of a fork: dispatch is off there.
 pub(crate) fn restart() {
-    if ON.load(Ordering::Acquire) {
+    if is_on() {
         let _ = switch_on();
     }
 }
@@ -46,7 +68,7 @@ pub(crate) fn restart() {
 /// The range that may make calls, as start and length. The kernel tests the address behind the instruction. 0, 0
 /// without dispatch.
 pub(crate) fn range() -> [u64; 2] {
-    if ON.load(Ordering::Acquire) { [image_start(), image_end() - image_start()] } else { [0, 0] }
+    if is_on() { [image_start(), image_end() - image_start()] } else { [0, 0] }
 }
 
 fn switch_on() -> Result<(), Errno> {

@@ -13,9 +13,11 @@ pub(crate) const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
 pub(crate) const PT_NOTE: u32 = 4;
 const PT_PHDR: u32 = 6;
+const PT_GNU_STACK: u32 = 0x6474_e551;
 const DT_NULL: u64 = 0;
 const DT_DEBUG: u64 = 21;
 pub(crate) const PF_X: u32 = 1;
+const PF_W: u32 = 2;
 pub(crate) const PF_R: u32 = 4;
 const NT_GNU_BUILD_ID: u32 = 3;
 /// getauxval(3)
@@ -172,6 +174,14 @@ impl Image {
         self.loaded.is_some() && self.auxiliary(AT_BASE).is_some_and(|base| base != 0)
     }
 
+    /// Whether [`objects`](Self::objects) are all that there is: the program says where it is, and ld.so has not brought others
+    /// that see and hear it (rtld-audit(7)).
+    pub(crate) fn tells_all(self) -> bool {
+        // SAFETY: as in `objects`.
+        let spaces = unsafe { self.debug() }.map_or(1, |debug| unsafe { (*debug.cast::<u32>()).max(1) });
+        self.program().is_some() && spaces == 1 && self.variable(b"LD_AUDIT").is_none()
+    }
+
     fn program(self) -> Option<Object<'static>> {
         let headers = self.headers()?;
         let (base, path) = match self.loaded {
@@ -190,17 +200,25 @@ impl Image {
     }
 
     unsafe fn link_map(self) -> Option<*const LinkMap> {
+        // SAFETY: the second word of the structure is the list.
+        unsafe { self.debug().map(|debug| *debug.add(1)) }
+    }
+
+    /// `struct r_debug` (link.h), whose first word is its version: 1, or 2 once there is more than one list.
+    ///
+    /// # Safety
+    /// ld.so has filled `DT_DEBUG`, or it is 0.
+    unsafe fn debug(self) -> Option<*const *const LinkMap> {
         let table = self.headers()?;
         // A static program that may lie anywhere need not say where its headers are.
         let base = self.loaded.map_or_else(|| own_address(table).unwrap_or(0), |(base, _)| base);
         let dynamic = table.iter().find(|header| header.kind == PT_DYNAMIC)?;
         let mut entry = (base + dynamic.address) as *const [u64; 2];
-        // SAFETY: the dynamic section ends with DT_NULL; DT_DEBUG points to `struct r_debug`, whose second
-        // word is the list.
+        // SAFETY: the dynamic section ends with DT_NULL.
         unsafe {
             while (*entry)[0] != DT_NULL {
                 if (*entry)[0] == DT_DEBUG && (*entry)[1] != 0 {
-                    return Some(*((*entry)[1] as *const *const LinkMap).add(1));
+                    return Some((*entry)[1] as *const *const LinkMap);
                 }
                 entry = entry.add(1);
             }
@@ -252,6 +270,14 @@ impl<'a> Object<'a> {
             // SAFETY: a segment that is mapped and can be read.
             Some(unsafe { core::slice::from_raw_parts(base.wrapping_add(header.address) as *const u8, len) })
         })
+    }
+
+    /// Whether what of it is run can only be what is in its file, and no stack is made executable for it.
+    pub(crate) fn runs_its_file(&self) -> bool {
+        let is_run = |header: &&ProgramHeader| header.flags & PF_X != 0;
+        let mut loaded = self.headers.iter().filter(|header| header.kind == PT_LOAD).filter(is_run);
+        let stack = self.headers.iter().find(|header| header.kind == PT_GNU_STACK);
+        loaded.all(|header| header.flags & (PF_R | PF_W) == PF_R) && !stack.as_ref().is_none_or(is_run)
     }
 
     fn segment(&self, from: u64, to: u64) -> Option<(&ProgramHeader, Range<u64>)> {

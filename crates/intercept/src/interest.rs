@@ -46,7 +46,9 @@ const OWN: &[u32] = &[
     nr::PKEY_MPROTECT,
     nr::REMAP_FILE_PAGES,
     nr::BRK,
+    nr::SHMAT,
     nr::SHMDT,
+    nr::PERSONALITY,
     nr::ARCH_PRCTL,
 ];
 

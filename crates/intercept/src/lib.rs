@@ -54,7 +54,7 @@ mod trampoline;
 
 pub use hooks::{Answer, Call, Fork, Hooks, Interest};
 pub use image_unsafe::Image;
-pub use start_unsafe::{Caught, start, tell_libraries_are_mapped};
+pub use start_unsafe::{start, tell_libraries_are_mapped, trap};
 pub use strict_unsafe::refuse_families;
 
 /// The task that the calling thread belongs to, as [`Hooks::before_fork`] numbered it; 0: the process.

@@ -14,6 +14,7 @@ use crate::cache_unsafe::{Directory, Stat, open, read_part};
 use crate::image_unsafe::{Object, own_build_id};
 use crate::rewritten_unsafe::{self, Record, Rewritten};
 use crate::sites_unsafe::{PAGE, Trampolines, jump, pages, unmap};
+use crate::start_unsafe::Done;
 use crate::{gates_unsafe, interest};
 use abi::raw::general::{
     MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, O_CLOEXEC, O_NOFOLLOW, O_RDONLY, PROT_EXEC, PROT_READ,
@@ -26,7 +27,7 @@ use core::ops::Range;
 use host::Fd;
 use sitelist::BuildId;
 
-const MAGIC: [u8; 8] = *b"rumppc02";
+const MAGIC: [u8; 8] = *b"rumppc03";
 /// So many files are kept of an object: for other versions of this library, other values of RUMPHIJACK.
 const SLOTS: u64 = 8;
 /// A file that others can use is not replaced by one of our own more often than this.
@@ -56,6 +57,8 @@ struct Header {
     text_from: u32,
     text_len: u32,
     size: u32,
+    /// [`Trampolines::whole`], as 1 or 0.
+    whole: u64,
     /// Of all in front of it.
     check: u64,
 }
@@ -86,11 +89,10 @@ impl<'a> Candidate<'a> {
     }
 
     /// Maps the object's file. `None`: there is none that fits, or the object is not as it was in its own file.
-    /// Answers how many sites have been rewritten.
     ///
     /// # Safety
     /// No other thread runs the object's code.
-    pub(crate) unsafe fn map(&mut self, object: &Object<'_>, untouched: &Pagemap) -> Option<usize> {
+    pub(crate) unsafe fn map(&mut self, object: &Object<'_>, untouched: &Pagemap) -> Option<Done> {
         let flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
         let file = self.directory.open(&self.name, flags).ok()?;
         let stat = self.directory.trusted(&file)?;
@@ -149,6 +151,7 @@ impl<'a> Candidate<'a> {
             text_from: u32::try_from(pages.start).ok()?,
             text_len: u32::try_from(text.len()).ok()?,
             size: u32::try_from(text_at + text.len()).ok()?,
+            whole: made.whole.into(),
             check: 0,
         };
         let header = Header { check: header.sum(), ..header };
@@ -200,7 +203,7 @@ fn read_header(file: &Fd, stat: &Stat) -> Option<Header> {
 ///
 /// # Safety
 /// The file fits the object, whose code no other thread runs.
-unsafe fn map_file(file: &Fd, header: &Header, object: &Object<'_>, text: Range<u64>) -> Option<usize> {
+unsafe fn map_file(file: &Fd, header: &Header, object: &Object<'_>, text: Range<u64>) -> Option<Done> {
     let count = header.records as usize;
     let place = object.base.wrapping_sub(header.distance);
     let around = place.checked_sub(PAGE).filter(|around| Around::place(*around))?;
@@ -219,7 +222,7 @@ unsafe fn map_file(file: &Fd, header: &Header, object: &Object<'_>, text: Range<
     let known = rewritten_unsafe::add(rewritten, around..place + u64::from(header.text_at), None);
     let at = object.base + text.start;
     let installed = known && map(at, header.text_len.into(), MAP_FIXED, file, header.text_at.into()).is_ok();
-    installed.then_some(count)
+    installed.then_some(Done { sites: count, whole: header.whole == 1 })
 }
 
 fn map(at: u64, len: u64, flags: u32, file: &Fd, offset: u64) -> Result<u64, Errno> {

@@ -1,8 +1,8 @@
-//! Whether an object holds the bytes of a `syscall` at all, which most do not.
+//! Whether an object holds the bytes of an instruction that makes a call at all, which most do not: `syscall`, `sysenter`, `int $0x80`.
 
 use crate::image_unsafe::Object;
 use core::arch::x86_64::{
-    __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8,
+    __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
 };
 
 /// Larger code is not looked through: a file that says what it holds is opened in less time.
@@ -16,14 +16,15 @@ pub(crate) fn holds_call(object: &Object<'_>) -> Option<bool> {
 }
 
 fn has_call(bytes: &[u8]) -> bool {
-    let is_call = |pair: &[u8]| pair == [0x0f, 0x05];
+    let is_call = |pair: &[u8]| matches!(pair, [0x0f, 0x05 | 0x34] | [0xcd, 0x80]);
     let mut at = 0;
     while at + STEP < bytes.len() {
         // SAFETY: 16 bytes from `at` and from `at + 1` on lie within the slice; SSE2 is every x86-64 processor's.
         let found = unsafe {
-            let first = _mm_cmpeq_epi8(load(bytes, at), _mm_set1_epi8(0x0f));
-            let second = _mm_cmpeq_epi8(load(bytes, at + 1), _mm_set1_epi8(0x05));
-            _mm_movemask_epi8(_mm_and_si128(first, second))
+            let (first, second) = (load(bytes, at), load(bytes, at + 1));
+            let is = |bytes, byte: u8| _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte.cast_signed()));
+            let fast = _mm_and_si128(is(first, 0x0f), _mm_or_si128(is(second, 0x05), is(second, 0x34)));
+            _mm_movemask_epi8(_mm_or_si128(fast, _mm_and_si128(is(first, 0xcd), is(second, 0x80))))
         };
         if found != 0 {
             return true;
@@ -47,13 +48,15 @@ mod tests {
 
     #[test]
     fn a_call_is_found_wherever_it_is() {
-        for len in 0..70 {
-            let mut bytes = vec![0x0f; len];
-            assert!(!has_call(&bytes), "{len}");
-            for at in 1..len {
-                bytes[at] = 0x05;
-                assert!(has_call(&bytes), "{at} of {len}");
-                bytes[at] = 0x0f;
+        for [first, second] in [[0x0f, 0x05], [0x0f, 0x34], [0xcd, 0x80]] {
+            for len in 0..70 {
+                let mut bytes = vec![first; len];
+                assert!(!has_call(&bytes), "{len}");
+                for at in 1..len {
+                    bytes[at] = second;
+                    assert!(has_call(&bytes), "{second:x} at {at} of {len}");
+                    bytes[at] = first;
+                }
             }
         }
     }

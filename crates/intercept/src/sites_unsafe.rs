@@ -4,6 +4,7 @@ use crate::around_unsafe::Around;
 use crate::image_unsafe::Object;
 use crate::interest;
 use crate::rewritten_unsafe::{self, Claimed, File, INTACT, Later, PLAIN_END, Record, Rewritten};
+use crate::start_unsafe::Done;
 use crate::trampoline::{Trampoline, build, displacement};
 use abi::raw::general::{MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE};
 use abi::{Errno, nr};
@@ -30,6 +31,8 @@ pub(crate) struct Trampolines {
     pub(crate) gate: u32,
     pub(crate) code: Vec<u8>,
     pub(crate) records: Vec<Record>,
+    /// No other instruction of the object makes a call.
+    pub(crate) whole: bool,
 }
 
 /// Bytes in front of so many trampolines, which are the page of the [`Around`], one for what a file has in front, and their records.
@@ -49,6 +52,7 @@ pub(crate) fn compile(object: &Object<'_>, list: &SiteList, gate: u32) -> Option
         gate,
         code: Vec::with_capacity(list.sites.len() * 96),
         records: Vec::with_capacity(list.sites.len()),
+        whole: false,
     };
     for site in &list.sites {
         if object.code(u64::from(site.start), site.code.len()) != Some(site.code.as_slice()) {
@@ -61,6 +65,7 @@ pub(crate) fn compile(object: &Object<'_>, list: &SiteList, gate: u32) -> Option
             made.code.extend_from_slice(&trampoline.code);
         }
     }
+    made.whole = list.whole && made.records.len() == list.sites.len();
     Some(made)
 }
 
@@ -115,11 +120,11 @@ pub(crate) fn unmap(at: u64, size: u64) {
 /// An object that may be unmapped while the program runs: its file, its sites, and its place where it has been mapped before.
 pub(crate) type Passing<'a> = (File, &'a SiteList, Option<Claimed>);
 
-/// Makes the sites of an object lead to its trampolines. Answers how many.
+/// Makes the sites of an object lead to its trampolines.
 ///
 /// # Safety
 /// No other thread runs the object's code, and if it does not stay mapped this is told.
-pub(crate) unsafe fn install(object: &Object<'_>, made: &Trampolines, passing: Option<Passing<'_>>) -> usize {
+pub(crate) unsafe fn install(object: &Object<'_>, made: &Trampolines, passing: Option<Passing<'_>>) -> Done {
     let end = made.at + (made.code.len() as u64).next_multiple_of(PAGE);
     // SAFETY: the place was reserved for this, and is large enough.
     unsafe { core::ptr::copy_nonoverlapping(made.code.as_ptr(), made.at as *mut u8, made.code.len()) };
@@ -135,10 +140,11 @@ pub(crate) unsafe fn install(object: &Object<'_>, made: &Trampolines, passing: O
     {
         unmap(made.place.start, PAGE);
         unmap(made.at, end - made.at);
-        return 0;
+        return Done::LEFT;
     }
     // SAFETY: the caller's promise.
-    unsafe { redirect(object, made) }
+    let sites = unsafe { redirect(object, made) };
+    Done { sites, whole: made.whole && sites == made.records.len() }
 }
 
 fn make_known(
@@ -180,7 +186,7 @@ pub(crate) fn pages(records: &[Record]) -> Option<Range<u64>> {
     Some(u64::from(first.site_start) & !(PAGE - 1)..u64::from(last.resume).next_multiple_of(PAGE))
 }
 
-/// Makes the sites of an object jump.
+/// Makes the sites of an object jump. Answers how many do.
 ///
 /// # Safety
 /// As [`install`].

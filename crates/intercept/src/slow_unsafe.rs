@@ -59,7 +59,10 @@ pub(crate) extern "C" fn slow(block: *mut Block) {
             Answer::Host => return later_unsafe::watch(block, &call),
             Answer::Done(ERESTARTSYS) if !interrupted(block, frame.target) => {}
             Answer::Done(ERESTARTSYS) => return,
-            Answer::Done(value) => return done(block, value),
+            Answer::Done(value) => {
+                later_unsafe::carried_out(&call);
+                return done(block, value);
+            }
         }
     }
 }

@@ -16,13 +16,24 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use sitelist::{BuildId, SiteList};
 
-/// How calls are caught from now on.
+/// What has become of an object's calls, or of several objects'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caught {
+pub(crate) struct Done {
     /// Instructions rewritten.
-    pub rewritten: usize,
-    /// Whether the others are trapped.
-    pub trapped: bool,
+    pub(crate) sites: usize,
+    /// Whether there is no other that makes a call.
+    pub(crate) whole: bool,
+}
+
+impl Done {
+    /// What is left as it is.
+    pub(crate) const LEFT: Self = Self { sites: 0, whole: false };
+    /// What makes no call.
+    pub(crate) const NONE: Self = Self { sites: 0, whole: true };
+
+    fn and(self, other: Self) -> Self {
+        Self { sites: self.sites + other.sites, whole: self.whole && other.whole }
+    }
 }
 
 /// linux/limits.h
@@ -43,7 +54,7 @@ const SANITIZERS: &[&[u8]] = &[b"libasan.", b"libtsan.", b"libubsan.", b"liblsan
 ///
 /// # Safety
 /// The process has one thread, and `%gs` is nobody's.
-pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
+pub unsafe fn start(hooks: Hooks, image: Image) -> Result<(), Errno> {
     if let Some(path) = image.variable(b"RUMPHIJACK__TRAPS") {
         // A process that has become another user's cannot open it, and runs all the same.
         let _ = count_in(path);
@@ -55,14 +66,21 @@ pub unsafe fn start(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
     block_unsafe::activate()?;
     // SAFETY: the flag is in the thread's block.
     unsafe { host::gadget_unsafe::set_pending(pending) };
-    let trapped = dispatch_user_unsafe::start().is_ok();
+    dispatch_user_unsafe::prepare()?;
     // Under ld.so the libraries are yet to come, and are rewritten together with the program.
     // SAFETY: the caller's promise.
-    let rewritten = if image.has_linker() { 0 } else { unsafe { rewrite(hooks, image) } };
+    let done = if image.has_linker() { Done::LEFT } else { unsafe { rewrite(hooks, image) } };
+    let trapped = !done.whole && dispatch_user_unsafe::need();
     if image.has_linker() {
         LATER.store(Box::into_raw(Box::new(image)), Ordering::Release);
     }
-    if rewritten == 0 && !trapped { Err(Errno::ENOSYS) } else { Ok(Caught { rewritten, trapped }) }
+    if done.sites == 0 && !trapped { Err(Errno::ENOSYS) } else { Ok(()) }
+}
+
+/// Has calls trapped that are not rewritten, though there may be none. Answers whether they are.
+#[must_use]
+pub fn trap() -> bool {
+    dispatch_user_unsafe::need()
 }
 
 fn count_in(path: &[u8]) -> Result<(), Errno> {
@@ -93,7 +111,7 @@ pub(crate) fn libraries_are_mapped(call: &Call) -> Option<Answer> {
     if !image.is_null() {
         // SAFETY: `start` stored a box, taken once. ld.so calls the library's first function before any other, so
         // there is one thread.
-        unsafe { rewrite(slow_unsafe::hooks(), *image) };
+        let _ = unsafe { rewrite(slow_unsafe::hooks(), *image) };
     }
     Some(Answer::Done(0))
 }
@@ -103,32 +121,34 @@ extern "C" fn pending() -> *const AtomicU32 {
     unsafe { &raw const (*block_unsafe::current()).pending }
 }
 
-/// Rewrites what holds true sites. Answers how many there were.
+/// Rewrites what holds true sites.
 ///
 /// # Safety
 /// The process has one thread.
-unsafe fn rewrite(hooks: &Hooks, image: Image) -> usize {
+unsafe fn rewrite(hooks: &Hooks, image: Image) -> Done {
     if image.variable(b"RUMPHIJACK__NOPATCH") == Some(b"1") {
-        return 0;
+        return Done::LEFT;
     }
+    let mut whole = image.tells_all();
     let mut objects: Vec<(Option<usize>, Object<'_>)> = image
         .objects()
         .filter(|object| object.base != image_start() && object.path.to_bytes().contains(&b'/'))
+        .inspect(|object| whole &= object.runs_its_file())
         .map(|object| (rank(object.path.to_bytes()), object))
         .filter(|(rank, object)| rank.is_some() || scan_unsafe::holds_call(object) != Some(false))
         .collect();
     // Gates are handed out in this order, the same in most programs: so what is kept of an object fits.
     objects.sort_by_key(|(rank, object)| (rank.is_none(), *rank, rank.map(|_| object.base)));
     let (directory, pagemap) = (Directory::find(image), Pagemap::open());
-    let count = objects
+    let done = objects
         .iter()
         // SAFETY: the caller's promise.
         .map(|(rank, object)| unsafe {
             rewrite_object(hooks, directory.as_ref(), &pagemap, object, rank.is_some())
         })
-        .sum();
+        .fold(Done { sites: 0, whole }, Done::and);
     later_unsafe::start(directory.as_ref());
-    count
+    done
 }
 
 /// # Safety
@@ -139,29 +159,31 @@ unsafe fn rewrite_object(
     pagemap: &Pagemap,
     object: &Object<'_>,
     has_calls: bool,
-) -> usize {
-    let Some(id) = object.build_id().filter(|id| Some(*id) != own_build_id()) else { return 0 };
-    let Some(file) = Stat::of(object.path) else { return 0 };
+) -> Done {
+    let Some(id) = object.build_id().filter(|id| Some(*id) != own_build_id()) else { return Done::LEFT };
+    let Some(file) = Stat::of(object.path) else { return Done::LEFT };
     // What most objects turn out to have none of is asked before their files are looked for.
     let known = if has_calls { None } else { list(hooks, directory, object, id, file.size) };
-    if !has_calls && known.as_ref().is_none_or(|list| list.sites.is_empty()) {
-        return 0;
+    match &known {
+        None if !has_calls => return Done::LEFT,
+        Some(list) if list.sites.is_empty() => return Done { sites: 0, whole: list.whole },
+        _ => {}
     }
     // A few pages are copied in less time than a file is opened.
     let kept = directory.filter(|_| known.as_ref().is_none_or(|list| list.sites.len() >= PREPARED_MIN));
     let mut candidate = kept.and_then(|directory| Candidate::new(directory, id, file));
     // SAFETY: the caller's promise.
-    if let Some(count) = candidate.as_mut().and_then(|kept| unsafe { kept.map(object, pagemap) }) {
-        return count;
+    if let Some(done) = candidate.as_mut().and_then(|kept| unsafe { kept.map(object, pagemap) }) {
+        return done;
     }
     let list = known.or_else(|| list(hooks, directory, object, id, file.size));
     let made = list.and_then(|list| compile(object, &list, gates_unsafe::claim(list.sites.len())?));
-    let Some(made) = made else { return 0 };
+    let Some(made) = made else { return Done::LEFT };
     // SAFETY: the caller's promise; what was mapped at the start stays.
-    let count = unsafe { install(object, &made, None) };
+    let done = unsafe { install(object, &made, None) };
     // Without a file the next program does the same again.
     let _ = candidate.and_then(|candidate| candidate.write(object, &made));
-    count
+    done
 }
 
 /// Which of the objects that hold true sites this is.

@@ -126,7 +126,7 @@ impl Kernel {
     /// # Errors
     /// `ENOSPC`: no room for the first directories and devices.
     pub fn with_ram(now: Now, seed: [u8; 32], ram: u64) -> Result<Self, Errno> {
-        let files = FileTable::default();
+        let files = FileTable::new(seed);
         let processes = ProcessTable::new(files.shared());
         let mut fs = fs::Fs::new(seed, now.real_ns, ram, &processes)?;
         Ok(Self {

@@ -1,10 +1,10 @@
 //! The step from which on calls are caught.
 
 use abi::Errno;
-use intercept::{Call, Caught, Hooks, Image};
+use intercept::{Call, Hooks, Image};
 
 /// See [`intercept::start`].
-pub(crate) fn intercept(hooks: Hooks, image: Image) -> Result<Caught, Errno> {
+pub(crate) fn intercept(hooks: Hooks, image: Image) -> Result<(), Errno> {
     // SAFETY: no code of the program's or of another library's has run, so there is one thread, and %gs is not in use.
     unsafe { intercept::start(hooks, image) }
 }

@@ -11,8 +11,8 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 
-const MAGIC: [u8; 8] = *b"rumpsl02";
-const HEADER: usize = 8 + 8 + BuildId::SIZE + 4;
+const MAGIC: [u8; 8] = *b"rumpsl03";
+const HEADER: usize = 8 + 8 + BuildId::SIZE + 4 + 4;
 const RECORD: usize = 40;
 /// More than any file has: libc has 526.
 const SITES_MAX: usize = 1 << 16;
@@ -129,6 +129,8 @@ pub struct SiteList {
     pub build_id: BuildId,
     /// Its size in bytes.
     pub file_size: u64,
+    /// No instruction of the file makes a call but those of the sites.
+    pub whole: bool,
     /// In the order of their addresses, not overlapping.
     pub sites: Vec<Site>,
 }
@@ -141,6 +143,7 @@ impl SiteList {
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&self.file_size.to_le_bytes());
         bytes.extend_from_slice(&self.build_id.0);
+        bytes.extend_from_slice(&u32::from(self.whole).to_le_bytes());
         bytes.extend_from_slice(&u32::try_from(self.sites.len()).unwrap_or(0).to_le_bytes());
         for site in &self.sites {
             encode_site(site, &mut bytes);
@@ -154,7 +157,13 @@ impl SiteList {
         let (header, records) = bytes.split_at_checked(HEADER)?;
         let (magic, header) = header.split_at(8);
         let (file_size, header) = header.split_at(8);
-        let (build_id, count) = header.split_at(BuildId::SIZE);
+        let (build_id, header) = header.split_at(BuildId::SIZE);
+        let (whole, count) = header.split_at(4);
+        let whole = match u32::from_le_bytes(whole.try_into().ok()?) {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
         let count = u32::from_le_bytes(count.try_into().ok()?) as usize;
         if magic != MAGIC || count > SITES_MAX || records.len() != count * RECORD {
             return None;
@@ -164,6 +173,7 @@ impl SiteList {
         apart.then_some(Self {
             build_id: BuildId(build_id.try_into().ok()?),
             file_size: u64::from_le_bytes(file_size.try_into().ok()?),
+            whole,
             sites,
         })
     }
@@ -218,7 +228,7 @@ mod tests {
             code: vec![0x0f, 0x05, 0x48, 0x8b, 0x05, 1, 2, 3, 4],
             fixups: vec![Fixup { at: 5, next: 9 }],
         };
-        SiteList { build_id: BuildId([7; 20]), file_size: 99, sites: vec![mov, forward] }
+        SiteList { build_id: BuildId([7; 20]), file_size: 99, whole: true, sites: vec![mov, forward] }
     }
 
     #[test]

@@ -16,6 +16,10 @@ use proof::Functions;
 use sitelist::{BuildId, SiteList};
 use std::path::Path;
 
+const SYSCALL: &[u8; 2] = &[0x0f, 0x05];
+/// The instructions by which 32-bit programs make calls, which any program may.
+const INT_80: &[u8; 2] = &[0xcd, 0x80];
+const SYSENTER: &[u8; 2] = &[0x0f, 0x34];
 /// elf(5)
 const DT_NULL: u64 = 0;
 const DT_TEXTREL: u64 = 22;
@@ -41,7 +45,7 @@ pub enum Error {
     NoBuildId,
 }
 
-/// What a file holds. What nothing proves to be an instruction is in neither.
+/// What a file holds. What nothing proves to be an instruction is in neither list.
 #[derive(Debug)]
 pub struct Analysis {
     /// The sites that can be rewritten.
@@ -67,24 +71,32 @@ pub fn analyse(bytes: &[u8]) -> Result<Analysis, Error> {
     let file = object::File::parse(bytes)?;
     let build_id = file.build_id()?.and_then(BuildId::from_note).ok_or(Error::NoBuildId)?;
     let (mut sites, mut refused) = (Vec::new(), Vec::new());
-    let mut functions = None;
+    let (mut functions, mut whole) = (None, true);
     for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
         let Ok(address) = u32::try_from(section.address()) else { continue };
         let data = section.data()?;
         if u32::try_from(data.len()).ok().and_then(|len| address.checked_add(len)).is_none() {
             continue;
         }
-        let pairs = pairs(data);
-        if pairs.is_empty() {
+        let (calls, others) = (pairs(data, SYSCALL), pairs(data, INT_80).chain(pairs(data, SYSENTER)));
+        let (calls, others): (Vec<usize>, Vec<usize>) = (calls.collect(), others.collect());
+        if calls.is_empty() && others.is_empty() {
             continue;
         }
         // Only now: the table of a large program has a million entries.
         let functions = functions.get_or_insert_with(|| Functions::of(&file));
-        let pairs = proof::filter(data, u64::from(address), pairs, functions);
-        let swept = sweep::sweep(data, address, &pairs);
+        let proven = proof::filter(data, u64::from(address), calls.clone(), functions);
+        let unproven = calls.iter().filter(|call| proven.binary_search(call).is_err()).chain(&others);
+        whole &= unproven.into_iter().all(|at| proof::is_inside(data, u64::from(address), *at, functions));
+        let swept = sweep::sweep(data, address, &proven);
+        whole &= swept.calls.len() == proven.len();
         for call in &swept.calls {
             match span::choose(&swept, *call) {
-                Some(site) => sites.push(site),
+                Some(site) => {
+                    // A branch to a call that stays as it is goes round what stands in front of it.
+                    whole &= !swept.targets.contains(&site.call);
+                    sites.push(site);
+                }
                 None => refused.push(swept.instructions[*call].address),
             }
         }
@@ -94,7 +106,8 @@ pub fn analyse(bytes: &[u8]) -> Result<Analysis, Error> {
     }
     sites.sort_by_key(|site| site.start);
     drop_overlapping(&mut sites, &mut refused);
-    Ok(Analysis { list: SiteList { build_id, file_size: bytes.len() as u64, sites }, refused })
+    let whole = whole && refused.is_empty();
+    Ok(Analysis { list: SiteList { build_id, file_size: bytes.len() as u64, whole, sites }, refused })
 }
 
 /// Of two spans that overlap the later is given up.
@@ -111,9 +124,9 @@ fn drop_overlapping(sites: &mut Vec<sitelist::Site>, refused: &mut Vec<u32>) {
     });
 }
 
-/// Where in a section the bytes of a `syscall` are.
-fn pairs(data: &[u8]) -> Vec<usize> {
-    memchr::memmem::find_iter(data, &[0x0f, 0x05]).collect()
+/// Where in a section two bytes are.
+fn pairs<'a>(data: &'a [u8], pair: &'a [u8; 2]) -> impl Iterator<Item = usize> + 'a {
+    memchr::memmem::find_iter(data, pair)
 }
 
 /// Whether ld.so is to write to the text once it is mapped: a jump there might be written over (elf(5), `DF_TEXTREL`).

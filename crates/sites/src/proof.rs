@@ -42,6 +42,12 @@ impl Functions {
         within.map(|function| function.end - function.start).sum::<u64>() * 2 > len as u64
     }
 
+    /// The end of the last function in front of an address.
+    fn end_before(&self, address: u64) -> Option<u64> {
+        let behind = self.0.partition_point(|function| function.start <= address);
+        Some(self.0.get(behind.checked_sub(1)?)?.end)
+    }
+
     fn around(&self, address: u64) -> Option<&Range<u64>> {
         let behind = self.0.partition_point(|function| function.start <= address);
         self.0.get(behind.checked_sub(1)?).filter(|function| function.contains(&address))
@@ -72,6 +78,16 @@ pub(crate) fn filter(bytes: &[u8], address: u64, pairs: Vec<usize>, functions: &
     let is_proven = |at: &usize| is_code(bytes, address, *at, functions);
     let proven: Vec<usize> = pairs.iter().copied().filter(is_proven).collect();
     if !functions.cover(address, bytes.len()) && proven.len() * 2 > pairs.len() { pairs } else { proven }
+}
+
+/// Whether the two bytes at `at` of a section that begins at `address` are no instruction of their own: the function around them,
+/// decoded from its start, has them inside another. Where there is none, as for what compilers link to each program, it is what follows
+/// the function in front.
+pub(crate) fn is_inside(bytes: &[u8], address: u64, at: usize, functions: &Functions) -> bool {
+    let wanted = address + at as u64;
+    let from = functions.around(wanted).map(|function| function.start);
+    let from = from.or_else(|| functions.end_before(wanted).filter(|end| *end >= address)).unwrap_or(address);
+    met(bytes, address, from, wanted).is_some_and(|instruction| instruction.ip() != wanted)
 }
 
 /// Whether the two bytes at `at` of a section that begins at `address` are proven to be a `syscall`.
@@ -118,21 +134,23 @@ fn is_straight(bytes: &[u8], from: usize, at: usize) -> bool {
 /// Whether the function that the call is in, decoded from its start, has it.
 fn is_met(bytes: &[u8], address: u64, at: usize, functions: &Functions) -> bool {
     let call = address + at as u64;
-    let Some(function) = functions.around(call) else { return false };
-    let Some(start) = function.start.checked_sub(address) else { return false };
-    let Some(code) = usize::try_from(start).ok().and_then(|start| bytes.get(start..at + 2)) else {
-        return false;
-    };
-    let mut decoder = Decoder::with_ip(64, code, function.start, DecoderOptions::NONE);
+    let met = functions.around(call).and_then(|function| met(bytes, address, function.start, call));
+    met.is_some_and(|instruction| instruction.ip() == call && is_syscall(&instruction))
+}
+
+/// The instruction that holds the byte at the address `wanted`, if what begins at `from` can be decoded so far.
+fn met(bytes: &[u8], address: u64, from: u64, wanted: u64) -> Option<Instruction> {
+    let code = bytes.get(usize::try_from(from.checked_sub(address)?).ok()?..)?;
+    let mut decoder = Decoder::with_ip(64, code, from, DecoderOptions::NONE);
     let mut instruction = Instruction::default();
     while decoder.can_decode() {
         decoder.decode_out(&mut instruction);
         if instruction.is_invalid() {
-            return false;
+            return None;
         }
-        if instruction.ip() == call {
-            return is_syscall(&instruction);
+        if instruction.next_ip() > wanted {
+            return Some(instruction);
         }
     }
-    false
+    None
 }

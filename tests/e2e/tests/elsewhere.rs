@@ -60,3 +60,20 @@ fn by_the_programs_that_look() {
     assert_eq!(found, expected, "hijacked (left) differs from native (right)");
     assert!(server.counter("call.rump_find") > 10, "{found}");
 }
+
+/// Lone files have numbers, and those of two kernels are never the same.
+#[test]
+fn of_another_kernel_they_are_the_hosts() {
+    let (server, other) = (Server::start(), Server::start());
+    for server in [&server, &other] {
+        let _ = run(server.hijacked("mkdir").arg("/rump/d")).success();
+    }
+    let (_here, here) = holder(server.hijacked("python3"), "/rump/d", &server.directory().join("log"));
+    let (_there, there) = holder(other.hijacked("python3"), "/rump/d", &other.directory().join("log"));
+    let lone = |holder: &[String]| {
+        let name = format!("/proc/{}/fd/{}", holder[0], holder[1]);
+        run(server.hijacked("readlink").arg(name)).success()
+    };
+    assert_eq!(lone(&here), "/rump/d/lone\n");
+    assert_eq!(lone(&there), "/memfd:rump-lone (deleted)\n");
+}

@@ -60,3 +60,37 @@ fn code_that_is_changed_when_it_is_loaded_is_its_loaders() {
     let (_, _, trapped) = both(&server, &program, &["loader", &plain]);
     assert_eq!(trapped, 1, "the one whose number was changed");
 }
+
+/// A process goes without the trap as long as there is nothing to trap: whatever way code comes that nobody has looked through, its
+/// calls are caught from the first one on, in children and threads too.
+#[test]
+fn code_that_a_program_makes() {
+    let server = Server::start();
+    let program = c_program("h_made", server.directory());
+    for way in ["anonymous", "protected", "shared", "private", "fixed", "segment", "personal", "by_child"] {
+        let before = server.counter("call.socket");
+        let (_, _, trapped) = both(&server, &program, &[way]);
+        assert_eq!((server.counter("call.socket") - before, trapped), (3, 3), "{way}");
+    }
+    let old = run(server.hijacked(program.display().to_string()).args(["anonymous", "old"])).success();
+    assert!(old.ends_with("int $0x80: -38\n"), "{old}");
+}
+
+/// A host's call costs nothing more where nothing is to be trapped: prctl(2) does not switch the trap on, or only once.
+#[test]
+fn the_trap_is_on_where_it_is_needed() {
+    let server = Server::start();
+    let program = c_program("h_made", server.directory());
+    let log = server.directory().join("calls");
+    let switched = |arguments: &[&str]| {
+        let mut strace = server.hijacked("strace");
+        strace.args(["-f", "-e", "trace=prctl,execve", "-o"]).arg(&log).args(arguments);
+        let _ = run(&mut strace).success();
+        let calls = std::fs::read_to_string(&log).expect("what strace has written");
+        assert!(calls.contains("execve("), "{calls}");
+        calls.lines().filter(|line| line.contains("PR_SET_SYSCALL_USER_DISPATCH")).count()
+    };
+    assert_eq!(switched(&["sh", "-c", "cat /etc/passwd | sort > /dev/null; cd /; true"]), 0);
+    let made = program.display().to_string();
+    assert_eq!(switched(&[&made, "anonymous"]), 3, "the process, its child and its thread");
+}

@@ -295,9 +295,18 @@ pub(crate) struct FileTable {
     files: Files,
     by_object: HashMap<ObjectId, Vec<FileId>>,
     last: u64,
+    last_object: u64,
 }
 
 impl FileTable {
+    /// An empty table. Names begin at a number that follows from `seed`: a process that hears of a name from a process of another
+    /// kernel's finds nothing by it.
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        let [.., b0, b1, b2, b3, b4, b5, b6, b7] = seed;
+        let last = u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]) >> 1;
+        Self { last, ..Self::default() }
+    }
+
     /// A new open file with one strong reference, whose readiness changes with `object`.
     pub(crate) fn open_on(&mut self, ops: Box<dyn File>, flags: u32, object: ObjectId) -> FileId {
         self.last += 1;
@@ -350,8 +359,8 @@ impl FileTable {
 
     /// Names something new to wait for.
     pub(crate) fn new_object(&mut self) -> ObjectId {
-        self.last += 1;
-        ObjectId(self.last)
+        self.last_object += 1;
+        ObjectId(self.last_object)
     }
 
     pub(crate) fn get(&self, id: FileId) -> Result<Rc<OpenFile>, Errno> {
