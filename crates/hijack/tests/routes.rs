@@ -85,6 +85,9 @@ fn two_paths_in_different_kernels_are_exdev() {
     assert_eq!(rename(c"/a", c"/rump/b"), Err(Errno::EXDEV));
     assert_eq!(rename(c"/rump/a", c"b"), Err(Errno::EXDEV));
     assert!(h.world().asked.borrow().is_empty());
+    // What a path leads through is looked for first.
+    assert_eq!(rename(c"/nonexistent/a", c"/rump/b"), Err(Errno::ENOENT));
+    assert_eq!(rename(c"/rump/a", c"/dev/null/b"), Err(Errno::ENOTDIR));
     assert_eq!(rename(c"/rump/a", c"/rump/b"), Ok(Answer::Value(0)));
     // Of a symbolic link only the new name decides.
     assert_eq!(call(&h, nr::SYMLINK, &[at(c"/rump/a"), at(c"/b")]), Ok(Answer::Host));

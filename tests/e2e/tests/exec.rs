@@ -58,6 +58,11 @@ child("fexecve of a program", lambda: os.execve(fd, ["name", "-c", "echo $0"], o
 fd = os.open(D + "/busybox", os.O_RDONLY)
 child("fexecve of a static one", lambda: os.execve(fd, ["sh", "-c", "echo $0"], os.environ))
 child("name", lambda: os.execv(D + "/shell", ["x", "-c", "cat /proc/$$/comm"]))
+# A program of the host's, with libraries of the directory.
+os.system("echo 'int seven(void) { return 7; }' > l.c; cc -shared -fPIC -o libseven.so l.c")
+os.system(f"echo 'int seven(void); int main(void) {{ return seven(); }}' > m.c; cc -o {H}/seven m.c -L. -lseven")
+for variable, value, program in [("LD_LIBRARY_PATH", D, "seven"), ("LD_LIBRARY_PATH", "/usr/lib:.", "seven"), ("LD_PRELOAD", f"{D}/libseven.so", "/bin/true")]:
+    child(f"libraries by {variable}", lambda: os.execve(os.path.join(H, program), ["x"], {**os.environ, variable: value}))
 busy = os.open("/tmp", os.O_RDONLY)
 child("kept", lambda: (os.dup2(busy, 50), os.execv("/bin/sh", ["sh", "-c", "test -e /proc/self/fd/50; echo $?; test -e /proc/self/fd/51; echo $?"])))
 "##;

@@ -219,7 +219,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     row(206, "io_setup", &[], Host, HostOnly, ""),
     row(207, "io_destroy", &[], Host, HostOnly, ""),
     row(208, "io_getevents", &[], Host, HostOnly, ""),
-    row(209, "io_submit", &[Addr, Size, Addr], Special, Partial, "EINVAL for a rump descriptor"),
+    row(209, "io_submit", &[Addr, Size, Addr], Special, Full, "carried out at once; the host's ring has what it came to"),
     row(210, "io_cancel", &[], Host, HostOnly, ""),
     row(211, "get_thread_area", &[], Host, HostOnly, ""),
     row(212, "lookup_dcookie", &[], Host, HostOnly, ""),

@@ -4,6 +4,7 @@
 //! file each (or one for a family) and a line in `handler`.
 
 mod accept;
+mod across;
 mod aio;
 mod broken_pipe;
 mod close;

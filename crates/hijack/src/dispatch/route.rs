@@ -1,5 +1,6 @@
 //! Calls that go where their row says: by descriptor, by path, by family.
 
+use super::across::Named;
 use super::{Answer, Rowed, Verdict, argument, with};
 use crate::Hijack;
 use crate::direct;
@@ -7,8 +8,8 @@ use crate::fds::Kind;
 use crate::owner::Owner;
 use crate::path::{self, RumpPath};
 use crate::world::World;
-use abi::raw::general::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD};
-use abi::{Errno, nr, table};
+use abi::raw::general::AT_EMPTY_PATH;
+use abi::{Errno, nr};
 use alloc::vec::Vec;
 
 /// `AT_FDCWD` (linux/fcntl.h), as the low half of a register.
@@ -91,57 +92,23 @@ impl<W: World> Hijack<W> {
         second: (Option<u8>, u8),
     ) -> Verdict {
         let args = &call.args;
-        let found = |(dir, path): (Option<u8>, u8)| {
-            self.path_at(dir.map(|at| argument(args, at)), argument(args, path))
+        let named = |(dir, path): (Option<u8>, u8)| {
+            let (dir, path) = (dir.map(|at| argument(args, at)), argument(args, path));
+            self.path_at(dir, path).map(|found| Named { dir, path, found })
         };
-        match (found(first)?, found(second)?) {
+        let (one, other) = (named(first)?, named(second)?);
+        match (&one.found, &other.found) {
             (None, None) => Ok(Answer::Host),
             (Some(one), Some(other)) => {
                 let place = |args, (dir, path): (Option<u8>, u8), (dir_fd, told): &(u64, Told)| {
                     let args = dir.map_or(args, |at| with(args, at, *dir_fd));
                     with(args, path, told.address())
                 };
-                let args = place(place(call.args, first, &one), second, &other);
+                let args = place(place(call.args, first, one), second, other);
                 self.rump(row, args).map(Answer::Value)
             }
-            (found, _) => {
-                self.is_path(argument(args, first.1))?;
-                self.is_path(argument(args, second.1))?;
-                let (dir, path) = if found.is_none() { first } else { second };
-                self.is_open_directory(dir.map(|at| argument(args, at)), argument(args, path))?;
-                if matches!(row.nr, nr::LINK | nr::LINKAT) {
-                    let dir = first.0.map(|at| argument(args, at));
-                    self.is_there(found.as_ref(), dir, argument(args, first.1))?;
-                }
-                // rename(2), link(2): not on the same file system. mv(1) copies then.
-                Err(Errno::EXDEV)
-            }
+            _ => self.across(row, &one, &other),
         }
-    }
-
-    /// link(2) looks for the file before it looks where the link is to be. `found`: what the rump kernel is told in its place.
-    ///
-    /// # Errors
-    /// As faccessat2(2).
-    fn is_there(&self, found: Option<&(u64, Told)>, dir: Option<u64>, path: u64) -> Result<(), Errno> {
-        let at = |dir, path| [dir, path, 0, AT_SYMLINK_NOFOLLOW.into(), 0, 0];
-        match found {
-            Some((dir, told)) => {
-                let row = table::lookup(nr::FACCESSAT2).ok_or(Errno::ENOSYS)?;
-                self.rump(row, at(*dir, told.address())).map(drop)
-            }
-            None => match self.world.host(nr::FACCESSAT2, at(dir.unwrap_or(AT_FDCWD.into()), path)) {
-                // Linux before 5.8.
-                Err(Errno::ENOSYS) => Ok(()),
-                other => other.map(drop),
-            },
-        }
-    }
-
-    /// # Errors
-    /// `EFAULT`. `ENOENT`: it is empty.
-    fn is_path(&self, address: u64) -> Result<(), Errno> {
-        if self.world.read_str(address, &mut [0])? == 0 { Err(Errno::ENOENT) } else { Ok(()) }
     }
 
     pub(super) fn by_family(&self, (row, call): Rowed<'_>, at: u8) -> Verdict {
@@ -203,15 +170,6 @@ impl<W: World> Hijack<W> {
                 (self.through_link(start, address).map_or(PathOwner::Host, PathOwner::Rump), None)
             }
             Some(path::Owner::Rump(cut)) => (PathOwner::Rump(told(cut)), None),
-        }
-    }
-
-    /// `EBADF` unless a path of the host's can start where it does.
-    fn is_open_directory(&self, dir: Option<u64>, path: u64) -> Result<(), Errno> {
-        let Some(dir) = dir.filter(|dir| *dir as u32 != AT_FDCWD) else { return Ok(()) };
-        match self.path_owner(path) {
-            PathOwner::Relative => self.world.host(nr::FCNTL, [dir, F_GETFD.into(), 0, 0, 0, 0]).map(drop),
-            PathOwner::Host | PathOwner::Rump(_) => Ok(()),
         }
     }
 

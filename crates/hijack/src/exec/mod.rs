@@ -3,6 +3,7 @@
 
 mod environ;
 mod file;
+mod libraries;
 mod load;
 mod marks;
 mod resolve;

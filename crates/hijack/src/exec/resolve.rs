@@ -1,6 +1,7 @@
 //! How an image is to be run: scripts are followed to their interpreters, programs looked into.
 
 use super::file::File;
+use super::libraries;
 use super::load::Load;
 use super::script::{Line, head};
 use super::{Image, Plan, strings};
@@ -109,7 +110,7 @@ fn of_rump<W: World>(h: &Hijack<W>, image: &Image, file: &File) -> Result<Step, 
 
 fn of_host<W: World>(h: &Hijack<W>, image: &Image, file: &File) -> Result<Step, Errno> {
     match kind(h, file).unwrap_or(Kind::Other) {
-        Kind::Script(line) if !host_runs(h, &line.interpreter, 1) => {
+        Kind::Script(line) if !host_runs(h, image.envp, &line.interpreter, 1) => {
             file.host_would_run(h, image)?;
             line.image(h, image).map(Step::Interpreter)
         }
@@ -122,15 +123,19 @@ fn of_host<W: World>(h: &Hijack<W>, image: &Image, file: &File) -> Result<Step, 
             file.host_would_run(h, image)?;
             linker_file(h, &linker).map(|file| Step::Load(Some(file)))
         }
-        // ld.so(8) leaves the library out for a file with capabilities, also where they give it none.
-        Kind::Program(Some(linker))
-            if h.inherited.file.is_some() && no_new_privs(h) && file.has_capabilities(h) =>
-        {
+        Kind::Program(Some(linker)) if h.inherited.file.is_some() && needs_loader(h, image, file) => {
             file.host_would_run(h, image)?;
             linker_file(h, &linker).map(|file| Step::Load(Some(file)))
         }
         Kind::Script(_) | Kind::Program(_) | Kind::Foreign | Kind::Other => Ok(Step::Host),
     }
+}
+
+/// Whether a program of the host's, as the host runs it, would lack this library or libraries of its own.
+fn needs_loader<W: World>(h: &Hijack<W>, image: &Image, file: &File) -> bool {
+    // ld.so(8) leaves the library out for a file with capabilities, also where they give it none.
+    let left_out = no_new_privs(h) && file.has_capabilities(h);
+    left_out || libraries::are_in_rump(h, image.envp) && !privileged(h, file)
 }
 
 fn kind<W: World>(h: &Hijack<W>, file: &File) -> Result<Kind, Errno> {
@@ -160,7 +165,7 @@ fn no_new_privs<W: World>(h: &Hijack<W>) -> bool {
 }
 
 /// Whether the host alone can run this interpreter, and with the library in it.
-fn host_runs<W: World>(h: &Hijack<W>, interpreter: &[u8], depth: usize) -> bool {
+fn host_runs<W: World>(h: &Hijack<W>, envp: u64, interpreter: &[u8], depth: usize) -> bool {
     if depth > INTERPRETERS_MAX {
         return true;
     }
@@ -168,12 +173,12 @@ fn host_runs<W: World>(h: &Hijack<W>, interpreter: &[u8], depth: usize) -> bool 
         return false;
     }
     let path = [interpreter, b"\0"].concat();
-    let image = Image { dir: None, path: path.as_ptr() as u64, argv: 0, envp: 0, flags: 0 };
+    let image = Image { dir: None, path: path.as_ptr() as u64, argv: 0, envp, flags: 0 };
     let Ok(Some(file)) = File::open_host(h, &image) else { return true };
     let runs = match kind(h, &file) {
-        Ok(Kind::Script(line)) => host_runs(h, &line.interpreter, depth + 1),
+        Ok(Kind::Script(line)) => host_runs(h, envp, &line.interpreter, depth + 1),
         Ok(Kind::Program(None)) => privileged(h, &file),
-        Ok(Kind::Program(Some(linker))) => !is_rumps(h, &linker),
+        Ok(Kind::Program(Some(linker))) => !is_rumps(h, &linker) && !needs_loader(h, &image, &file),
         Ok(Kind::Foreign) => !h.inherited.strict,
         Ok(Kind::Other) | Err(_) => true,
     };
@@ -181,7 +186,7 @@ fn host_runs<W: World>(h: &Hijack<W>, interpreter: &[u8], depth: usize) -> bool 
     runs
 }
 
-fn is_rumps<W: World>(h: &Hijack<W>, path: &[u8]) -> bool {
+pub(super) fn is_rumps<W: World>(h: &Hijack<W>, path: &[u8]) -> bool {
     let path = [path, b"\0"].concat();
     match h.path_owner(path.as_ptr() as u64) {
         PathOwner::Host => false,

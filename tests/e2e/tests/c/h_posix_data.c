@@ -1,5 +1,7 @@
 /* Contents and times: utimensat(2), which times move when, holes, copies, positions, limits. */
 #include "posix.h"
+#include <linux/aio_abi.h>
+#include <sys/eventfd.h>
 
 static void ts(const char *what, const char *n)
 {
@@ -357,6 +359,76 @@ static void try_limits(void)
 	S(setrlimit(RLIMIT_FSIZE, &rl));
 }
 
+/* Submits a block and tells what comes of it. */
+static void submit(aio_context_t context, const char *what, struct iocb block)
+{
+	struct iocb *blocks[] = { &block };
+	struct io_event event = { 0 };
+	struct timespec second = { 1, 0 };
+	block.aio_data = 77;
+	errno = 0;
+	long submitted = syscall(SYS_io_submit, context, 1, blocks);
+	answered(what, submitted);
+	if (submitted != 1)
+		return;
+	long got = syscall(SYS_io_getevents, context, 1, 1, &event, &second);
+	printf("%ld event: %lld, its own: %d\n", got, (long long)event.res,
+	    event.data == 77 && event.obj == (uintptr_t)&block);
+}
+
+#define B(...) submit(context, #__VA_ARGS__, (struct iocb){ __VA_ARGS__ })
+#define CMD(name) .aio_lio_opcode = IOCB_CMD_##name
+#define AT(memory, n, at) .aio_buf = (uintptr_t)(memory), .aio_nbytes = (n), .aio_offset = (at)
+
+static void try_aio(void)
+{
+	puts("aio:");
+	aio_context_t context = 0;
+	S(syscall(SYS_io_setup, 8, &context));
+	int file = open("aio", O_CREAT | O_RDWR, 0600), directory = open(".", O_RDONLY);
+	int only = open("aio", O_RDONLY), told = eventfd(0, EFD_NONBLOCK);
+	struct iovec parts[] = { { "one", 3 }, { "two", 3 } }, into[] = { { buf, 2 }, { buf + 2, 100 } };
+	B(CMD(PWRITE), .aio_fildes = file, AT(big, 5000, 0));
+	B(CMD(PWRITEV), .aio_fildes = file, AT(parts, 2, 4998));
+	B(CMD(PREAD), .aio_fildes = file, AT(buf, 5, 4996));
+	printf("%.5s\n", buf);
+	B(CMD(PREADV), .aio_fildes = only, AT(into, 2, 4998), .aio_flags = IOCB_FLAG_RESFD, .aio_resfd = told);
+	printf("%.6s\n", buf);
+	S(read(told, buf, 8));
+	B(CMD(PREAD), .aio_fildes = file, AT(buf, 5, 9000));
+	B(CMD(PWRITE), .aio_fildes = file, AT(buf, 1, 0), .aio_rw_flags = RWF_APPEND);
+	B(CMD(FSYNC), .aio_fildes = file);
+	B(CMD(FDSYNC), .aio_fildes = file);
+	B(CMD(FSYNC), .aio_fildes = file, .aio_nbytes = 1);
+	B(CMD(PWRITE), .aio_fildes = only, AT(buf, 1, 0));
+	B(CMD(PREAD), .aio_fildes = directory, AT(buf, 1, 0));
+	B(CMD(PREAD), .aio_fildes = file, AT(buf, 1, -1));
+	B(CMD(PREAD), .aio_fildes = file, AT(buf, -1, 0));
+	B(.aio_lio_opcode = 99, .aio_fildes = file);
+	B(CMD(PREAD), .aio_fildes = file, AT(buf, 1, 0), .aio_flags = 64);
+	S(lseek(file, 0, SEEK_CUR));
+	S(mkfifo("aiofifo", 0600));
+	int fifo = open("aiofifo", O_RDWR | O_NONBLOCK);
+	B(CMD(PREAD), .aio_fildes = fifo, AT(buf, 1, 0));
+	B(CMD(POLL), .aio_fildes = fifo, .aio_buf = POLLOUT);
+	B(CMD(PWRITE), .aio_fildes = fifo, AT("fifo", 4, 0));
+	B(CMD(POLL), .aio_fildes = fifo, .aio_buf = POLLIN);
+	B(CMD(PREAD), .aio_fildes = fifo, AT(buf, 10, 0));
+	/* Of a list as much is submitted as can be. */
+	int hosts = open("/proc/self/exe", O_RDONLY);
+	struct iocb list[4] = { { CMD(PREAD), .aio_fildes = hosts, AT(buf, 3, 0) }, { CMD(PREAD), .aio_fildes = file, AT(buf, 4, 0) },
+		{ CMD(PREAD), .aio_fildes = hosts, AT(buf, 5, 0) }, { .aio_lio_opcode = 99, .aio_fildes = file } };
+	struct iocb *blocks[] = { &list[0], &list[1], &list[2], &list[3], &list[0] };
+	struct io_event events[8];
+	S(syscall(SYS_io_submit, context, 5, blocks));
+	long sum = 0, got = syscall(SYS_io_getevents, context, 3, 8, events, 0);
+	for (int i = 0; i < got; i++)
+		sum += (long)events[i].res;
+	printf("%ld events, %ld bytes\n", got, sum);
+	S(syscall(SYS_io_submit, context + 1, 1, blocks + 1));
+	S(syscall(SYS_io_destroy, context));
+}
+
 int main(int argc, char **argv)
 {
 	memset(big, 'z', sizeof big);
@@ -367,6 +439,7 @@ int main(int argc, char **argv)
 	try_sparse();
 	try_copy();
 	try_rw();
+	try_aio();
 	try_limits();
 	return 0;
 }
