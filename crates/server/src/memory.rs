@@ -1,7 +1,7 @@
 //! Memory files: the bytes of files that programs map (memfd_create(2)).
 
 use abi::Errno;
-use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,7 +19,7 @@ pub(crate) struct Memory(Rc<RefCell<Table>>);
 
 #[derive(Default)]
 struct Table {
-    files: HashMap<u64, Rc<File>>,
+    files: HashMap<u64, Rc<Held>>,
     by_inode: HashMap<u64, u64>,
     last: u64,
 }
@@ -28,8 +28,17 @@ struct Table {
 struct MemoryFile {
     id: u64,
     inode: u64,
-    file: Rc<File>,
+    held: Rc<Held>,
     all: Memory,
+}
+
+/// What is known of a memory file.
+struct Held {
+    file: File,
+    /// Its size, as long as nobody else may write it.
+    len: Cell<u64>,
+    /// A program may.
+    given: Cell<bool>,
     /// Its `st_mtime` when it was changed from here last: another one is that of a store into a mapping.
     own: Cell<Time>,
     stored: Cell<Option<Time>>,
@@ -42,9 +51,12 @@ impl Memory {
     /// `ENODEV`: it is gone; the host's.
     pub(crate) fn descriptor(&self, id: u64, writable: bool) -> Result<OwnedFd, Errno> {
         let table = self.0.borrow();
-        let file = table.files.get(&id).ok_or(Errno::ENODEV)?;
+        let held = table.files.get(&id).ok_or(Errno::ENODEV)?;
+        if writable && !held.given.replace(true) {
+            held.own.set(held.mtime());
+        }
         // Opened anew: a copy would share the right to write.
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let path = format!("/proc/self/fd/{}", held.file.as_raw_fd());
         let access = if writable { OFlags::RDWR } else { OFlags::RDONLY };
         rustix::fs::open(path, access | OFlags::CLOEXEC, Mode::empty()).map_err(errno)
     }
@@ -55,11 +67,23 @@ impl Memory {
     }
 }
 
-impl MemoryFile {
+impl Held {
     fn mtime(&self) -> Time {
-        rustix::fs::fstat(&*self.file).map_or(0, |stat| {
+        rustix::fs::fstat(&self.file).map_or(0, |stat| {
             stat.st_mtime.cast_unsigned().saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec)
         })
+    }
+
+    fn stored(&self) -> Option<Time> {
+        if !self.given.get() {
+            return None;
+        }
+        // The host's kernel notes the first store into each page of a mapping (`fault_dirty_shared_page()`).
+        let now = self.mtime();
+        if self.own.replace(now) != now {
+            self.stored.set(Some(now));
+        }
+        self.stored.get()
     }
 
     /// Makes a change, which is no program's.
@@ -67,7 +91,9 @@ impl MemoryFile {
         // What was stored before is not to be forgotten.
         let _ = self.stored();
         let made = make(&self.file);
-        self.own.set(self.mtime());
+        if self.given.get() {
+            self.own.set(self.mtime());
+        }
         made
     }
 }
@@ -80,16 +106,22 @@ impl SharedMemory for Memory {
     fn create(&mut self) -> Result<Box<dyn SharedBytes>, Errno> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let fd = rustix::fs::memfd_create("rump", flags).map_err(errno)?;
+        // Another user who is given it for reading could open it by /proc for writing, too.
+        rustix::fs::fchmod(&fd, Mode::RUSR | Mode::WUSR).map_err(errno)?;
         let inode = rustix::fs::fstat(&fd).map_err(errno)?.st_ino;
         let mut table = self.0.borrow_mut();
         table.last += 1;
-        let (id, file) = (table.last, Rc::new(File::from(fd)));
-        table.files.insert(id, file.clone());
+        let held = Rc::new(Held {
+            file: File::from(fd),
+            len: Cell::new(0),
+            given: Cell::new(false),
+            own: Cell::new(0),
+            stored: Cell::new(None),
+        });
+        let id = table.last;
+        table.files.insert(id, held.clone());
         table.by_inode.insert(inode, id);
-        let made =
-            MemoryFile { id, inode, file, all: self.clone(), own: Cell::new(0), stored: Cell::new(None) };
-        made.own.set(made.mtime());
-        Ok(Box::new(made))
+        Ok(Box::new(MemoryFile { id, inode, held, all: self.clone() }))
     }
 }
 
@@ -99,17 +131,31 @@ impl SharedBytes for MemoryFile {
     }
 
     fn len(&self) -> u64 {
-        self.file.metadata().map_or(0, |found| found.len())
+        if self.held.given.get() {
+            return self.held.file.metadata().map_or(0, |found| found.len());
+        }
+        self.held.len.get()
     }
 
     fn set_len(&mut self, len: u64) -> Result<(), Errno> {
-        self.change(|file| file.set_len(len).map_err(|error| told(&error)))
+        self.held.change(|file| file.set_len(len).map_err(|error| told(&error)))?;
+        self.held.len.set(len);
+        Ok(())
+    }
+
+    fn allocated(&self) -> u64 {
+        rustix::fs::fstat(&self.held.file).map_or(0, |stat| stat.st_blocks.cast_unsigned() * 512)
+    }
+
+    fn seek(&self, offset: u64, data: bool) -> Result<u64, Errno> {
+        let to = if data { SeekFrom::Data(offset) } else { SeekFrom::Hole(offset) };
+        rustix::fs::seek(&self.held.file, to).map_err(errno)
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
         let mut done = 0;
         while done < into.len() {
-            match self.file.read_at(&mut into[done..], offset + done as u64) {
+            match self.held.file.read_at(&mut into[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(now) => done += now,
                 Err(error) => return Err(told(&error)),
@@ -123,29 +169,26 @@ impl SharedBytes for MemoryFile {
             return Ok(());
         }
         let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        self.change(|file| rustix::fs::fallocate(file, hole, start, end - start).map_err(errno))
+        self.held.change(|file| rustix::fs::fallocate(file, hole, start, end - start).map_err(errno))
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
-        self.change(|file| file.write_all_at(bytes, offset).map_err(|error| told(&error)))
+        self.held.change(|file| file.write_all_at(bytes, offset).map_err(|error| told(&error)))?;
+        self.held.len.set(self.held.len.get().max(offset + bytes.len() as u64));
+        Ok(())
     }
 
     fn stored(&self) -> Option<Time> {
-        // The host's kernel notes the first store into each page of a mapping (`fault_dirty_shared_page()`).
-        let now = self.mtime();
-        if self.own.replace(now) != now {
-            self.stored.set(Some(now));
-        }
-        self.stored.get()
+        self.held.stored()
     }
 
     fn forget_stored(&mut self) {
-        self.own.set(self.mtime());
-        self.stored.set(None);
+        self.held.own.set(self.held.mtime());
+        self.held.stored.set(None);
     }
 
     fn seal(&mut self) -> Result<(), Errno> {
-        rustix::fs::fcntl_add_seals(&*self.file, SealFlags::WRITE).map_err(errno)
+        rustix::fs::fcntl_add_seals(&self.held.file, SealFlags::WRITE).map_err(errno)
     }
 }
 
@@ -163,4 +206,41 @@ fn errno(errno: rustix::io::Errno) -> Errno {
 
 fn told(error: &std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: u64 = 4096;
+
+    #[test]
+    fn holes_and_lengths() {
+        let mut memory = Memory::default();
+        let mut file = memory.create().unwrap();
+        file.write_at(10, b"some").unwrap();
+        assert_eq!((file.len(), file.allocated()), (14, PAGE));
+        file.set_len(9 * PAGE).unwrap();
+        file.write_at(4 * PAGE, &[1]).unwrap();
+        assert_eq!((file.len(), file.allocated()), (9 * PAGE, 2 * PAGE));
+        assert_eq!((file.seek(0, false), file.seek(PAGE, true)), (Ok(PAGE), Ok(4 * PAGE)));
+        assert_eq!(file.seek(5 * PAGE, true), Err(Errno::ENXIO));
+        file.punch(0, 20 * PAGE).unwrap();
+        assert_eq!((file.len(), file.allocated()), (9 * PAGE, 0));
+        // From now on somebody else may change it.
+        let given = File::from(memory.descriptor(file.id(), true).unwrap());
+        assert_eq!(file.stored(), None);
+        given.set_len(3 * PAGE).unwrap();
+        assert_eq!(file.len(), 3 * PAGE);
+    }
+
+    /// Another user who has it for reading cannot open it for writing, by its name in /proc.
+    #[test]
+    fn it_is_the_servers() {
+        let mut memory = Memory::default();
+        let file = memory.create().unwrap();
+        let given = memory.descriptor(file.id(), false).unwrap();
+        assert_eq!(rustix::fs::fstat(&given).unwrap().st_mode & 0o777, 0o600);
+        assert_eq!(rustix::io::write(&given, b"x"), Err(rustix::io::Errno::BADF));
+    }
 }

@@ -292,6 +292,14 @@ pub trait FileSystem {
         Err(Errno::EOPNOTSUPP)
     }
 
+    /// A file has grown large: its bytes may move to memory that can be handed out, before that costs more.
+    ///
+    /// # Errors
+    /// As [`SharedMemory::create`]: it stays as it is.
+    fn grown(&mut self, _ino: Ino, _memory: &mut dyn SharedMemory) -> Result<()> {
+        Ok(())
+    }
+
     /// Where a symbolic link leads that leads to a place rather than along a path (proc_pid_fd(5)).
     fn jump(&self, _ino: Ino) -> Option<Jump> {
         None
@@ -422,6 +430,19 @@ pub trait SharedBytes {
     /// # Errors
     /// `ENOSPC`, `EFBIG`.
     fn set_len(&mut self, len: u64) -> Result<()>;
+
+    /// Bytes of memory that it takes: of holes none.
+    fn allocated(&self) -> u64 {
+        self.len()
+    }
+
+    /// Where behind `offset`, which is below the length, there are bytes, or a hole or the end.
+    ///
+    /// # Errors
+    /// `ENXIO`: no bytes.
+    fn seek(&self, offset: u64, data: bool) -> Result<u64> {
+        Ok(if data { offset } else { self.len() })
+    }
 
     /// Fills `into` from `offset` on, as far as there are bytes; answers how many.
     ///

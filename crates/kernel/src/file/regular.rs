@@ -12,6 +12,9 @@ use vfs::Location;
 /// Offsets are not negative as `loff_t`.
 const OFFSET_MAX: u64 = i64::MAX as u64;
 
+/// A file is looked at again each time so many bytes more of it have been written.
+const LARGE: u64 = 1 << 20;
+
 /// Commands that let files share blocks.
 const CLONES: [u32; 3] = [FICLONE, FICLONERANGE, FIDEDUPERANGE];
 
@@ -60,6 +63,12 @@ impl File for Regular {
         let moved = tree.vfs.write(&tree.who, self.at, offset, data, tree.now)?;
         tree.vfs.tell(self.at, f.name.borrow().as_ref(), IN_MODIFY);
         f.move_on(at, offset, moved);
+        let steps = |bytes: u64| bytes / LARGE;
+        if steps(offset) != steps(offset + moved as u64)
+            && let Some(memory) = &mut k.fs.memory
+        {
+            k.fs.vfs.grown(self.at, &mut **memory);
+        }
         Ok(moved)
     }
 

@@ -18,6 +18,9 @@ pub trait Machine {
     fn memory(&mut self) -> &mut [u8];
 }
 
+/// Of all kernels here.
+pub const SEED: [u8; 32] = [7; 32];
+
 /// This kernel, with one memory for all its processes, fetched by COPYIN.
 pub struct Rump {
     pub kernel: Kernel,
@@ -41,7 +44,7 @@ impl Rump {
 
     pub fn with(descriptors: Descriptors, uid: u32) -> Self {
         let now = Now { mono_ns: 1_000_000_000, real_ns: 1_700_000_000_000_000_000 };
-        let mut kernel = Kernel::new(now, [7; 32]).expect("a kernel");
+        let mut kernel = Kernel::new(now, SEED).expect("a kernel");
         let pid = kernel.attach(who(uid), b"test", descriptors);
         Self {
             kernel,

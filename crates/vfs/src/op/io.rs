@@ -227,6 +227,11 @@ impl Vfs {
         }
     }
 
+    /// A file was written and is large now: its bytes may move to memory that can be handed out. If they cannot it stays as it is.
+    pub fn grown(&mut self, at: Location, memory: &mut dyn SharedMemory) {
+        let _ = self.fs_mut(at).and_then(|fs| fs.grown(at.ino, memory));
+    }
+
     /// Calls `each` with cookie, inode, type and name of the entries behind cookie `after`, `.` and `..` first, until it answers
     /// false.
     ///

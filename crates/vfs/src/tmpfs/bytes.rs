@@ -1,8 +1,11 @@
-//! A file's bytes: pages on the heap, or memory that others map.
+//! A file's bytes: pages on the heap, or memory that can be handed out to others, who map or read it.
 //!
-//! Not a memory file from birth: that would cost the server a descriptor for each file, and few files are ever mapped.
+//! Not a memory file from birth: that would cost the server a descriptor for each file, and few files are ever mapped. One that
+//! grows beyond a megabyte without holes becomes one then: to write to it takes no longer, to read it where it is half as long, and
+//! to move it later more than a second for each gigabyte.
 
 use super::heap::Heap;
+use super::lent::Lent;
 use super::page::PAGE;
 use crate::fs::{SharedBytes, SharedMemory};
 use crate::node::Time;
@@ -12,10 +15,15 @@ use abi::raw::general::{FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZER
 /// `MAX_LFS_FILESIZE`.
 const SIZE_MAX: u64 = i64::MAX as u64;
 
+/// A file is large from here on.
+const LARGE: u64 = 1 << 20;
+/// To move so much takes some milliseconds.
+const MOVED_MAX: u64 = 4 << 20;
+
 /// A file's bytes.
 pub(super) enum Bytes {
     Heap(Heap),
-    Shared(Box<dyn SharedBytes>),
+    Shared(Lent),
 }
 
 impl Default for Bytes {
@@ -52,11 +60,11 @@ impl Bytes {
         self.taken() < pages(self.len())
     }
 
-    /// Bytes that count against the limit. Shared memory counts whole: others may fill its holes without asking.
+    /// Bytes that count against the limit.
     pub(super) fn taken(&self) -> u64 {
         match self {
             Self::Heap(heap) => heap.taken(),
-            Self::Shared(shared) => pages(shared.len()),
+            Self::Shared(shared) => shared.taken(),
         }
     }
 
@@ -69,14 +77,10 @@ impl Bytes {
 
     /// Writes as much as `free` more bytes of memory allow.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8], free: u64) -> Result<usize, Errno> {
-        let end = end_of(offset, bytes.len() as u64)?;
+        end_of(offset, bytes.len() as u64)?;
         match self {
             Self::Heap(heap) => heap.write(offset, bytes, free),
-            Self::Shared(shared) => {
-                room(&**shared, end, free)?;
-                shared.write_at(offset, bytes)?;
-                Ok(bytes.len())
-            }
+            Self::Shared(shared) => shared.write(offset, bytes, free),
         }
     }
 
@@ -87,10 +91,7 @@ impl Bytes {
                 heap.set_len(size);
                 Ok(())
             }
-            Self::Shared(shared) => {
-                room(&**shared, size, free)?;
-                shared.set_len(size)
-            }
+            Self::Shared(shared) => shared.set_len(size, free),
         }
     }
 
@@ -109,8 +110,9 @@ impl Bytes {
         if change == FALLOC_FL_PUNCH_HOLE {
             return Ok(());
         }
-        if let Self::Heap(heap) = self {
-            heap.reserve(offset, end, free)?;
+        match self {
+            Self::Heap(heap) => heap.reserve(offset, end, free)?,
+            Self::Shared(shared) => shared.reserve(if keep { 0 } else { end }, free)?,
         }
         if !keep && end > self.len() { self.set_len(end, free) } else { Ok(()) }
     }
@@ -122,11 +124,11 @@ impl Bytes {
                 heap.zero(start, end);
                 Ok(())
             }
-            Self::Shared(shared) => shared.punch(start, end.min(shared.len())),
+            Self::Shared(shared) => shared.punch(start, end),
         }
     }
 
-    /// lseek(2) with `SEEK_DATA` or `SEEK_HOLE`. Shared memory is data to its end.
+    /// lseek(2) with `SEEK_DATA` or `SEEK_HOLE`.
     pub(super) fn seek(&self, offset: u64, data: bool) -> Result<u64, Errno> {
         if offset >= self.len() {
             return Err(Errno::ENXIO);
@@ -134,28 +136,43 @@ impl Bytes {
         match self {
             Self::Heap(heap) if data => heap.data(offset).ok_or(Errno::ENXIO),
             Self::Heap(heap) => Ok(heap.hole(offset)),
-            Self::Shared(shared) => Ok(if data { offset } else { shared.len() }),
+            Self::Shared(shared) => shared.seek(offset, data),
         }
     }
 
     /// Moves the bytes to memory that others can map, and answers what the server knows it by.
     pub(super) fn share(&mut self, memory: &mut dyn SharedMemory, free: u64) -> Result<u64, Errno> {
         let heap = match self {
-            Self::Shared(shared) => return Ok(shared.id()),
+            Self::Shared(shared) => return shared.lend(free),
             Self::Heap(heap) => heap,
         };
         if pages(heap.len()).saturating_sub(heap.taken()) > free {
             return Err(Errno::ENOMEM);
         }
-        let mut shared = memory.create()?;
-        shared.set_len(heap.len())?;
-        for (at, bytes) in heap.pieces(0) {
-            shared.write_at(at, bytes)?;
-        }
-        let id = shared.id();
+        let mut shared = Lent::new(copy(heap, memory)?);
+        let id = shared.lend(free)?;
         *self = Self::Shared(shared);
         Ok(id)
     }
+
+    /// A file that has just grown to its length: moves it, if it has no holes and is not so large that others wait for long.
+    pub(super) fn grown(&mut self, memory: &mut dyn SharedMemory) -> Result<(), Errno> {
+        let Self::Heap(heap) = self else { return Ok(()) };
+        let is_whole = heap.taken() == pages(heap.len());
+        if is_whole && (LARGE..=MOVED_MAX).contains(&heap.len()) && memory.has_room() {
+            *self = Self::Shared(Lent::new(copy(heap, memory)?));
+        }
+        Ok(())
+    }
+}
+
+fn copy(heap: &Heap, memory: &mut dyn SharedMemory) -> Result<Box<dyn SharedBytes>, Errno> {
+    let mut to = memory.create()?;
+    to.set_len(heap.len())?;
+    for (at, bytes) in heap.pieces(0) {
+        to.write_at(at, bytes)?;
+    }
+    Ok(to)
 }
 
 /// Where a range ends, if a file can be that long.
@@ -163,12 +180,7 @@ fn end_of(offset: u64, len: u64) -> Result<u64, Errno> {
     offset.checked_add(len).filter(|end| *end <= SIZE_MAX).ok_or(Errno::EFBIG)
 }
 
-/// Whether shared memory may grow to `size`.
-fn room(shared: &dyn SharedBytes, size: u64, free: u64) -> Result<(), Errno> {
-    if pages(size).saturating_sub(pages(shared.len())) > free { Err(Errno::ENOSPC) } else { Ok(()) }
-}
-
 /// Bytes of the whole pages that so many bytes take.
-const fn pages(len: u64) -> u64 {
+pub(super) const fn pages(len: u64) -> u64 {
     len.next_multiple_of(PAGE as u64)
 }

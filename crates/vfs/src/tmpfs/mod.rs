@@ -4,6 +4,7 @@ mod bytes;
 mod directory;
 mod heap;
 mod inode;
+mod lent;
 mod moving;
 mod names;
 mod options;
@@ -19,6 +20,7 @@ use abi::layout::Statfs;
 use bytes::Bytes;
 use foldhash::HashMap;
 use inode::{Body, Inode};
+use lent::Lent;
 use moving::Moving;
 use quota::Quota;
 use std::sync::Arc;
@@ -351,14 +353,20 @@ impl FileSystem for Tmpfs {
             return Err(Errno::EOPNOTSUPP);
         }
         let heap = match bytes {
-            Bytes::Shared(shared) => return Ok(Some(shared.id())),
+            // There are no holes to be filled.
+            Bytes::Shared(shared) => return shared.lend(0).map(Some),
             Bytes::Heap(heap) if was_read < moving::cost(heap.len()) => return Err(Errno::EBUSY),
             Bytes::Heap(heap) => heap,
         };
         let Some(shared) = self.moving.step(ino, heap, memory, most)? else { return Ok(None) };
-        let id = shared.id();
+        let mut shared = Lent::new(shared);
+        let id = shared.lend(0)?;
         *bytes = Bytes::Shared(shared);
         Ok(Some(id))
+    }
+
+    fn grown(&mut self, ino: Ino, memory: &mut dyn SharedMemory) -> Result<(), Errno> {
+        self.get_mut(ino)?.bytes_mut()?.grown(memory)
     }
 
     /// The number alone: none is ever used again.
