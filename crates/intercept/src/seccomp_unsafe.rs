@@ -8,14 +8,16 @@
 use crate::entry_unsafe::{
     child_begun, child_unmasked, entered, exit_end, restored, restorer, saved, unmasked,
 };
-use crate::hooks::Answer;
+use crate::hooks::{Answer, Call};
 use abi::nr;
 use alloc::vec::Vec;
 
 /// linux/prctl.h
 const PR_SET_SECCOMP: u64 = 22;
 /// linux/seccomp.h
+const SECCOMP_SET_MODE_STRICT: u64 = 0;
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
+const SECCOMP_MODE_STRICT: u64 = 1;
 const SECCOMP_MODE_FILTER: u64 = 2;
 const SECCOMP_RET_ALLOW: u32 = 0x7fff_0000;
 /// The two halves of `instruction_pointer` in `struct seccomp_data`, which is the address behind the instruction.
@@ -44,6 +46,15 @@ struct Instruction {
 struct Program {
     len: u16,
     filter: *const Instruction,
+}
+
+/// Whether it asks for strict mode.
+pub(crate) fn confines(call: &Call) -> bool {
+    match call.nr {
+        nr::SECCOMP => call.args[0] == SECCOMP_SET_MODE_STRICT,
+        nr::PRCTL => call.args[0] == PR_SET_SECCOMP && call.args[1] == SECCOMP_MODE_STRICT,
+        _ => false,
+    }
 }
 
 /// Which argument points to the filter that the call installs, if it installs one.

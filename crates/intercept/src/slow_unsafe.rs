@@ -124,6 +124,7 @@ fn own(block: *mut Block, call: &Call) -> Option<Answer> {
         nr::EXIT => exit(block),
         // Nested dispatch cannot be had: there is one range and one handler.
         nr::PRCTL if call.args[0] == PR_SET_SYSCALL_USER_DISPATCH => Answer::Done(Errno::EINVAL.to_rax()),
+        nr::SECCOMP | nr::PRCTL if seccomp_unsafe::confines(call) => confine(block, call),
         nr::SECCOMP | nr::PRCTL => {
             let at = seccomp_unsafe::installs(call.nr, &call.args)?;
             seccomp_unsafe::install(call.nr, call.args, at)
@@ -158,6 +159,17 @@ fn take_away(call: &Call) -> Answer {
         rewritten_unsafe::writable(addresses);
     }
     Answer::Done(value)
+}
+
+/// Strict mode (seccomp(2)) kills a thread that makes any other call than read, write, exit and rt_sigreturn: its end is left to
+/// the host.
+fn confine(block: *mut Block, call: &Call) -> Answer {
+    // SAFETY: the program's own call with its own arguments; the block is the calling thread's.
+    unsafe {
+        let value = host::syscall(call.nr, call.args.map(|arg| arg as usize));
+        (*block).host_releases |= value == 0;
+        Answer::Done(value)
+    }
 }
 
 /// What `%gs` is to be once the call has returned.

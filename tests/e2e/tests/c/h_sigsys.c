@@ -286,11 +286,33 @@ static void *accept_all(void *listener)
 	return 0;
 }
 
+/* How a process in strict mode ends. */
+static void strict(void)
+{
+	fflush(stdout);
+	for (int what = 0; what < 3; what++) {
+		int status, child = fork();
+
+		if (!child) {
+			prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+			if (what == 1)
+				write(1, "still writes\n", 13);
+			if (what == 2)
+				getppid();
+			syscall(SYS_exit, 7);
+		}
+		waitpid(child, &status, 0);
+		printf("strict: %x\n", status);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t acceptor;
 	int listener = listen_somewhere();
 
+	if (argc < 2)
+		strict();
 	trap_calls();
 	if (argc > 1 && !strcmp(argv[1], "threads")) {
 		pthread_create(&acceptor, 0, accept_all, &listener);
