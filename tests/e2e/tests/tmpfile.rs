@@ -8,6 +8,8 @@ root = os.open('/', os.O_RDONLY)
 fd = os.open('.', os.O_TMPFILE | os.O_WRONLY, 0o644)
 os.write(fd, b'late')
 print(os.fstat(fd).st_nlink, os.listdir('.'))
+name = f'{os.getcwd()}/#{os.fstat(fd).st_ino} (deleted)'
+print(os.readlink(f'/proc/self/fd/{fd}') == name)
 os.link(f'/proc/self/fd/{fd}', 'named', src_dir_fd=root)
 print(os.fstat(fd).st_nlink, open('named').read())
 fd = os.open('.', os.O_TMPFILE | os.O_RDWR | os.O_EXCL, 0o644)
@@ -16,7 +18,7 @@ try:
 except OSError as error:
     print(error.strerror)
 END"#;
-const PRINTED: &str = "0 []\n1 late\nNo such file or directory\n";
+const PRINTED: &str = "0 []\nTrue\n1 late\nNo such file or directory\n";
 
 #[test]
 fn a_file_without_a_name_gets_one() {

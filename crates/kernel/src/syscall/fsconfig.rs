@@ -5,17 +5,23 @@ use crate::call::{Answer, Stop};
 use crate::cx::Cx;
 use crate::file::fscontext::{Context, Phase};
 use abi::Errno;
-use abi::raw::general::fsconfig_command as command;
+use abi::raw::general::{AT_FDCWD, fsconfig_command as command};
 use std::cell::RefCell;
 
 const SET_FLAG: u32 = command::FSCONFIG_SET_FLAG as u32;
 const SET_STRING: u32 = command::FSCONFIG_SET_STRING as u32;
+const SET_BINARY: u32 = command::FSCONFIG_SET_BINARY as u32;
+const SET_PATH: u32 = command::FSCONFIG_SET_PATH as u32;
+const SET_PATH_EMPTY: u32 = command::FSCONFIG_SET_PATH_EMPTY as u32;
+const SET_FD: u32 = command::FSCONFIG_SET_FD as u32;
 const CREATE: u32 = command::FSCONFIG_CMD_CREATE as u32;
 const RECONFIGURE: u32 = command::FSCONFIG_CMD_RECONFIGURE as u32;
 /// Every file system here is a new one.
 const CREATE_EXCL: u32 = command::FSCONFIG_CMD_CREATE_EXCL as u32;
 /// Longest key and value (fs/fsopen.c).
 const STRING_MAX: usize = 255;
+/// Most bytes of a binary value (fs/fsopen.c).
+const BINARY_MAX: i32 = 1 << 20;
 
 pub(crate) fn fsconfig(cx: &mut Cx<'_>) -> Answer {
     let (cmd, key, value, aux) = (cx.uint(1), cx.arg(2), cx.arg(3), cx.int(4));
@@ -23,11 +29,17 @@ pub(crate) fn fsconfig(cx: &mut Cx<'_>) -> Answer {
         SET_FLAG => key != 0 && value == 0 && aux == 0,
         SET_STRING => key != 0 && value != 0 && aux == 0,
         CREATE | RECONFIGURE | CREATE_EXCL => key == 0 && value == 0 && aux == 0,
-        // Paths, descriptors and bytes are parameters of no file system here.
+        SET_BINARY => key != 0 && value != 0 && (1..=BINARY_MAX).contains(&aux),
+        SET_PATH | SET_PATH_EMPTY => key != 0 && value != 0 && (aux == AT_FDCWD || aux >= 0),
+        SET_FD => key != 0 && value == 0 && aux >= 0,
         _ => return Err(Errno::EOPNOTSUPP.into()),
     };
     if !well_formed {
         return Err(Errno::EINVAL.into());
+    }
+    if matches!(cmd, SET_BINARY | SET_PATH | SET_PATH_EMPTY | SET_FD) {
+        // They are parameters of no file system here.
+        return Err(Errno::EOPNOTSUPP.into());
     }
     let file = cx.file(0)?;
     let context = file.ops.fs_context().ok_or(Errno::EINVAL)?;

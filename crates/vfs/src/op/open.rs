@@ -183,7 +183,9 @@ impl Vfs {
         }
         let name = NewName::Unnamed { linkable: how.flags & O_EXCL == 0 };
         let at = self.make(who, dir, name, Kind::Regular, how.mode, now)?;
-        Ok(Opened { at, kind: Kind::Regular, rdev: 0, name: None })
+        // What links in /proc and inotify(7) call it (fs/dcache.c, d_mark_tmpfile).
+        let name = format!("#{}", at.ino).into_bytes();
+        Ok(Opened { at, kind: Kind::Regular, rdev: 0, name: Some((dir, name)) })
     }
 
     /// Makes an inode of this kind in a directory, with the group that a setgid directory hands on (inode(7)).

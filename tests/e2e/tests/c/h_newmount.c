@@ -96,6 +96,9 @@ int main(int argc, char **argv)
 	tell("set size", config(context, 1, "size", "1m"));
 	tell("flag without key", config(context, 0, NULL, NULL));
 	tell("no such command", config(context, 99, "x", "y"));
+	tell("bytes without a length", config(context, 2, "mode", "0711"));
+	tell("a path without a key", config(context, 3, NULL, "y"));
+	tell("a descriptor with a value", config(context, 5, "x", "y"));
 	tell("reconfigure too early", config(context, 7, NULL, NULL));
 	tell("create", config(context, 6, NULL, NULL));
 	tell("create twice", config(context, 6, NULL, NULL));
