@@ -27,6 +27,21 @@ impl Nameless {
         Stat { st_mode: self.mode.get(), st_uid: self.uid.get(), st_gid: self.gid.get(), ..stat }
     }
 
+    /// access(2): `wanted` are its bits.
+    ///
+    /// # Errors
+    /// `EACCES`.
+    pub(crate) fn access(&self, who: &Credentials, wanted: u32) -> Result<(), Errno> {
+        let mode = self.mode.get();
+        let granted = match who.uid {
+            0 => 0o6 | u32::from(mode & 0o111 != 0),
+            uid if uid == self.uid.get() => mode >> 6,
+            _ if is_member(who, self.gid.get()) => mode >> 3,
+            _ => mode,
+        };
+        if wanted & !granted == 0 { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
     /// chmod(2).
     ///
     /// # Errors

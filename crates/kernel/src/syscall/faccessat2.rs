@@ -2,6 +2,7 @@
 
 use crate::call::Answer;
 use crate::cx::Cx;
+use crate::path::Named;
 use super::access::check;
 use abi::Errno;
 use abi::raw::general::{AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
@@ -11,6 +12,13 @@ pub(crate) fn faccessat2(cx: &mut Cx<'_>) -> Answer {
     if flags & !(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let at = cx.place(0, 1, flags)?;
-    check(cx, at, mode)
+    match cx.named(0, 1, flags)? {
+        Named::Place(at) => check(cx, at, mode),
+        Named::File(_) if mode > 0o7 => Err(Errno::EINVAL.into()),
+        Named::File(file) => {
+            let inode = file.ops.nameless().ok_or(Errno::EOPNOTSUPP)?;
+            inode.access(&cx.process()?.who, mode)?;
+            Ok(0)
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use crate::call::Answer;
 use crate::cx::Cx;
-use super::chown::set_owner;
+use crate::path::Named;
+use super::chown::{ids, set_owner};
 use abi::Errno;
 use abi::raw::general::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
 
@@ -11,6 +12,13 @@ pub(crate) fn fchownat(cx: &mut Cx<'_>) -> Answer {
     if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let at = cx.place(0, 1, flags)?;
-    set_owner(cx, at, 2)
+    match cx.named(0, 1, flags)? {
+        Named::Place(at) => set_owner(cx, at, 2),
+        Named::File(file) => {
+            let (uid, gid) = ids(cx, 2);
+            let inode = file.ops.nameless().ok_or(Errno::EOPNOTSUPP)?;
+            inode.chown(&cx.process()?.who, uid, gid)?;
+            Ok(0)
+        }
+    }
 }

@@ -5,6 +5,8 @@ use crate::cx::Cx;
 use crate::file::FileKind;
 use abi::layout::Statfs;
 
+/// linux/statfs.h
+const ST_VALID: i64 = 0x20;
 // linux/magic.h
 const SOCKFS_MAGIC: i64 = 0x534f_434b;
 const PIPEFS_MAGIC: i64 = 0x5049_5045;
@@ -27,5 +29,6 @@ fn nowhere(kind: FileKind) -> Statfs {
         FileKind::Pipe => PIPEFS_MAGIC,
         _ => ANON_INODE_FS_MAGIC,
     };
-    Statfs { f_type, f_bsize: 4096, f_frsize: 4096, f_namelen: 255, ..Statfs::default() }
+    let f_flags = ST_VALID;
+    Statfs { f_type, f_bsize: 4096, f_frsize: 4096, f_namelen: 255, f_flags, ..Statfs::default() }
 }

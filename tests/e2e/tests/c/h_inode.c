@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -55,7 +56,15 @@ static void inode(int fd)
 	fstat(fd, &stat);
 	printf("mode %o, ours %d %d\n", stat.st_mode, stat.st_uid == getuid(), stat.st_gid == getgid());
 	printf("statfs %s", told(fstatfs(fd, &fs)));
-	printf(", type %lx, block %ld, name %ld\n", (long)fs.f_type, (long)fs.f_bsize, (long)fs.f_namelen);
+	printf(", type %lx, block %ld, name %ld, flags %lx\n", (long)fs.f_type, (long)fs.f_bsize, (long)fs.f_namelen, (long)fs.f_flags);
+	for (int mode = 0; mode < 10; mode++)
+		printf("access %d: %s\n", mode, told(syscall(SYS_faccessat2, fd, "", mode, AT_EMPTY_PATH)));
+	printf("chownat %s\n", told(fchownat(fd, "", -1, getgid(), AT_EMPTY_PATH)));
+	printf("readlink %s\n", told(readlinkat(fd, "", (char *)&fs, sizeof fs)));
+	for (int mode = 0600; mode <= 0700; mode += 0100) {
+		fchmod(fd, mode);
+		printf("exec %s\n", told(execveat(fd, "", (char *[]){ "x", NULL }, (char *[]){ NULL }, AT_EMPTY_PATH)));
+	}
 	printf("notify %s\n", told(fcntl(fd, F_NOTIFY, DN_CREATE)));
 }
 
