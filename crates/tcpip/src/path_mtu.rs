@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::IpAddr};
 
 use crate::{
     Stack,
-    link::IPV6_MIN_MTU,
+    link::{IPV6_MIN_MTU, LO_MTU},
     random::Keyed,
     route::{Hints, Way},
     types::LinkId,
@@ -72,6 +72,15 @@ impl Stack {
     pub(crate) fn output_mtu(&self, link: LinkId, dst: IpAddr) -> usize {
         let mtu = self.links.carrier(link).mtu;
         self.learned_mtu(link, dst).unwrap_or(mtu).min(mtu)
+    }
+
+    /// What a datagram that is not to be fragmented may measure: on `lo`, unless its MTU was made smaller, what Linux's carries.
+    pub(crate) fn unfragmented_mtu(&self, link: LinkId, dst: IpAddr) -> usize {
+        const LINUX_LO_MTU: usize = 65536;
+        match self.output_mtu(link, dst) {
+            LO_MTU.. if link == LinkId::LO => LINUX_LO_MTU,
+            mtu => mtu,
+        }
     }
 
     /// `IP_MTU`, `IPV6_MTU`: the path MTU to a connected socket's peer.

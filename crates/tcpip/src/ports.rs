@@ -109,7 +109,8 @@ impl Ports {
             || (claim.reuse_port && other.claim.reuse_port)
     }
 
-    /// A free ephemeral port, looked for from a random one on (RFC 6056, algorithm 1).
+    /// A free ephemeral port, looked for from a random one on (RFC 6056, algorithm 1). TCP shares none whatever the options say
+    /// (net/ipv4/inet_connection_sock.c, inet_csk_find_open_port).
     pub(crate) fn free_ephemeral(
         &self,
         range: (u16, u16),
@@ -117,7 +118,11 @@ impl Ports {
         claim: &Claim,
         socket: SocketId,
     ) -> Option<u16> {
-        ephemeral(range, random).find(|&port| self.is_free(port, claim, socket))
+        let claim = match self.protocol {
+            Protocol::Tcp => Claim { reuse_addr: false, reuse_port: false, ..*claim },
+            _ => *claim,
+        };
+        ephemeral(range, random).find(|&port| self.is_free(port, &claim, socket))
     }
 
     pub(crate) fn bind(&mut self, socket: SocketId, port: u16, claim: Claim) {

@@ -184,6 +184,8 @@ pub struct Sending {
     pub dontfrag: Option<bool>,
     /// `IP_RETOPTS`: instead of the socket's `IP_OPTIONS`.
     pub options: Option<IpOptions>,
+    /// `SO_MARK`.
+    pub mark: Option<u32>,
     /// `MSG_OOB`, which is refused if it goes by IPv4.
     pub urgent: bool,
     /// `UDP_SEGMENT`: bytes of each datagram that the data is cut into; 0: it is one.

@@ -142,6 +142,18 @@ fn ephemeral_ports_run_out_per_destination() {
     assert_eq!(try_bind(&mut net, "127.0.0.1:0", &[]).1, IN_USE);
 }
 
+/// Whatever the options: who shares a port asks for it.
+#[test]
+fn ephemeral_ports_of_tcp_are_not_shared() {
+    for options in [&[], ADDR, PORT] {
+        let mut net = stack();
+        net.settings_mut().ip_local_port_range = (32768, 32768);
+        assert_eq!(try_bind(&mut net, "127.0.0.1:0", options).1, Ok(()));
+        assert_eq!(try_bind(&mut net, "127.0.0.1:0", options).1, IN_USE);
+        assert_eq!(try_bind(&mut net, "127.0.0.2:0", options).1, Ok(()));
+    }
+}
+
 #[test]
 fn a_full_accept_queue_lets_the_client_try_again() {
     let mut net = stack();

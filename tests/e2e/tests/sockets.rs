@@ -43,6 +43,13 @@ fn datagrams_and_their_peers() {
     same("h_udp", &["errors"]);
 }
 
+/// `MSG_MORE`, `UDP_CORK`; `IP_MTU_DISCOVER` with two MTUs of lo.
+#[test]
+fn datagrams_in_pieces_and_uncut() {
+    same("h_udp", &["corked"]);
+    same("h_udp", &["uncut"]);
+}
+
 #[test]
 fn several_messages_and_their_control() {
     same("h_udp", &["several"]);

@@ -8,7 +8,10 @@ use crate::file::FileKind;
 use crate::process::Descriptors;
 use abi::Errno;
 use abi::layout::{Cmsghdr, Ucred};
-use abi::raw::net::{MSG_CMSG_CLOEXEC, MSG_CTRUNC, SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET};
+use abi::raw::net::{
+    MSG_CMSG_CLOEXEC, MSG_CTRUNC, SCM_CREDENTIALS, SCM_RIGHTS, SO_MARK, SO_TIMESTAMPING_NEW,
+    SO_TIMESTAMPING_OLD, SOL_SOCKET,
+};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::message::Header;
@@ -66,6 +69,9 @@ fn read_one(cx: &mut Cx<'_>, head: Cmsghdr, data: &[u8], found: &mut Ancillary) 
                 return Err(Errno::EPERM.into());
             }
             found.credentials = Some(claimed);
+        }
+        kind @ (SO_MARK | SO_TIMESTAMPING_OLD | SO_TIMESTAMPING_NEW) => {
+            found.others.push(Other { level: SOL_SOCKET, kind, data: data.to_vec() });
         }
         _ => return Err(Errno::EINVAL.into()),
     }

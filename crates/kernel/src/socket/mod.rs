@@ -7,6 +7,7 @@ mod address;
 mod ancillary;
 mod common;
 pub(crate) mod control;
+mod cork;
 mod inet;
 pub(crate) mod interface;
 pub(crate) mod inventory;
@@ -282,6 +283,9 @@ pub(crate) trait Socket {
     fn at_mark(&self, _k: &Kernel) -> Result<bool, Errno> {
         Ok(false)
     }
+
+    /// `UDP_CORK` was taken away.
+    fn uncork(&self, _k: &mut Kernel) {}
 
     /// The socket of the TCP/IP stack, if it is one of those.
     fn inet(&self) -> Option<tcpip::SocketId> {

@@ -3,7 +3,7 @@
 use abi::Errno;
 use abi::raw::net::{
     AF_INET6, IP_PKTINFO, IP_RETOPTS, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_HOPLIMIT,
-    IPV6_PKTINFO, IPV6_TCLASS,
+    IPV6_PKTINFO, IPV6_TCLASS, SO_MARK, SO_TIMESTAMPING_NEW, SO_TIMESTAMPING_OLD, SOL_SOCKET,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tcpip::{IpOptions, LinkId, Sending};
@@ -14,14 +14,15 @@ use super::option::udp::{LEVEL as UDP, UDP_SEGMENT};
 const IP: u32 = IPPROTO_IP as u32;
 const IPV6: u32 = IPPROTO_IPV6 as u32;
 
-/// For a socket of this family; `is_udp`: of UDP or UDP-Lite. An IPv4 socket passes IPv6's messages over, as Linux does.
+/// For a socket of this family; `is_udp`: of UDP or UDP-Lite; `rules`: the caller may set marks. An IPv4 socket passes IPv6's messages over, as Linux does.
 ///
 /// # Errors
-/// `EINVAL`: out of range, malformed or unknown.
-pub(super) fn read(family: u32, is_udp: bool, messages: &[Other]) -> Result<Sending, Errno> {
+/// `EINVAL`: out of range, malformed or unknown. `EPERM`: a mark.
+pub(super) fn read(family: u32, (is_udp, rules): (bool, bool), messages: &[Other]) -> Result<Sending, Errno> {
     let mut how = Sending::default();
     for message in messages {
         match message.level {
+            SOL_SOCKET => any(rules, message, &mut how)?,
             IP => ipv4(family, message, &mut how)?,
             IPV6 if family == AF_INET6 => ipv6(message, &mut how)?,
             UDP if is_udp => udp(message, &mut how)?,
@@ -29,6 +30,20 @@ pub(super) fn read(family: u32, is_udp: bool, messages: &[Other]) -> Result<Send
         }
     }
     Ok(how)
+}
+
+/// net/core/sock.c, __sock_cmsg_send.
+fn any(rules: bool, message: &Other, how: &mut Sending) -> Result<(), Errno> {
+    /// `SOF_TIMESTAMPING_TX_RECORD_MASK`.
+    const RECORDED: u32 = 0x303;
+    let number = message.data.as_slice().try_into().map(u32::from_ne_bytes).map_err(|_| Errno::EINVAL);
+    match message.kind {
+        SO_MARK if !rules => Err(Errno::EPERM),
+        SO_MARK => number.map(|mark| how.mark = Some(mark)),
+        // What is sent is not stamped, whoever asks.
+        SO_TIMESTAMPING_OLD | SO_TIMESTAMPING_NEW if number? & !RECORDED == 0 => Ok(()),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 /// net/ipv4/ip_sockglue.c, ip_cmsg_send.

@@ -8,7 +8,7 @@ use abi::raw::net::{IPPROTO_TCP, MSG_OOB, MSG_PEEK, MSG_TRUNC, SO_PRIORITY, SOCK
 use tcpip::{Protocol, SocketId};
 
 use super::option::tcp::TCP_INQ;
-use super::{Accepted, Common, Control, How, Incoming, Outgoing, Socket, Summary, address, inet};
+use super::{Accepted, Common, Control, How, Incoming, Outgoing, Socket, Summary, address, ancillary, inet};
 
 /// linux/socket.h
 const MSG_FASTOPEN: u32 = 0x2000_0000;
@@ -100,7 +100,9 @@ impl Socket for Tcp {
             // tcp(7): the bytes are thrown away.
             data.clear();
         }
-        let mut control = Vec::new();
+        let arrived_ns = k.net.stack.arrived_ns(self.id).filter(|_| got > 0);
+        let mut control =
+            arrived_ns.map_or_else(Vec::new, |at_ns| ancillary::timestamps(k, &self.common, at_ns));
         if self.common.flag(IPPROTO_TCP as u32, TCP_INQ) {
             let left = i32::try_from(k.net.stack.unread(self.id)).unwrap_or(i32::MAX);
             let data = left.to_ne_bytes().to_vec();

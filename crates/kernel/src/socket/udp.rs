@@ -5,12 +5,13 @@ use crate::call::Stop;
 use crate::file::{ObjectId, OpenFile};
 use abi::Errno;
 use abi::raw::net::{
-    AF_INET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_DONTWAIT, MSG_OOB, MSG_PEEK,
-    SO_NO_CHECK, SO_REUSEADDR, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET,
+    AF_INET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, MSG_DONTWAIT, MSG_MORE, MSG_OOB,
+    MSG_PEEK, SO_NO_CHECK, SO_REUSEADDR, SOCK_DGRAM, SOCK_RAW, SOL_SOCKET,
 };
 use tcpip::{Protocol, SocketId};
 
-use super::option::udp::UDP_SEGMENT;
+use super::cork::Cork;
+use super::option::udp::{UDP_CORK, UDP_SEGMENT};
 use super::{Common, How, Incoming, Outgoing, Socket, Summary, address, ancillary, inet, sending};
 
 const UDP: u32 = IPPROTO_UDP as u32;
@@ -19,6 +20,7 @@ const UDP: u32 = IPPROTO_UDP as u32;
 pub(crate) struct Udp {
     common: Common,
     id: SocketId,
+    cork: Cork,
 }
 
 impl Udp {
@@ -26,14 +28,14 @@ impl Udp {
     pub(crate) fn new(k: &mut Kernel, family: u32, object: ObjectId) -> Self {
         let id = k.net.stack.udp_socket(inet::domain(family));
         k.net.enter(id, object);
-        Self { common: Common::new(family, SOCK_DGRAM, IPPROTO_UDP as u32), id }
+        Self { common: Common::new(family, SOCK_DGRAM, IPPROTO_UDP as u32), id, cork: Cork::default() }
     }
 
     /// socket(2) with `IPPROTO_UDPLITE`.
     pub(crate) fn lite(k: &mut Kernel, family: u32, object: ObjectId) -> Self {
         let id = k.net.stack.udplite_socket(inet::domain(family));
         k.net.enter(id, object);
-        Self { common: Common::new(family, SOCK_DGRAM, IPPROTO_UDPLITE as u32), id }
+        Self { common: Common::new(family, SOCK_DGRAM, IPPROTO_UDPLITE as u32), id, cork: Cork::default() }
     }
 }
 
@@ -48,7 +50,7 @@ impl Udp {
         let id = k.net.stack.ping_socket(inet::domain(family));
         k.net.enter(id, object);
         let protocol = if family == AF_INET { IPPROTO_ICMP as u32 } else { IPPROTO_ICMPV6 };
-        Self { common: Common::new(family, SOCK_DGRAM, protocol), id }
+        Self { common: Common::new(family, SOCK_DGRAM, protocol), id, cork: Cork::default() }
     }
 
     /// socket(2) with `SOCK_RAW` (raw(7)): for who rules the kernel.
@@ -66,7 +68,7 @@ impl Udp {
         let common = Common::new(family, SOCK_RAW, protocol);
         // Several may have the same protocol (net/ipv4/af_inet.c, SK_CAN_REUSE).
         common.remember(SOL_SOCKET, SO_REUSEADDR, 1);
-        Ok(Self { common, id })
+        Ok(Self { common, id, cork: Cork::default() })
     }
 
     fn protocol(&self) -> Protocol {
@@ -125,14 +127,18 @@ impl Socket for Udp {
         if to.is_some_and(|to| to.port() == 0) && !matches!(self.protocol(), Protocol::Ping | Protocol::Raw) {
             return Err(Errno::EINVAL.into());
         }
-        let mut how = sending::read(self.common.family, is_udp, &message.control.others)?;
+        let mut how = {
+            let may = (is_udp, k.is_ruled_by_caller());
+            sending::read(self.common.family, may, &message.control.others)?
+        };
         how.urgent = is_udp && message.flags & MSG_OOB != 0;
         // Without checksums nothing is cut (net/ipv4/udp.c, udp_send_skb).
         let cut = || how.segment_size.map(i32::from).or(self.common.value(UDP, UDP_SEGMENT));
         if self.common.flag(SOL_SOCKET, SO_NO_CHECK) && cut().is_some_and(|size| size > 0) {
             return Err(Errno::EINVAL.into());
         }
-        Ok(k.net.stack.send_message(self.id, message.data, to, &how)?)
+        let more = message.flags & MSG_MORE != 0 || self.common.flag(UDP, UDP_CORK);
+        Ok(self.cork.send(k, self.id, message.data, (to, how, more))?)
     }
 
     fn receive(&self, k: &mut Kernel, f: &OpenFile, len: usize, flags: u32) -> Result<Incoming, Stop> {
@@ -185,6 +191,10 @@ impl Socket for Udp {
 
     fn unsent(&self, k: &Kernel) -> Result<usize, Errno> {
         Ok(k.net.stack.unsent(self.id))
+    }
+
+    fn uncork(&self, k: &mut Kernel) {
+        self.cork.pull(k, self.id);
     }
 
     fn keeps_boundaries(&self) -> bool {

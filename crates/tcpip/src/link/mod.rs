@@ -22,7 +22,7 @@ pub use address::Address;
 pub(crate) use change::link_local;
 
 /// Above some 60 KiB smoltcp stalls; 32 KiB segments carry more than 2 GB/s.
-const LO_MTU: usize = 32768;
+pub(crate) const LO_MTU: usize = 32768;
 /// RFC 8200, section 5.
 pub(crate) const IPV6_MIN_MTU: usize = 1280;
 

@@ -56,6 +56,8 @@ pub(crate) struct Connection {
     pub(crate) last_state: State,
     /// Bytes to read when the program was last told.
     pub(crate) told_unread: usize,
+    /// When the newest of them came, on the stack's clock.
+    pub(crate) arrived_ns: u64,
     /// It is in the queue of those that may have to send.
     pub(crate) output_queued: bool,
     /// The routes as they were when `link` was chosen.

@@ -181,6 +181,7 @@ impl Stack {
             sharing: options.reuse_addr || options.reuse_port,
             last_state: State::Listen,
             told_unread: 0,
+            arrived_ns: 0,
             output_queued: false,
             routed: self.routes.generation(),
             bound,

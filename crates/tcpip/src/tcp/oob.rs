@@ -43,6 +43,14 @@ impl Stack {
         connection.and_then(|key| self.connections.get(key)).map_or(0, |c| c.engine.recv_queue())
     }
 
+    /// When the newest bytes came that a connection has received, on the stack's clock (`SO_TIMESTAMP`). Those that are read first may
+    /// have come earlier.
+    #[must_use]
+    pub fn arrived_ns(&self, id: SocketId) -> Option<u64> {
+        let connection = self.sockets.get(id.0).and_then(Socket::connection)?;
+        self.connections.get(connection).map(|c| c.arrived_ns)
+    }
+
     /// A socket whose owner gets SIGURG: urgent data was announced to it.
     pub fn next_urgent(&mut self) -> Option<SocketId> {
         self.urgent.pop_front()

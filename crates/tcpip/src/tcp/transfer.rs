@@ -146,6 +146,7 @@ impl Stack {
         let unread = connection.engine.recv_queue();
         let more = unread > std::mem::replace(&mut connection.told_unread, unread);
         if more {
+            connection.arrived_ns = self.now_ns;
             self.note_arrival(id);
         }
         self.note(id);

@@ -122,7 +122,7 @@ impl Stack {
         if let Variant::Ping | Variant::Raw(_) = udp_of(self.sockets.find_mut(id)?)?.variant {
             remote.port = 0;
         }
-        let (_, source) = self.udp_way(id, remote.ip, scope)?;
+        let (_, source) = self.udp_way(id, remote.ip, (scope, None))?;
         let port = self.udp_port(id)?;
         self.udp_disconnect(id)?;
         let local = Endpoint { ip: source, port };
@@ -176,7 +176,12 @@ impl Stack {
     }
 
     /// Where a datagram to `ip` leaves, and with which source address.
-    fn udp_way(&self, id: SocketId, ip: IpAddr, scope: Option<LinkId>) -> Result<(Way, IpAddr), Errno> {
+    fn udp_way(
+        &self,
+        id: SocketId,
+        ip: IpAddr,
+        (scope, mark): (Option<LinkId>, Option<u32>),
+    ) -> Result<(Way, IpAddr), Errno> {
         let socket = self.sockets.find(id)?;
         if !socket.speaks(ip) {
             return Err(Errno::ENETUNREACH);
@@ -196,7 +201,8 @@ impl Stack {
             _ if ip.is_multicast() => group.or_else(own),
             _ => socket.options.unicast_if.filter(|_| !self.links.is_local(ip)),
         });
-        let hints = Hints { link, source: bound, mark: socket.options.mark, from_link: None };
+        let mark = mark.unwrap_or(socket.options.mark);
+        let hints = Hints { link, source: bound, mark, from_link: None };
         let way = self.way(ip, hints)?;
         if self.links.is_broadcast(ip) && !socket.options.broadcast {
             return Err(Errno::EACCES);

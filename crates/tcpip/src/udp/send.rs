@@ -59,7 +59,7 @@ impl Stack {
         if !variant.may_send(data, remote.ip) {
             return Err(Errno::EINVAL);
         }
-        let (way, mut source) = self.udp_way(id, remote.ip, scope)?;
+        let (way, mut source) = self.udp_way(id, remote.ip, (scope, how.mark))?;
         if let Some(flow) = connected.filter(|flow| flow.remote == remote) {
             source = flow.local.ip;
         }
@@ -134,11 +134,12 @@ impl Stack {
         }
         let discovery = if how.dontfrag == Some(true) && !v4 { Discovery::Do } else { options.discovery(v4) };
         let mtu = match discovery {
-            Discovery::Do => self.output_mtu(link, remote.ip),
-            Discovery::Probe => self.links.carrier(link).mtu,
+            Discovery::Do => self.unfragmented_mtu(link, remote.ip),
+            Discovery::Probe if link != LinkId::LO => self.links.carrier(link).mtu,
+            Discovery::Probe => self.unfragmented_mtu(link, remote.ip),
             Discovery::Want | Discovery::Dont => return Ok(()),
         };
-        if link == LinkId::LO || data.len() + headers <= mtu {
+        if data.len() + headers <= mtu {
             return Ok(());
         }
         if if v4 { options.recverr4 } else { options.recverr6 } {
@@ -156,11 +157,9 @@ impl Stack {
         len: usize,
         (size, ip_options): (NonZeroU16, &IpOptions),
     ) -> Result<(), Errno> {
-        /// What Linux says that `lo` carries.
-        const LO_MTU: usize = 65536;
         let size = usize::from(size.get());
         let ip_header = if to.is_ipv4() { IPV4_HEADER + ip_options.as_bytes().len() } else { IPV6_HEADER };
-        let mtu = if link == LinkId::LO { LO_MTU } else { self.output_mtu(link, to) };
+        let mtu = self.unfragmented_mtu(link, to);
         let most = MAX_PACKET - HEADER - if to.is_ipv4() { ip_header } else { 0 };
         if len > most || ip_header + HEADER + len.min(size) > mtu {
             return Err(Errno::EMSGSIZE);

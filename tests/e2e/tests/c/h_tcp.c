@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "probe.h"
 #include <netinet/tcp.h>
+#include <time.h>
 
 /* All that can be asked of a socket. Counts of what was sent before a connection ended are Linux's own affair. */
 static void show(const char *who, int fd)
@@ -270,6 +271,34 @@ static void flags(void)
 	close_both(ends);
 }
 
+/* Which stamps what is received has, and whether they are of now. */
+static void stamps(void)
+{
+	static const struct {
+		int option, value;
+	} ASKED[] = { { SO_TIMESTAMP, 1 }, { SO_TIMESTAMPNS, 1 }, { SO_TIMESTAMPING, 1 << 3 | 1 << 4 }, { SO_TIMESTAMPING, 1 << 3 }, { SO_TIMESTAMP, 1 }, { SO_TIMESTAMPNS, 0 } };
+	int ends[2];
+
+	connected(ends);
+	for (size_t at = 0; at < sizeof(ASKED) / sizeof(*ASKED); at++) {
+		char byte, control[256];
+		struct iovec iov = { &byte, 1 };
+		struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+
+		TRY(setsockopt(ends[1], SOL_SOCKET, ASKED[at].option, &ASKED[at].value, sizeof(int)));
+		/* Linux begins to stamp a while later. */
+		settle();
+		send(ends[0], "x", 1, 0);
+		settle();
+		TRY(recvmsg(ends[1], &message, 0));
+		for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
+			long sent = *(long *)CMSG_DATA(head), now = time(NULL);
+			printf("[%d %d %zu]%s\n", head->cmsg_level, head->cmsg_type, head->cmsg_len, sent <= now && now - sent < 10 ? "" : " of when?");
+		}
+	}
+	close_both(ends);
+}
+
 static const struct {
 	const char *name;
 	int level, option, value;
@@ -353,8 +382,10 @@ int main(int argc, char **argv)
 		itself();
 		again();
 	}
-	if (!strcmp(what, "flags"))
+	if (!strcmp(what, "flags")) {
 		flags();
+		stamps();
+	}
 	if (!strcmp(what, "inherit"))
 		inherit();
 	return 0;

@@ -4,10 +4,14 @@
  * errors: what IP_RECVERR keeps.
  * several: sendmmsg(2), recvmmsg(2) and their errors.
  * control: control messages that do not fit, and those that are refused.
+ * corked: datagrams that several sends make.
+ * uncut: what is too long where fragments are forbidden.
  */
 #define _GNU_SOURCE
 #include "probe.h"
 #include <linux/errqueue.h>
+#include <net/if.h>
+#include <netinet/udp.h>
 
 static void show(const char *what, int fd)
 {
@@ -253,6 +257,94 @@ static void sent_control(void)
 	TRY(sendmsg(from, &message, 0));
 }
 
+/* Lengths of the datagrams that wait. */
+static void show_waiting(const char *what, int fd)
+{
+	static char bytes[70000];
+	long len;
+
+	settle();
+	printf("%s:", what);
+	while ((len = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) >= 0)
+		printf(" %ld (%c)", len, len ? bytes[0] : '-');
+	puts("");
+}
+
+static void cork(int fd, int on)
+{
+	TRY(setsockopt(fd, IPPROTO_UDP, UDP_CORK, &on, sizeof(on)));
+}
+
+static void corked(void)
+{
+	struct sockaddr_in to, other;
+	int from = socket(AF_INET, SOCK_DGRAM, 0), fd = bound(&to), elsewhere = bound(&other), mark = 5;
+	char *large = calloc(1, 70000), control[CMSG_SPACE(4)] = { 0 };
+	struct iovec iov = { "m", 1 };
+	struct msghdr message = { &to, sizeof(to), &iov, 1, control, sizeof(control) };
+	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+
+	TRY(send(from, "x", 1, MSG_MORE));
+	TRY(sendto(from, "abc", 3, MSG_MORE, ADDR(to)));
+	show_waiting("nothing yet", fd);
+	/* The first address counts. */
+	TRY(sendto(from, "de", 2, MSG_MORE, ADDR(other)));
+	TRY(send(from, "f", 1, 0));
+	show_waiting("together", fd);
+	show_waiting("not there", elsewhere);
+	TRY(sendto(from, "", 0, MSG_MORE, ADDR(to)));
+	TRY(send(from, "", 0, 0));
+	show_waiting("empty", fd);
+	TRY(connect(from, ADDR(to)));
+	cork(from, 1);
+	TRY(send(from, "12", 2, 0));
+	TRY(send(from, "3", 1, 0));
+	show_waiting("corked", fd);
+	cork(from, 0);
+	show_waiting("uncorked", fd);
+	cork(from, 0);
+	TRY(send(from, large, 40000, MSG_MORE));
+	TRY(send(from, large, 40000, MSG_MORE));
+	TRY(send(from, "z", 1, 0));
+	show_waiting("too much", fd);
+	TRY(send(from, large, 65507, MSG_MORE));
+	TRY(send(from, "", 0, 0));
+	show_waiting("as much as fits", fd);
+	TRY(send(from, "kept", 4, MSG_MORE));
+	close(from);
+	show_waiting("closed", fd);
+	from = socket(AF_INET, SOCK_DGRAM, 0);
+	*head = (struct cmsghdr){ CMSG_LEN(4), SOL_SOCKET, SO_MARK };
+	memcpy(CMSG_DATA(head), &mark, sizeof(mark));
+	TRY(sendmsg(from, &message, 0));
+	head->cmsg_len = CMSG_LEN(2);
+	TRY(sendmsg(from, &message, 0));
+	show_waiting("marked", fd);
+}
+
+static void uncut(void)
+{
+	static const int HOW[] = { IP_PMTUDISC_DONT, IP_PMTUDISC_WANT, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE };
+	struct sockaddr_in to;
+	int from = socket(AF_INET, SOCK_DGRAM, 0), fd = bound(&to);
+	char *large = calloc(1, 70000);
+	struct ifreq lo = { .ifr_name = "lo" };
+
+	for (int small = 0; small < 2; small++) {
+		if (small) {
+			lo.ifr_mtu = 1500;
+			TRY(ioctl(fd, SIOCSIFMTU, &lo));
+		}
+		for (size_t at = 0; at < sizeof(HOW) / sizeof(*HOW); at++) {
+			TRY(setsockopt(from, IPPROTO_IP, IP_MTU_DISCOVER, &HOW[at], sizeof(int)));
+			TRY(sendto(from, large, 1472, 0, ADDR(to)));
+			TRY(sendto(from, large, 1473, 0, ADDR(to)));
+			TRY(sendto(from, large, 65507, 0, ADDR(to)));
+			show_waiting("uncut", fd);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -273,5 +365,9 @@ int main(int argc, char **argv)
 		received_control();
 		sent_control();
 	}
+	if (!strcmp(what, "corked"))
+		corked();
+	if (!strcmp(what, "uncut"))
+		uncut();
 	return 0;
 }

@@ -42,13 +42,18 @@ pub(super) fn ioctl(cx: &mut Cx<'_>, family: u32, addr: u64, cmd: u32) -> Answer
             set(cx, addr, cmd)
         }
         // No card behind them that ethtool(8) or a point-to-point address could speak of.
-        SIOCETHTOOL | SIOCSIFDSTADDR => Err(Errno::EOPNOTSUPP.into()),
+        SIOCETHTOOL | SIOCGMIIPHY | SIOCSHWTSTAMP | SIOCGHWTSTAMP | SIOCSIFDSTADDR => {
+            Err(Errno::EOPNOTSUPP.into())
+        }
         _ => Err(Errno::ENOTTY.into()),
     }
 }
 
-/// `SIOCETHTOOL` (linux/sockios.h).
+// linux/sockios.h.
 const SIOCETHTOOL: u32 = 0x8946;
+const SIOCGMIIPHY: u32 = 0x8947;
+const SIOCSHWTSTAMP: u32 = 0x89b0;
+const SIOCGHWTSTAMP: u32 = 0x89b1;
 
 /// `SIOCGIFCONF`: the interfaces that have an IPv4 address. A null buffer asks how long the list is.
 fn list(cx: &mut Cx<'_>, addr: u64) -> Answer {

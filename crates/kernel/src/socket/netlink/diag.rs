@@ -190,10 +190,11 @@ fn unix_message(socket: &UnixSocket, show: u32) -> Vec<u8> {
         let queues = [socket.recv_queue, socket.send_queue].map(|queue| narrow(queue).to_ne_bytes());
         attribute(&mut bytes, UNIX_DIAG_RQLEN, &queues.concat());
     }
+    attribute(&mut bytes, UNIX_DIAG_SHUTDOWN, &[socket.shutdown]);
+    // Programs expect it behind (net/unix/diag.c, sk_diag_fill).
     if show & UDIAG_SHOW_UID != 0 {
         attribute(&mut bytes, UNIX_DIAG_UID, &socket.uid.to_ne_bytes());
     }
-    attribute(&mut bytes, UNIX_DIAG_SHUTDOWN, &[socket.shutdown]);
     bytes
 }
 

@@ -16,6 +16,8 @@ const SO_SNDTIMEO_NEW: u32 = 67;
 
 /// `SOF_TIMESTAMPING_MASK` of Linux 6.1.
 const TIMESTAMPING_FLAGS: i32 = (1 << 17) - 1;
+/// That of the first network namespace; the rump kernel has no other (net/core/net_namespace.c).
+const NETNS_COOKIE: u64 = 1;
 /// `SKF_AD_MAX`: the ancillary data that packet filters can read.
 const BPF_EXTENSIONS: i32 = 64;
 
@@ -71,8 +73,12 @@ pub(super) const ROWS: &[Row] = &[
     ),
     own(SO_BINDTODEVICE, Some(device), Some(set_device)),
     own(SO_DETACH_FILTER, None, Some(detach_filter)),
-    flag(SO_TIMESTAMP),
-    flag(SO_TIMESTAMPNS),
+    own(SO_TIMESTAMP, Some(|t| remembered(t, SO_TIMESTAMP, 0)), Some(|t, v| set_stamp(t, SO_TIMESTAMP, v))),
+    own(
+        SO_TIMESTAMPNS,
+        Some(|t| remembered(t, SO_TIMESTAMPNS, 0)),
+        Some(|t, v| set_stamp(t, SO_TIMESTAMPNS, v)),
+    ),
     own(SO_TIMESTAMPING, Some(timestamping), Some(set_timestamping)),
     own(SO_PEERNAME, Some(|t| t.socket.peer(t.k)), None),
     // The bytes are the same without a checksum.
@@ -98,6 +104,7 @@ pub(super) const ROWS: &[Row] = &[
     own(SO_BUSY_POLL, Some(|t| remembered(t, SO_BUSY_POLL, 0)), Some(set_busy_poll)),
     own(SO_MAX_PACING_RATE, Some(pacing), Some(set_pacing)),
     int(SO_INCOMING_CPU, -1, i32::MIN, i32::MAX),
+    own(SO_NETNS_COOKIE, Some(|_| Ok(NETNS_COOKIE.to_ne_bytes().to_vec())), None),
     own(SO_COOKIE, Some(|t| Ok(t.f.object.0.to_ne_bytes().to_vec())), None),
 ];
 
@@ -261,6 +268,15 @@ fn set_pacing(target: &mut Target<'_>, value: &[u8]) -> Result<(), Errno> {
 fn timestamping(target: &mut Target<'_>) -> Result<Vec<u8>, Errno> {
     let flags = target.common().value(SOL_SOCKET, SO_TIMESTAMPING).unwrap_or(0);
     Ok([flags, 0].map(i32::to_ne_bytes).concat())
+}
+
+/// One of the two at most is on, and either takes both away (net/core/sock.c, sock_set_timestamp).
+fn set_stamp(target: &mut Target<'_>, name: u32, value: &[u8]) -> Result<(), Errno> {
+    let on = number(value)? != 0;
+    for stamp in [SO_TIMESTAMP, SO_TIMESTAMPNS] {
+        target.common().remember(SOL_SOCKET, stamp, i32::from(on && stamp == name));
+    }
+    Ok(())
 }
 
 /// What came in is stamped. Of what is sent no stamps are made.
