@@ -121,18 +121,23 @@ pub(crate) fn make_executable(stack: &Stack) {
 /// `start` must be the first instruction of a program that was loaded for this stack. Nothing of the caller's is used any
 /// more.
 pub unsafe fn enter(start: u64, stack: &Stack) -> ! {
-    // SAFETY: the caller's promise. %rdx is 0: the program has nothing to call at its exit (psABI, 3.4.1).
+    // SAFETY: the caller's promise. Of the flags only interrupts and the bit that is always set are. %rdx is 0: the program has nothing to call at its exit (psABI, 3.4.1).
     unsafe {
         core::arch::asm!(
             "mov rsp, {stack}",
+            // In the red zone, which handlers leave alone, as no register may hold it.
+            "mov [rsp - 16], {start}",
             "xor eax, eax", "xor ebx, ebx", "xor ecx, ecx", "xor edx, edx",
             "xor esi, esi", "xor edi, edi", "xor ebp, ebp",
             "xor r8d, r8d", "xor r9d, r9d", "xor r10d, r10d",
             "xor r12d, r12d", "xor r13d, r13d", "xor r14d, r14d", "xor r15d, r15d",
-            "cld",
-            "jmp r11",
+            "xor r11d, r11d",
+            "push {flags}",
+            "popfq",
+            "jmp [rsp - 16]",
             stack = in(reg) stack.argc,
-            in("r11") start,
+            start = in(reg) start,
+            flags = const 0x202,
             options(noreturn),
         )
     }

@@ -50,6 +50,25 @@ fn what_a_c_program_needs() {
     assert_eq!(left, "what was written");
 }
 
+/// All 0, and of the flags interrupts alone, as execve(2) leaves them.
+#[test]
+fn registers_at_the_start() {
+    const SOURCE: &str = r#"__asm__(".globl _start\n_start: pushfq\n"
+        ".irp r, rbx,rcx,rdx,rsi,rdi,rbp,r8,r9,r10,r11,r12,r13,r14,r15\nor %\\r, %rax\n.endr\n"
+        "pop %rbx\nxor $0x202, %rbx\nor %rbx, %rax\nxor %edi, %edi\ntest %rax, %rax\nsetne %dil\nmov $60, %eax\nsyscall");"#;
+    let server = Server::start();
+    let program = server.directory().join("program");
+    let mut compiler = native("cc");
+    compiler.args(["-nostdlib", "-static", "-x", "c", "-o"]).arg(&program);
+    let source = server.directory().join("source");
+    std::fs::write(&source, SOURCE).unwrap();
+    run(compiler.arg(&source)).success();
+    let start = format!("exec {}", program.display());
+    assert_eq!(run(native("sh").args(["-c", &start])).status, 0);
+    let found = run(server.hijacked("sh").args(["-c", &start]));
+    assert_eq!((found.status, found.stderr.as_str()), (0, ""));
+}
+
 /// Debian package busybox-static. Its applets run /proc/self/exe.
 #[test]
 fn busybox() {
