@@ -24,11 +24,11 @@ for i in range(1, 8): put(f"nested{i}", f"#!{D}/nested{i-1} argument{i}\n")
 put("not-executable", "#!/bin/sh\n", 0o644)
 put("garbage", "no magic\n"); put("empty", ""); put("elf", "\x7fELF"); put("line", "#!\n")
 put("no-interpreter", "#!/nonexistent/x\n")
-os.mkdir(D + "/dir"); os.symlink("script", D + "/link")
+os.mkdir(D + "/dir"); os.mkfifo(D + "/fifo", 0o755); os.symlink("script", D + "/link")
 for envp in ({}, {"A": "1"}, os.environ):
     child(f"environment of {len(envp) > 1}", lambda: os.execve(D + "/script", ["x", "y", "z"], envp))
 for i in range(8): child(f"nested {i}", lambda: os.execv(D + f"/nested{i}", ["x", "y"]))
-for name in "not-executable garbage empty elf line no-interpreter dir missing script/x".split():
+for name in "not-executable garbage empty elf line no-interpreter dir fifo missing script/x".split():
     child(name, lambda: os.execv(D + "/" + name, ["x"]))
 fd = os.open(D + "/script", os.O_RDONLY); os.set_inheritable(fd, True)
 child("fexecve", lambda: (os.dup2(fd, 177), os.execve(177, ["x", "by descriptor"], os.environ)))

@@ -9,7 +9,7 @@ use crate::world::{Args, Outcome, World};
 use abi::layout::Stat;
 use abi::raw::general::{
     AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFL, MFD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK,
-    O_PATH, O_RDONLY, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP,
+    O_PATH, O_RDONLY, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP,
 };
 use abi::{Errno, nr, private, table};
 use alloc::vec;
@@ -81,6 +81,12 @@ impl File {
     ) -> Result<Self, Errno> {
         let (dir, path) = (*dir, told.address());
         ask(h, nr::FACCESSAT2, [dir, path, X_OK, image.flags | u64::from(AT_EACCESS), 0, 0])?;
+        let mut stat = Stat::default();
+        ask(h, nr::NEWFSTATAT, [dir, path, (&raw mut stat) as u64, image.flags, 0, 0])?;
+        // Before it is opened, which devices would notice. A link is one that is not to be followed: ELOOP.
+        if !matches!(stat.st_mode & S_IFMT, S_IFREG | S_IFLNK) {
+            return Err(Errno::EACCES);
+        }
         let file = Self::open_there(h, image, dir, path)?;
         file.may_be_run(h).inspect_err(|_| file.close(h))?;
         Ok(file)
@@ -115,14 +121,12 @@ impl File {
         Ok(Self::Rump { kernel_fd: file.kernel_fd, host_fd: file.host_fd })
     }
 
-    /// execve(2), EACCES: not a regular file, or on a file system that is mounted noexec.
+    /// execve(2), EACCES: on a file system that is mounted noexec.
     fn may_be_run<W: World>(&self, h: &Hijack<W>) -> Result<(), Errno> {
         let Self::Rump { kernel_fd, .. } = self else { return Ok(()) };
-        let (mut stat, mut statfs) = (Stat::default(), [0_u64; 15]);
-        ask(h, nr::FSTAT, [kernel_fd.0.into(), (&raw mut stat) as u64, 0, 0, 0, 0])?;
+        let mut statfs = [0_u64; 15];
         ask(h, nr::FSTATFS, [kernel_fd.0.into(), statfs.as_mut_ptr() as u64, 0, 0, 0, 0])?;
-        let runs = stat.st_mode & S_IFMT == S_IFREG && statfs[FLAGS_WORD] & ST_NOEXEC == 0;
-        if runs { Ok(()) } else { Err(Errno::EACCES) }
+        if statfs[FLAGS_WORD] & ST_NOEXEC == 0 { Ok(()) } else { Err(Errno::EACCES) }
     }
 
     /// Whether the host would run this file of its own, which is not left to it.
