@@ -31,6 +31,7 @@ mod space;
 pub mod spec;
 mod spin;
 pub mod url;
+mod view_unsafe;
 
 /// The first line that a client reads. Minor version 5: CALL, CANCEL and OPTIONS are understood.
 pub const BANNER: wire::banner::Banner<'static> = wire::banner::Banner {

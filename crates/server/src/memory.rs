@@ -1,5 +1,6 @@
 //! Memory files: the bytes of files that programs map (memfd_create(2)).
 
+use crate::view_unsafe::View;
 use abi::Errno;
 use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
 use std::cell::{Cell, RefCell};
@@ -10,6 +11,9 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use vfs::{SharedBytes, SharedMemory, Time};
 
+const PAGE: u64 = 4096;
+/// Of less there is not much to read.
+const VIEWED_MIN: usize = 1 << 20;
 /// So many are made that nobody needs: each takes a descriptor.
 const FILES_TO_SPARE: usize = 1024;
 
@@ -39,6 +43,9 @@ struct Held {
     len: Cell<u64>,
     /// A program may.
     given: Cell<bool>,
+    /// It has no holes, which would be filled where they are mapped.
+    dense: Cell<bool>,
+    view: RefCell<Option<View>>,
     /// Its `st_mtime` when it was changed from here last: another one is that of a store into a mapping.
     own: Cell<Time>,
     stored: Cell<Option<Time>>,
@@ -54,6 +61,7 @@ impl Memory {
         let held = table.files.get(&id).ok_or(Errno::ENODEV)?;
         if writable && !held.given.replace(true) {
             held.own.set(held.mtime());
+            held.view.take();
         }
         // Opened anew: a copy would share the right to write.
         let path = format!("/proc/self/fd/{}", held.file.as_raw_fd());
@@ -86,6 +94,27 @@ impl Held {
         self.stored.get()
     }
 
+    /// Reads by the mapping, if that can be had and is safe: what a program shrinks ends the server with SIGBUS.
+    fn view(&self, offset: u64, into: &mut [u8]) -> Option<usize> {
+        let len = usize::try_from(self.len.get()).ok()?;
+        if self.given.get() || !self.dense.get() || len < VIEWED_MIN {
+            return None;
+        }
+        let mut view = self.view.borrow_mut();
+        if view.as_ref().is_none_or(|view| view.room() < len) {
+            *view = Some(View::new(&self.file, len.checked_next_power_of_two()?).ok()?);
+        }
+        let offset = usize::try_from(offset).ok()?;
+        Some(view.as_ref()?.read(len, offset, into))
+    }
+
+    /// Bytes from this offset on are written, or the end is there: whether that leaves a hole.
+    fn reaches_from(&self, offset: u64) {
+        if offset > self.len.get().next_multiple_of(PAGE) {
+            self.dense.set(false);
+        }
+    }
+
     /// Makes a change, which is no program's.
     fn change<T>(&self, make: impl FnOnce(&File) -> Result<T, Errno>) -> Result<T, Errno> {
         // What was stored before is not to be forgotten.
@@ -115,6 +144,8 @@ impl SharedMemory for Memory {
             file: File::from(fd),
             len: Cell::new(0),
             given: Cell::new(false),
+            dense: Cell::new(true),
+            view: RefCell::new(None),
             own: Cell::new(0),
             stored: Cell::new(None),
         });
@@ -139,6 +170,7 @@ impl SharedBytes for MemoryFile {
 
     fn set_len(&mut self, len: u64) -> Result<(), Errno> {
         self.held.change(|file| file.set_len(len).map_err(|error| told(&error)))?;
+        self.held.reaches_from(len);
         self.held.len.set(len);
         Ok(())
     }
@@ -153,6 +185,9 @@ impl SharedBytes for MemoryFile {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
+        if let Some(count) = self.held.view(offset, into) {
+            return Ok(count);
+        }
         let mut done = 0;
         while done < into.len() {
             match self.held.file.read_at(&mut into[done..], offset + done as u64) {
@@ -168,11 +203,13 @@ impl SharedBytes for MemoryFile {
         if start >= end {
             return Ok(());
         }
+        self.held.dense.set(false);
         let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         self.held.change(|file| rustix::fs::fallocate(file, hole, start, end - start).map_err(errno))
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+        self.held.reaches_from(offset);
         self.held.change(|file| file.write_all_at(bytes, offset).map_err(|error| told(&error)))?;
         self.held.len.set(self.held.len.get().max(offset + bytes.len() as u64));
         Ok(())
@@ -212,8 +249,6 @@ fn told(error: &std::io::Error) -> Errno {
 mod tests {
     use super::*;
 
-    const PAGE: u64 = 4096;
-
     #[test]
     fn holes_and_lengths() {
         let mut memory = Memory::default();
@@ -232,6 +267,36 @@ mod tests {
         assert_eq!(file.stored(), None);
         given.set_len(3 * PAGE).unwrap();
         assert_eq!(file.len(), 3 * PAGE);
+    }
+
+    #[test]
+    fn large_ones_are_read_by_a_mapping() {
+        const MIB: u64 = 1 << 20;
+        let mut memory = Memory::default();
+        let mut file = memory.create().unwrap();
+        let read = |file: &dyn SharedBytes, offset: u64| {
+            let mut into = [0; 3];
+            let count = file.read_at(offset, &mut into).unwrap();
+            (count, into)
+        };
+        for part in 0..3 {
+            file.write_at(part * MIB, &vec![part as u8 + 1; MIB as usize]).unwrap();
+            assert_eq!(read(&*file, part * MIB + MIB - 2), (2, [part as u8 + 1, part as u8 + 1, 0]));
+        }
+        assert_eq!((read(&*file, MIB - 1), read(&*file, 3 * MIB)), ((3, [1, 2, 2]), (0, [0; 3])));
+        file.set_len(2 * MIB - 1).unwrap();
+        assert_eq!(read(&*file, 2 * MIB - 2), (1, [2, 0, 0]));
+        file.write_at(2 * MIB - 1, &[9; 5]).unwrap();
+        assert_eq!(read(&*file, 2 * MIB - 2), (3, [2, 9, 9]));
+        // A hole is not filled by looking at it, and what others shrink is no SIGBUS.
+        file.set_len(4 * MIB).unwrap();
+        let before = file.allocated();
+        assert_eq!((read(&*file, 3 * MIB), file.allocated()), ((3, [0; 3]), before));
+        let mut other = memory.create().unwrap();
+        other.write_at(0, &vec![7; 2 * MIB as usize]).unwrap();
+        assert_eq!(read(&*other, MIB), (3, [7; 3]));
+        File::from(memory.descriptor(other.id(), true).unwrap()).set_len(0).unwrap();
+        assert_eq!(read(&*other, MIB), (0, [0; 3]));
     }
 
     /// Another user who has it for reading cannot open it for writing, by its name in /proc.

@@ -168,10 +168,10 @@ impl Bytes {
 
 fn copy(heap: &Heap, memory: &mut dyn SharedMemory) -> Result<Box<dyn SharedBytes>, Errno> {
     let mut to = memory.create()?;
-    to.set_len(heap.len())?;
     for (at, bytes) in heap.pieces(0) {
         to.write_at(at, bytes)?;
     }
+    to.set_len(heap.len())?;
     Ok(to)
 }
 
