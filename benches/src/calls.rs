@@ -1,6 +1,6 @@
 //! Single calls.
 
-use crate::per_operation;
+use benches::per_operation;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Result, Seek, Write};
 use std::process::{Command, Stdio};

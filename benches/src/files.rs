@@ -1,6 +1,6 @@
 //! Small files.
 
-use crate::per_operation;
+use benches::per_operation;
 use std::io::Result;
 use std::os::unix::fs::FileExt;
 

@@ -1,6 +1,6 @@
 //! TCP between two threads over 127.0.0.1.
 
-use crate::per_operation;
+use benches::per_operation;
 use std::io::{Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;

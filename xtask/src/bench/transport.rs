@@ -20,7 +20,7 @@ pub(super) fn figures(release: &Path, runs: usize) -> Outcome<Row> {
 }
 
 fn probe(release: &Path, name: &str, url: &str) -> Outcome<f64> {
-    let mut command = on_core(true, &release.join("probe"));
+    let mut command = on_core(true, &release.join("transport"));
     let (success, printed) = capture(command.arg(name).env("RUMP_SERVER", url))?;
     let figure = printed.trim().parse().ok().filter(|_| success);
     figure.ok_or_else(|| format!("{WHAT}: {}", printed.trim()))
