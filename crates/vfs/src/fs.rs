@@ -315,6 +315,11 @@ pub trait FileSystem {
         None
     }
 
+    /// No file has more bytes than this (`s_maxbytes`).
+    fn size_max(&self) -> u64 {
+        i64::MAX.cast_unsigned()
+    }
+
     /// What it is known by whenever and wherever it is mounted. None: it is another one after each mount.
     fn identity(&self) -> Option<u64> {
         None

@@ -150,3 +150,30 @@ fn dbench_and_stressors() {
     drive.sh(script);
     drive.unmount();
 }
+
+/// Blocks of a file have numbers of 32 bits.
+#[test]
+fn the_largest_file() {
+    const SCRIPT: &str = "
+import os
+f = os.open('f', os.O_RDWR | os.O_CREAT); most = (2**32 - 1) * os.statvfs('.').f_bsize
+def tell(what, action):
+    try: print(what, action())
+    except OSError as error: print(what, error.strerror)
+tell('to the end', lambda: os.lseek(f, most, 0) == most)
+tell('behind it', lambda: os.lseek(f, most + 1, 0))
+tell('write there', lambda: os.write(f, b'x'))
+tell('write up to it', lambda: os.pwrite(f, b'xyz', most - 1))
+tell('longer', lambda: os.ftruncate(f, most + 1))
+tell('allocate', lambda: os.posix_fallocate(f, most - 1, 2))
+print(os.fstat(f).st_size == most, os.pread(f, 9, most - 1))
+os.unlink('f')";
+    let mut drive = Drive::ext4("16m");
+    let found = drive.sh(&format!("python3 -c \"{SCRIPT}\""));
+    assert_eq!(
+        found,
+        "to the end True\nbehind it Invalid argument\nwrite there File too large\nwrite up to it 1\n\
+         longer File too large\nallocate File too large\nTrue b'x'\n"
+    );
+    drive.unmount();
+}

@@ -14,6 +14,11 @@ impl FileSystem for Ext4Fs {
         "ext4"
     }
 
+    /// Logical blocks have 32 bits, and the last number is none (fs/ext4/super.c, `ext4_max_size`).
+    fn size_max(&self) -> u64 {
+        u64::from(u32::MAX) * self.0.borrow().raw.block_size
+    }
+
     fn root(&self) -> Ino {
         self.0.borrow().ext4.root_inode().as_u64()
     }

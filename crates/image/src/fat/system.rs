@@ -99,6 +99,11 @@ impl FileSystem for FatDrive {
         "vfat"
     }
 
+    /// A size has 32 bits.
+    fn size_max(&self) -> u64 {
+        u32::MAX.into()
+    }
+
     fn root(&self) -> Ino {
         self.0.borrow().root()
     }

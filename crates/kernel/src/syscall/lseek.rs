@@ -25,6 +25,9 @@ pub(crate) fn lseek(cx: &mut Cx<'_>) -> Answer {
     }
     let target = target(cx, &file, at, offset, whence)?;
     let position = u64::try_from(target).map_err(|_| Errno::EINVAL)?;
+    if position > cx.kernel.fs.vfs.size_max(at)? {
+        return Err(Errno::EINVAL.into());
+    }
     file.offset.set(position);
     Ok(position)
 }

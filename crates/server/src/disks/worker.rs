@@ -125,6 +125,7 @@ fn open(worker: Worker, from: From) {
                 keeps_nodes: opened.keeps_nodes,
                 exact: opened.exact,
                 keeps_pages: opened.keeps_nodes,
+                size_max: opened.fs.size_max(),
                 identity: opened.fs.identity(),
                 options: opened.fs.options(),
             };

@@ -191,6 +191,7 @@ fn mounted(worker: Worker) -> Mounted {
         keeps_nodes: true,
         exact: true,
         keeps_pages: false,
+        size_max: i64::MAX.cast_unsigned(),
         identity: None,
         options: String::new(),
     }

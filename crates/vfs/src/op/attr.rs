@@ -134,6 +134,9 @@ impl Vfs {
     /// # Errors
     /// `EFBIG`.
     pub fn set_size(&mut self, who: &Who<'_>, at: Location, size: u64, now: Time) -> Result<(), Errno> {
+        if size > self.size_max(at)? {
+            return Err(Errno::EFBIG);
+        }
         let mode = who.mode_after_write(&self.attr(at)?);
         self.fs_mut(at)?.set_attr(at.ino, &SetAttr { size: Some(size), mode, ..SetAttr::default() }, now)?;
         self.tell(at, None, IN_MODIFY);

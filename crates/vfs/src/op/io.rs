@@ -71,6 +71,11 @@ impl Vfs {
         if bytes.is_empty() {
             return Ok(0);
         }
+        let room = self.size_max(at)?.saturating_sub(offset);
+        if room == 0 {
+            return Err(Errno::EFBIG);
+        }
+        let bytes = &bytes[..bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
         self.drop_set_id(who, at, &attr, now)?;
         self.fs_mut(at)?.write(at.ino, offset, bytes, now)
     }
@@ -182,6 +187,10 @@ impl Vfs {
         let attr = self.attr(at)?;
         match attr.kind {
             Kind::Regular => {
+                let most = self.size_max(at)?;
+                if offset.checked_add(len).is_none_or(|end| end > most) {
+                    return Err(Errno::EFBIG);
+                }
                 self.fs_mut(at)?.allocate(at.ino, mode, offset, len, now)?;
                 self.tell(at, None, IN_MODIFY);
                 self.drop_set_id(who, at, &attr, now)
@@ -190,6 +199,14 @@ impl Vfs {
             Kind::Fifo => Err(Errno::ESPIPE),
             _ => Err(Errno::ENODEV),
         }
+    }
+
+    /// No file of this one's file system has more bytes.
+    ///
+    /// # Errors
+    /// `ESTALE`.
+    pub fn size_max(&self, at: Location) -> Result<u64, Errno> {
+        Ok(self.fs(at)?.size_max())
     }
 
     /// lseek(2) with `SEEK_DATA` or `SEEK_HOLE`.

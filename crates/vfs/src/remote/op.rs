@@ -202,6 +202,8 @@ pub struct Mounted {
     pub exact: bool,
     /// The same of the bytes of files.
     pub keeps_pages: bool,
+    /// No file has more bytes than this ([`FileSystem::size_max`]).
+    pub size_max: u64,
     /// What it is known by whenever it is mounted ([`FileSystem::identity`]).
     pub identity: Option<u64>,
     /// Options for the list of mounts.

@@ -363,6 +363,10 @@ impl FileSystem for Remote {
         self.drive
     }
 
+    fn size_max(&self) -> u64 {
+        self.size_max
+    }
+
     fn identity(&self) -> Option<u64> {
         self.identity
     }

@@ -176,6 +176,7 @@ impl World {
                 keeps_nodes: true,
                 exact: true,
                 keeps_pages: true,
+                size_max: tmpfs.size_max(),
                 identity: None,
                 options: String::new(),
             })));
