@@ -64,9 +64,7 @@ def install():
     if BUILT.exists():
         return
     with tempfile.TemporaryDirectory(prefix="rump-suite") as directory:
-        subprocess.run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "gnulib"], check=True, cwd=directory)
-        package = next(pathlib.Path(directory).glob("gnulib_*.deb"))
-        subprocess.run(["dpkg-deb", "-x", package, directory], check=True)
+        source.unpack(["gnulib"], pathlib.Path(directory))
         build(pathlib.Path(directory) / "usr/share/gnulib", pathlib.Path(directory))
 
 

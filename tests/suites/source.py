@@ -50,6 +50,14 @@ def fetch(package, directory):
     return next(path for path in directory.iterdir() if path.is_dir() and path.name != "lists")
 
 
+def unpack(packages, directory):
+    """Downloads binary packages and unpacks them into a directory that is there."""
+    subprocess.run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages], check=True, cwd=directory)
+    for package in directory.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "-x", package, directory], check=True)
+        package.unlink()
+
+
 def apt(configuration, words, directory):
     environment = {"APT_CONFIG": str(configuration), "PATH": "/usr/bin:/bin"}
     subprocess.run(["apt-get", *words], check=True, cwd=directory, env=environment, stdout=subprocess.DEVNULL)

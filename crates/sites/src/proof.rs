@@ -42,15 +42,14 @@ impl Functions {
         within.map(|function| function.end - function.start).sum::<u64>() * 2 > len as u64
     }
 
-    /// The end of the last function in front of an address.
-    fn end_before(&self, address: u64) -> Option<u64> {
-        let behind = self.0.partition_point(|function| function.start <= address);
-        Some(self.0.get(behind.checked_sub(1)?)?.end)
+    fn around(&self, address: u64) -> Option<&Range<u64>> {
+        self.last_from(address).filter(|function| function.contains(&address))
     }
 
-    fn around(&self, address: u64) -> Option<&Range<u64>> {
+    /// The last function that starts at an address or in front of it.
+    fn last_from(&self, address: u64) -> Option<&Range<u64>> {
         let behind = self.0.partition_point(|function| function.start <= address);
-        self.0.get(behind.checked_sub(1)?).filter(|function| function.contains(&address))
+        self.0.get(behind.checked_sub(1)?)
     }
 }
 
@@ -85,8 +84,11 @@ pub(crate) fn filter(bytes: &[u8], address: u64, pairs: Vec<usize>, functions: &
 /// the function in front.
 pub(crate) fn is_inside(bytes: &[u8], address: u64, at: usize, functions: &Functions) -> bool {
     let wanted = address + at as u64;
-    let from = functions.around(wanted).map(|function| function.start);
-    let from = from.or_else(|| functions.end_before(wanted).filter(|end| *end >= address)).unwrap_or(address);
+    let from = match functions.last_from(wanted) {
+        Some(function) if function.contains(&wanted) => function.start,
+        Some(function) => function.end.max(address),
+        None => address,
+    };
     met(bytes, address, from, wanted).is_some_and(|instruction| instruction.ip() != wanted)
 }
 

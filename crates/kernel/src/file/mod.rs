@@ -302,9 +302,8 @@ impl FileTable {
     /// An empty table. Names begin at a number that follows from `seed`: a process that hears of a name from a process of another
     /// kernel's finds nothing by it.
     pub(crate) fn new(seed: [u8; 32]) -> Self {
-        let [.., b0, b1, b2, b3, b4, b5, b6, b7] = seed;
-        let last = u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]) >> 1;
-        Self { last, ..Self::default() }
+        let number = seed.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        Self { last: number >> 1, ..Self::default() }
     }
 
     /// A new open file with one strong reference, whose readiness changes with `object`.

@@ -127,10 +127,8 @@ impl Socket for Udp {
         if to.is_some_and(|to| to.port() == 0) && !matches!(self.protocol(), Protocol::Ping | Protocol::Raw) {
             return Err(Errno::EINVAL.into());
         }
-        let mut how = {
-            let may = (is_udp, k.is_ruled_by_caller());
-            sending::read(self.common.family, may, &message.control.others)?
-        };
+        let may = (is_udp, k.is_ruled_by_caller());
+        let mut how = sending::read(self.common.family, may, &message.control.others)?;
         how.urgent = is_udp && message.flags & MSG_OOB != 0;
         // Without checksums nothing is cut (net/ipv4/udp.c, udp_send_skb).
         let cut = || how.segment_size.map(i32::from).or(self.common.value(UDP, UDP_SEGMENT));
